@@ -1,0 +1,129 @@
+"""The command line: parse, call, print. Results go to stdout, progress and errors to stderr.
+
+Exit codes: 0 done, 1 the study failed, 2 bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from studies.errors import SearchError, StudyFailedError, StudyFileError, nearest
+
+# The modules that do the work are imported inside the commands: together they cost a second, and
+# `search --help` answers in a quarter of one.
+
+STUDY = click.argument("study", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+
+
+class _Group(click.Group):
+    """Catches this project's errors once, at the edge; anything else is a bug and shows its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SearchError as error:
+            click.echo(f"search: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("search: interrupted", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="honest-search", prog_name="search")
+def main() -> None:
+    """Honest, fast hyperparameter search over TensorFlow and Spark networks.
+
+    Start with `search init`, then `search launch sms-spam.toml`.
+    """
+
+
+@main.command()
+@STUDY
+@click.option("--fresh", is_flag=True, help="Remove what the storage holds of this study, and begin again.")
+@click.option("--quiet", is_flag=True, help="No progress; only the report.")
+@JSON
+def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
+    """Run a study, or go on with it, and print its report.
+
+    Ctrl-C once: no new trials, those that run are finished. Twice: stop now. Nothing that was computed is
+    lost: launch again to go on.
+    """
+    from search.display import make_display
+    from search.driver import launch as run
+
+    result = run(study, fresh=fresh, display=make_display(quiet=quiet))
+    _print_report(result, as_json)
+    if result.interrupted:
+        sys.exit(130)
+    if result.best is None:
+        raise StudyFailedError(f"not one of {len(result.records)} trials finished; the causes are above")
+
+
+@main.command()
+@STUDY
+@JSON
+def report(study: Path, as_json: bool) -> None:
+    """Print the report of a study from its storage, during a run or after it."""
+    from search.results import report as read
+
+    _print_report(read(study), as_json)
+
+
+@main.command()
+@STUDY
+@JSON
+def check(study: Path, as_json: bool) -> None:
+    """Validate a study, load its data, and print what a launch would do."""
+    from search.plan import check as plan_of
+    from search.plan import render_plan
+
+    plan = plan_of(study)
+    if as_json:
+        click.echo(json.dumps(plan.to_dict(), indent=2))
+    else:
+        render_plan(plan, _console())
+
+
+@main.command()
+@click.argument("example", default="sms-spam")
+def init(example: str) -> None:
+    """Write a commented study file to start from: sms-spam (default) or question."""
+    examples = importlib.resources.files("studies") / "examples"
+    names = sorted(entry.name.removesuffix(".toml") for entry in examples.iterdir())
+    if example not in names:
+        raise StudyFileError(
+            f"there is no example '{example}'", allowed=", ".join(names), remedy=nearest(example, names)
+        )
+    target = Path(f"{example}.toml")
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write((examples / target.name).read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise StudyFileError(
+            "this file is there already", where=str(target), remedy="move it away, or edit it"
+        ) from None
+    click.echo(f"wrote {target}\nnext: search check {target}\n      search launch {target}")
+
+
+def _print_report(result: Any, as_json: bool) -> None:
+    from search.render import render_report
+
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=2))
+    else:
+        render_report(result, _console())
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    # A pipe has no width of its own; 80 columns are what every pager and log shows whole.
+    return Console(width=None if sys.stdout.isatty() else 100, highlight=False)

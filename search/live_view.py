@@ -1,0 +1,176 @@
+"""A picture of a search while it runs, as a pure function of the loop's state and the time."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.loop import Loop, Running
+from search.results import FailedTrials, failures_of
+from search.tables import configuration_text, count_of, indented, inset, one_line, outcome
+
+_FIXED_LINES = 15
+"""Lines of the live view besides those of running and of ended trials."""
+
+
+def live_view(loop: Loop, now: float, title: str, *, told_here: int, height: int = 24) -> RenderableType:
+    """A picture of a search.
+
+    Args:
+        loop: the state to show.
+        now: reading of its clock, in seconds.
+        title: first line.
+        told_here: trials that ended in this launch, for the pace; ``loop.told`` has earlier ones too.
+        height: lines of the terminal; running and ended trials that don't fit are counted instead.
+    """
+    room = max(2, height - _FIXED_LINES)
+    running = sorted(loop.running.values(), key=lambda one: one.since)
+    for_running = min(len(running), max(1, room - 3)) or 1
+    return Group(
+        *_progress(loop, now, title, told_here),
+        Text(),
+        *_best(loop),
+        Text(),
+        *_running(running, now, for_running),
+        Text(),
+        *_ended(loop, min(8, room - for_running)),
+        *_failed(failures_of(loop.told)),
+        Text(),
+        _line(_hint(loop), "dim"),
+    )
+
+
+def time_left(loop: Loop, now: float, told_here: int) -> float | None:
+    """Estimated seconds until a limit ends the search, at this launch's pace; ``None`` where nothing tells.
+
+    A target may end it sooner.
+    """
+    elapsed = now - loop.started
+    found = []
+    if loop.limits.timeout is not None:
+        found.append(loop.limits.timeout - elapsed)
+    if loop.limits.trials is not None and told_here and elapsed > 0:
+        found.append((loop.limits.trials - len(loop.told)) * elapsed / told_here)
+    return max(0.0, min(found)) if found else None
+
+
+def duration_text(seconds: float) -> str:
+    """``12 s``, ``4 min 05 s``, ``1 h 12 min``."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _progress(loop: Loop, now: float, title: str, told_here: int) -> list[RenderableType]:
+    elapsed = now - loop.started
+    limits = loop.limits
+    parts: list[RenderableType] = [
+        _apart(Text(title, style="bold"), Text(f"{duration_text(elapsed)} so far"))
+    ]
+    if limits.trials is not None:
+        parts.append(_bar(len(loop.told), limits.trials, f"{len(loop.told)}/{limits.trials} trials"))
+    if limits.timeout is not None:
+        label = f"{duration_text(min(elapsed, limits.timeout))} of {duration_text(limits.timeout)}"
+        parts.append(_bar(elapsed, limits.timeout, label))
+    pace = [f"{told_here * 60 / elapsed:.1f} trials/min"] if told_here and elapsed > 0 else []
+    if limits.trials is None:
+        pace.append(f"{count_of(len(loop.told), 'trial')} ended")
+    left = time_left(loop, now, told_here)
+    if left is not None and not loop.stopping:
+        pace.append(f"about {duration_text(left)} left")
+    if limits.target is not None and not loop.stopping:
+        pace.append(f"or until the score {limits.target:g}" if pace else f"until the score {limits.target:g}")
+    parts.append(_line(", ".join(pace) or "no trial has ended yet"))
+    return parts
+
+
+def _best(loop: Loop) -> list[RenderableType]:
+    if loop.best is None or loop.best.value is None:
+        return [Text("Best so far", style="bold"), _line("none yet", indent=True)]
+    return [
+        Text.assemble(
+            ("Best so far  ", "bold"), (f"{loop.best.value:.3f}", "bold green"), f"  trial {loop.best.number}"
+        ),
+        _line(configuration_text(loop.best.configuration), indent=True),
+    ]
+
+
+def _running(running: list[Running], now: float, most: int) -> list[RenderableType]:
+    title = Text(f"Running: {len(running)}", style="bold")
+    table = _rows()
+    for one in running[:most]:
+        table.add_row(
+            Text(str(one.trial.number)),
+            Text(duration_text(now - one.since)),
+            Text(configuration_text(one.trial.configuration)),
+        )
+    if len(running) > most:
+        title.append(f", the {most} longest", style="dim")
+    return [title, inset(table) if running else _line("nothing", indent=True)]
+
+
+def _ended(loop: Loop, most: int) -> list[RenderableType]:
+    if not loop.told or most < 1:
+        return []
+    table = _rows()
+    for record in reversed(loop.told[-most:]):
+        table.add_row(
+            Text(str(record.number)),
+            Text(outcome(record), style="red" if record.value is None else ""),
+            Text(configuration_text(record.configuration)),
+        )
+    return [Text("Ended last", style="bold"), inset(table)]
+
+
+def _failed(failures: tuple[FailedTrials, ...]) -> list[RenderableType]:
+    if not failures:
+        return []
+    causes = ", ".join(f"{len(group.trials)} {group.cause}" for group in failures)
+    latest = max(failures, key=lambda group: max(group.trials))
+    return [
+        Text.assemble(("Failed: ", "bold"), (causes, "red"), no_wrap=True, overflow="ellipsis"),
+        _line(f"{latest.cause}: {one_line(latest.message)}", indent=True),
+    ]
+
+
+def _hint(loop: Loop) -> str:
+    if loop.stopping == "interrupted":
+        return f"Stopping: {count_of(len(loop.running), 'trial')} to finish. Ctrl-C again: stop now."
+    if loop.stopping:
+        return f"{loop.stopping}: finishing what runs. Ctrl-C twice: stop now."
+    return "Ctrl-C: finish what runs; twice: stop now."
+
+
+def _bar(done: float, total: float, label: str) -> Table:
+    row = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    row.add_column(ratio=1)
+    row.add_column(justify="right", no_wrap=True)
+    bar = ProgressBar(total=total, completed=min(done, total), complete_style="green", style="dim")
+    row.add_row(bar, Text(label))
+    return row
+
+
+def _apart(left: Text, right: Text) -> Table:
+    row = Table.grid(expand=True)
+    row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    row.add_column(justify="right", no_wrap=True)
+    row.add_row(left, right)
+    return row
+
+
+def _rows() -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _line(text: str, style: str = "", *, indent: bool = False) -> RenderableType:
+    line = Text(text, style=style, no_wrap=True, overflow="ellipsis")
+    return indented(line) if indent else line

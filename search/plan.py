@@ -1,0 +1,146 @@
+"""What a launch would do: the answer of ``search check``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from search.cluster import default_slots, describe_cluster
+from search.driver import prepare_data
+from search.preflight import preflight
+from studies.errors import StorageError
+from studies.facts import DataFacts, facts_of
+from studies.records import ROW_SETS
+from studies.store import read_study
+from studies.study_file import read_study_file
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that was found good, and what launching it would mean.
+
+    Attributes:
+        name, metric: of the study.
+        facts: rows, classes, features.
+        configurations: how many there are; ``None`` where a range of numbers has no end of them.
+        axes: what is drawn, by Optuna's parameter names.
+        enqueued: known configurations that are tried first.
+        limits: when the study ends, in words.
+        slots: trials at once; ``cluster`` says where.
+        storage: where the study is kept; ``trials_stored`` of it are there already.
+    """
+
+    name: str
+    metric: str
+    facts: DataFacts
+    configurations: int | None
+    axes: dict[str, str]
+    enqueued: int
+    sampler: str
+    limits: tuple[str, ...]
+    slots: int
+    cluster: str
+    storage: str
+    trials_stored: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        baselines = {name: self.facts.all_positive_f1(name) for name in ROW_SETS}
+        return {**asdict(self), "all_positive_f1": baselines}
+
+
+def check(path: str | Path) -> Plan:
+    """Validate a study and load its data, without starting a cluster, TensorFlow or Spark.
+
+    Raises:
+        UserError: as :func:`search.driver.launch`.
+    """
+    file = read_study_file(path)
+    preflight(file)
+    prepared = prepare_data(file)
+    study = file.study
+    try:
+        stored = read_study(file)
+        storage, there = stored.location.shown, len(stored.records)
+    except StorageError as error:
+        storage, there = error.where, 0
+    return Plan(
+        name=study.name,
+        metric=study.objective.metric,
+        facts=facts_of(prepared.split),
+        configurations=file.space.size(),
+        axes={name: distribution.describe() for name, distribution in file.space.parameters().items()},
+        enqueued=len(file.enqueued),
+        sampler=study.sampler.kind,
+        limits=_limits(study.trial_limit, study.timeout, study.target),
+        slots=study.cluster.slots or default_slots(),
+        cluster=describe_cluster(study.cluster),
+        storage=storage,
+        trials_stored=there,
+    )
+
+
+def render_plan(plan: Plan, console: Console) -> None:
+    """Print a plan for a person."""
+    facts = plan.facts
+    console.print(f"[bold]{plan.name}[/bold]: the study is good to launch\n")
+    rows = Table("rows", *(f"{name}" for name in facts.classes), "all", "always-positive F1", box=None)
+    for column in rows.columns[1:]:
+        column.justify = "right"
+    for name in ROW_SETS:
+        counts = (f"{count:,}" for count in facts.counts[name])
+        rows.add_row(name, *counts, f"{facts.rows(name):,}", f"{facts.all_positive_f1(name):.3f}")
+    console.print(rows)
+    console.print()
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 1))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in _lines(plan):
+        table.add_row(label, text)
+    console.print(table)
+
+
+def _lines(plan: Plan) -> list[tuple[str, str]]:
+    facts = plan.facts
+    majority = max(facts.counts["validation"]) / facts.rows("validation")
+    count = "without end" if plan.configurations is None else f"{plan.configurations:,}"
+    lines = [
+        (
+            "positive",
+            f"{facts.positive}, {facts.positives('train') / facts.rows('train'):.1%} of the training rows",
+        ),
+        ("features", f"{facts.features} a row"),
+        *(("", note) for note in facts.notes),
+        ("objective", f"{plan.metric} on the validation rows"),
+        (
+            "baselines",
+            f"always positive: F1 {facts.all_positive_f1('validation'):.3f}; majority class: "
+            f"F1 0.000, accuracy {majority:.3f}",
+        ),
+        ("space", f"{count} configurations"),
+        *(("", f"{name}: {text}") for name, text in plan.axes.items()),
+    ]
+    if plan.enqueued:
+        lines.append(("enqueued", f"{plan.enqueued} known configurations are tried first"))
+    lines += [
+        ("sampler", plan.sampler),
+        ("ends", ", or ".join(plan.limits)),
+        ("slots", f"{plan.slots} ({plan.cluster})"),
+        ("storage", f"{plan.storage}, {plan.trials_stored} trials there"),
+    ]
+    return lines
+
+
+def _limits(trials: int | None, timeout: float | None, target: float | None) -> tuple[str, ...]:
+    found = []
+    if trials is not None:
+        found.append(f"after {trials} trials")
+    if timeout is not None:
+        found.append(f"after {timeout:g} s")
+    if target is not None:
+        found.append(f"at a score of {target:g}")
+    return tuple(found)

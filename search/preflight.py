@@ -1,0 +1,34 @@
+"""What can be refused before anything is computed or written."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+
+from studies.samplers import check_sampler
+from studies.storage import locate
+from studies.study_file import StudyFile
+from workers.java import find_java
+
+PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
+"""Whose versions are kept with the study."""
+
+
+def preflight(file: StudyFile) -> None:
+    """Refuse a study that can't run on this machine.
+
+    Raises:
+        MachineError: where Java or a sampler's package is missing.
+        StorageError: where the storage's address is none.
+    """
+    check_sampler(file.study.sampler)
+    locate(file.study.storage.url, file.study.name, file.directory)
+    if "spark" in file.space.frameworks:
+        find_java()
+
+
+def package_versions() -> Mapping[str, str]:
+    """Versions of Python and of what the study stands on, without importing any of it."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}

@@ -1,0 +1,327 @@
+"""Prints a report for a person, in 80 columns or more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from search.importance import ImportanceGroup
+from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
+from search.tables import (
+    INDENT,
+    Column,
+    configuration_text,
+    count_of,
+    fitted_table,
+    indented,
+    inset,
+    one_line,
+    or_dash,
+    short,
+    table_width,
+)
+from studies.records import ROW_SETS, Scores
+from studies.store import TrialRecord
+
+LARGEST_CONFUSION = 6
+"""Classes up to which a confusion matrix is printed."""
+
+MOST_TRIALS_NAMED = 12
+"""Numbers of failed trials that are listed for one cause."""
+
+
+def render_report(report: StudyReport, console: Console) -> None:
+    """Print a report: the best configuration, the tables, importance, failures, and where it is kept."""
+    console.print()
+    for number, section in enumerate(_sections(report, console)):
+        if number:
+            console.print()
+        for part in section:
+            console.print(part)
+    # Not wrapped by us: a command that is cut into lines can't be copied.
+    console.print(Text(f"\nKept in    {report.storage}"), soft_wrap=True)
+    console.print(Text.assemble("Dashboard  ", (report.dashboard, "cyan")), soft_wrap=True)
+
+
+def _sections(report: StudyReport, console: Console) -> Iterator[list[RenderableType]]:
+    yield _headline(report)
+    if report.best is not None:
+        yield _best_scores(report, report.best, console.width)
+        if report.enqueued:
+            yield from _enqueued(report, console.width)
+        yield _best_table(report, console.width)
+        if _frameworks_differ_from_enqueued(report):
+            yield _frameworks(report, console.width)
+        yield _importance(report, console)
+    if report.failures:
+        yield _failures(report)
+
+
+def _frameworks_differ_from_enqueued(report: StudyReport) -> bool:
+    """Whether there are frameworks to compare that the table of enqueued trials doesn't compare already."""
+    best = report.best_by_framework.values()
+    return len(best) > 1 and not all(record.enqueued for record in best)
+
+
+def _headline(report: StudyReport) -> list[RenderableType]:
+    lines: list[RenderableType] = [Text(f"{report.name}: {_count_text(report)}", style="bold")]
+    facts = report.facts
+    rows = ", ".join(f"{facts.rows(name):,} {name}" for name in ROW_SETS)
+    share = f"{facts.positives('train') / facts.rows('train'):.1%} {short(facts.positive)}"
+    lines.append(indented(f"Rows: {rows}; {share}; {facts.features} features"))
+    lines += [indented(note) for note in facts.notes]
+    if not report.ended:
+        lines.append(
+            indented(f"Still running, or killed: {count_of(report.running, 'trial')} without an end.", "bold")
+        )
+    elif report.running:
+        lines.append(
+            indented(
+                f"Ended: {report.ended}. {count_of(report.running, 'trial')} without an end: launch again."
+            )
+        )
+    else:
+        lines.append(indented(f"Ended: {report.ended}."))
+    if report.best is None:
+        lines.append(indented(_why_none(report), "bold"))
+    return lines
+
+
+def _count_text(report: StudyReport) -> str:
+    failed = sum(len(group.trials) for group in report.failures)
+    limit = f" of {report.limit}" if report.limit is not None else ""
+    text = f"{len(report.ranked) + failed}{limit} trials done"
+    return f"{text}, {failed} failed" if failed else text
+
+
+def _why_none(report: StudyReport) -> str:
+    if report.failures:
+        return "No best configuration: every trial so far failed, for the causes below."
+    return "No best configuration: no trial is complete yet."
+
+
+def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[RenderableType]:
+    test, validation = scores_of(best, "test"), scores_of(best, "validation")
+    shown = [report.metric, *(name for name in ("f1", "f1_weighted", "precision", "recall"))]
+    names = list(dict.fromkeys(shown))
+    columns = [
+        Column("", [_score_label(name, report) for name in names], right=False),
+        Column("test", [_figure(test, name) for name in names]),
+        Column("validation", [_figure(validation, name) for name in names]),
+        *(
+            Column(f'always\n"{short(baseline.says)}"', [_figure(baseline.test, name) for name in names])
+            for baseline in report.baselines
+        ),
+    ]
+    parts: list[RenderableType] = [
+        Text.assemble(("Best configuration", "bold"), f"  trial {best.number}"),
+        indented(configuration_text(best.configuration), "bold green"),
+        Text(),
+        inset(fitted_table(columns, width, strong_row=0)),
+    ]
+    if test is not None:
+        parts += _confusion(test, report, width)
+    return [*parts, Text(), *_cautions(report)]
+
+
+def _cautions(report: StudyReport) -> list[RenderableType]:
+    says = short(report.facts.positive)
+    baseline = report.facts.all_positive_f1("test")
+    lines: list[RenderableType] = []
+    if len(report.ranked) > len(report.enqueued):
+        lines.append(
+            indented(
+                f"The validation score, as the best of {len(report.ranked)}, flatters itself; "
+                "the test score doesn't."
+            )
+        )
+    lines.append(
+        indented(f'A program that always says "{says}" has F1 2p/(1+p) = {baseline:.3f} on the test rows.')
+    )
+    return lines
+
+
+def _confusion(test: Scores, report: StudyReport, width: int) -> list[RenderableType]:
+    classes = [short(name) for name in report.facts.classes]
+    if len(classes) > LARGEST_CONFUSION:
+        return []
+    columns = [
+        Column("test rows", [f"are {name}" for name in classes], right=False),
+        *(
+            Column(f"said {name}", [f"{row[index]:,}" for row in test.confusion])
+            for index, name in enumerate(classes)
+        ),
+    ]
+    if table_width(columns, 1) > width - INDENT:
+        return []
+    return [Text(), inset(fitted_table(columns, width))]
+
+
+def _enqueued(report: StudyReport, width: int) -> Iterator[list[RenderableType]]:
+    """The trials that the study file names, under every score, as many beside each other as fit."""
+    label = max(cell_len(_score_label(name, report)) for name in SCORE_NAMES)
+    beside = max(1, (width - INDENT - label) // 20)
+    for start in range(0, len(report.enqueued), beside):
+        group = report.enqueued[start : start + beside]
+        title = "Enqueued configurations under every score" if not start else "Enqueued configurations, more"
+        columns = [Column("", [_score_label(name, report) for name in SCORE_NAMES], right=False)]
+        for record in group:
+            test, validation = scores_of(record, "test"), scores_of(record, "validation")
+            columns += [
+                Column(f"trial {record.number}\ntest", [_figure(test, name) for name in SCORE_NAMES]),
+                Column("\nvalidation", [_figure(validation, name) for name in SCORE_NAMES]),
+            ]
+        columns += [
+            Column(
+                f'always\n"{short(baseline.says)}"',
+                [_figure(baseline.test, name) for name in SCORE_NAMES],
+                optional=True,
+            )
+            for baseline in report.baselines
+        ]
+        yield [Text(title, style="bold"), *_named(group), Text(), inset(fitted_table(columns, width))]
+
+
+def _best_table(report: StudyReport, width: int) -> list[RenderableType]:
+    rows = report.ranked[: report.table_size]
+    found = [record.configuration for record in rows if record.configuration is not None]
+    columns = [
+        Column("trial", [str(record.number) for record in rows]),
+        Column("score", [f"{record.value:.3f}" for record in rows]),
+        Column("framework", [c.framework for c in found], right=False),
+        Column("optimizer", [c.optimizer for c in found], right=False),
+        Column("lr", [or_dash(c.learning_rate, ".3g") for c in found]),
+        Column("batch", [or_dash(c.batch_size, "d") for c in found]),
+        Column("initialisation", [c.initialisation for c in found], right=False),
+        Column("epochs", [str(c.epochs) for c in found]),
+        Column("sec", [or_dash(seconds_of(record), ".1f") for record in rows]),
+        *(
+            Column(heading, [or_dash(getattr(c, name)) for c in found], optional=True)
+            for name, heading in _SELDOM.items()
+            if len({getattr(c, name) for c in found} - {None}) > 1
+        ),
+    ]
+    many = f"The best {len(rows)} of {len(report.ranked)}" if len(rows) > 1 else "The only complete trial"
+    title = Text.assemble(
+        (many, "bold"), f"  by {_score_label(report.metric, report)} on the validation rows"
+    )
+    return [title, inset(fitted_table(columns, width, strong_row=0))]
+
+
+def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
+    best = report.best_by_framework
+    records = list(best.values())
+    complete = [
+        sum(r.configuration is not None and r.configuration.framework == name for r in report.ranked)
+        for name in best
+    ]
+    tests = [scores_of(record, "test") for record in records]
+    names = list(dict.fromkeys([report.metric, "f1", "f1_weighted", "precision", "recall"]))
+    columns = [
+        Column("best of", list(best), right=False),
+        Column("complete", [str(count) for count in complete], optional=True),
+        Column("trial", [str(record.number) for record in records]),
+        Column(f"validation\n{_brief(report.metric)}", [f"{record.value:.3f}" for record in records]),
+        *(Column(f"test\n{_brief(name)}", [_figure(test, name) for test in tests]) for name in names),
+    ]
+    table = inset(fitted_table(columns, width, strong_row=0))
+    return [Text("Framework against framework", style="bold"), table, *_named(records)]
+
+
+def _importance(report: StudyReport, console: Console) -> list[RenderableType]:
+    found = report.importance
+    parts: list[RenderableType] = [Text("What mattered", style="bold")]
+    groups = (found.overall, *found.frameworks)
+    if not any(group.shares for group in groups):
+        return [*parts, indented(f"No importance: {found.overall.reason}.")]
+    parts.append(indented("PED-ANOVA: what sets the best trials apart from the rest, in shares of 100%."))
+    for group in groups:
+        parts.append(indented(_group_title(group)))
+        if group.shares:
+            parts.append(inset(_bars(group, console), 2))
+    if any(share.by_chance for group in groups for share in group.shares):
+        parts.append(indented("? no more than shuffled scores give as well: it may be chance.", "dim"))
+    return parts
+
+
+def _group_title(group: ImportanceGroup) -> str:
+    name = f"within {group.framework}" if group.framework else "all trials"
+    if group.reason:
+        return f"{name}: {group.reason}"
+    return f"{name}: the best {group.best} of {group.trials}"
+
+
+def _bars(group: ImportanceGroup, console: Console) -> Table:
+    block = "#" if console.options.ascii_only else "█"
+    length = min(30, console.width - 50)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(min_width=25, no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    for share in group.shares:
+        bar = Text(block * round(share.share * length), style="dim" if share.by_chance else "cyan")
+        axis, _, framework = share.axis.partition(".")
+        label = f"{framework} {axis}".strip()
+        table.add_row(
+            Text(label), f"{share.share:.0%}", bar + Text("?", style="dim") if share.by_chance else bar
+        )
+    return table
+
+
+def _failures(report: StudyReport) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text("Failures", style="bold")]
+    for group in report.failures:
+        named = ", ".join(str(number) for number in group.trials[:MOST_TRIALS_NAMED])
+        more = (
+            f" and {len(group.trials) - MOST_TRIALS_NAMED} more"
+            if len(group.trials) > MOST_TRIALS_NAMED
+            else ""
+        )
+        noun = "trial" if len(group.trials) == 1 else "trials"
+        text = Text.assemble((f"{group.cause} ", "red"), f"{len(group.trials)}: {noun} {named}{more}")
+        parts += [indented(text), inset(Text(one_line(group.message)), 2)]
+    return parts
+
+
+_SELDOM = {
+    "biases": "biases",
+    "shuffle": "shuffle",
+    "drop_last_batch": "drops last",
+    "loss_scale": "loss scale",
+}
+"""Choices that get a column in the table of the best where they differ."""
+
+
+def _named(records: Iterable[TrialRecord]) -> list[RenderableType]:
+    return [indented(f"trial {r.number}: {configuration_text(r.configuration)}") for r in records]
+
+
+def _score_label(name: str, report: StudyReport) -> str:
+    positive = short(report.facts.positive)
+    return {
+        "f1": f"F1 of {positive}",
+        "f1_macro": "macro F1",
+        "f1_weighted": "weighted F1",
+        "precision": f"precision of {positive}",
+        "recall": f"recall of {positive}",
+        "average_precision": "average precision",
+        "mcc": "Matthews corr.",
+        "log_loss": "log loss, nats",
+    }.get(name, name)
+
+
+def _brief(name: str) -> str:
+    return {
+        "f1": "F1",
+        "f1_macro": "macro F1",
+        "f1_weighted": "weighted F1",
+        "average_precision": "avg prec.",
+    }.get(name, name)
+
+
+def _figure(scores: Scores | None, name: str) -> str:
+    return "-" if scores is None else f"{getattr(scores, name):.3f}"

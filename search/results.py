@@ -1,0 +1,283 @@
+"""The report of a study, read from its storage: during a run, after it, or on another machine.
+
+Test scores are shown of the chosen trials alone: the best, the best of each framework, and the enqueued
+ones, which were named before anything was scored. Of the others they are dropped when the report is made, so
+that nobody can choose by them and the test rows stay what they are for.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search.importance import Importance, importance
+from studies.configuration import Configuration
+from studies.facts import DataFacts
+from studies.records import Scores
+from studies.store import StoredStudy, TrialRecord, read_study
+from studies.study_file import StudyFile, read_study_file
+from workers.scores import constant_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name != "confusion")
+"""Every score that is one number."""
+
+
+@dataclass(frozen=True)
+class FailedTrials:
+    """Trials that failed of one cause, by number; ``message`` is that of the first."""
+
+    cause: str
+    trials: tuple[int, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The test scores of a program that says the class ``says`` to every row."""
+
+    says: str
+    test: Scores
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """All that there is to say of a study.
+
+    Attributes:
+        name, metric: of the study; ``metric`` is the score on the validation rows that ranks its trials.
+        facts: rows, classes and skew of its data.
+        records: every trial but those that wait, by number; test scores of the chosen ones alone.
+        ranked: complete trials, best validation score first, ties to the earlier trial.
+        chosen: numbers of the trials whose test scores are shown.
+        baselines: constant predictors to beat: always the positive class, always the commonest.
+        importance: how much each choice mattered.
+        failures: by cause, commonest first.
+        running: trials without an end.
+        ended: why the last launch ended; empty where none did, because it runs or was killed.
+        limit: trials after which the study ends, if it has such a limit.
+        table_size: trials in the table of the best.
+        storage: where the study is kept, without a password.
+        dashboard: shell command that opens it in Optuna's dashboard.
+    """
+
+    name: str
+    metric: str
+    facts: DataFacts
+    records: tuple[TrialRecord, ...]
+    ranked: tuple[TrialRecord, ...]
+    chosen: frozenset[int]
+    baselines: tuple[Baseline, ...]
+    importance: Importance
+    failures: tuple[FailedTrials, ...]
+    running: int
+    ended: str
+    limit: int | None
+    table_size: int
+    storage: str
+    dashboard: str
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the best validation score."""
+        return self.ranked[0] if self.ranked else None
+
+    @property
+    def best_by_framework(self) -> dict[str, TrialRecord]:
+        """The best trial of each framework, the best framework first."""
+        return _best_by_framework(self.ranked)
+
+    @property
+    def enqueued(self) -> tuple[TrialRecord, ...]:
+        """Complete trials of the study file's ``[[enqueue]]`` tables, by number."""
+        return tuple(sorted((r for r in self.ranked if r.enqueued), key=lambda record: record.number))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped the last launch."""
+        return self.ended in ("interrupted", "stopped at once")
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial: number, state, every choice, seed, every score, seconds and cause of failure.
+
+        Scores are named ``f1_validation``, ``f1_test`` and so on; test scores are missing but for the chosen.
+        """
+        import pandas as pd  # late: it takes half a second, and the command line doesn't need it
+
+        choices = [field.name for field in fields(Configuration)]
+        scores = [f"{name}_{rows}" for rows in ("validation", "test") for name in SCORE_NAMES]
+        columns = ["number", "state", *choices, "seed", "enqueued", "value", *scores, "seconds", "cause"]
+        return pd.DataFrame([_row(record) for record in self.records], columns=columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values; numbers that aren't finite become ``None``."""
+        plain = {
+            "name": self.name,
+            "metric": self.metric,
+            "data": self.facts.to_dict(),
+            "ended": self.ended,
+            "running": self.running,
+            "best": self.best.number if self.best else None,
+            "best_by_framework": {name: record.number for name, record in self.best_by_framework.items()},
+            "ranked": [record.number for record in self.ranked],
+            "chosen": sorted(self.chosen),
+            "trials": [_trial_dict(record) for record in self.records],
+            "baselines": [asdict(baseline) for baseline in self.baselines],
+            "importance": asdict(self.importance),
+            "failures": [asdict(failure) for failure in self.failures],
+            "storage": self.storage,
+            "dashboard": self.dashboard,
+        }
+        return {name: _finite(value) for name, value in plain.items()}
+
+
+def report(path: str | Path) -> StudyReport:
+    """The report of the study that a study file describes. Writes nothing.
+
+    Raises:
+        StudyFileError: where the study file can't be used.
+        StorageError: where the study isn't in its storage yet, or the storage can't be opened.
+    """
+    file = read_study_file(path)
+    return summarise(file, read_study(file))
+
+
+def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
+    """The report of what was read from storage."""
+    ranked = _ranked(stored.records)
+    chosen = frozenset(
+        record.number
+        for record in (*ranked[:1], *_best_by_framework(ranked).values(), *(r for r in ranked if r.enqueued))
+    )
+    records = tuple(record if record.number in chosen else _without_test(record) for record in stored.records)
+    location = stored.location
+    return StudyReport(
+        name=file.study.name,
+        metric=file.study.objective.metric,
+        facts=stored.facts,
+        records=records,
+        ranked=_ranked(records),
+        chosen=chosen,
+        baselines=baselines_of(stored.facts),
+        importance=importance(records, file.space.parameters()),
+        failures=failures_of(records),
+        running=sum(record.state == "running" for record in records),
+        ended=stored.ended,
+        limit=file.study.trial_limit,
+        table_size=file.study.report.best,
+        storage=location.shown,
+        dashboard=f"optuna-dashboard {shlex.quote(location.dashboard_argument)}",
+    )
+
+
+def baselines_of(facts: DataFacts) -> tuple[Baseline, ...]:
+    """What saying one class to every test row scores: the positive class, and the commonest in training."""
+    counts = facts.counts["test"]
+    labels = np.repeat(np.arange(len(counts)), counts)
+    positive = facts.classes.index(facts.positive)
+    commonest = int(np.argmax(facts.counts["train"]))
+    return tuple(
+        Baseline(facts.classes[said], constant_scores(labels, len(counts), said, positive))
+        for said in dict.fromkeys((positive, commonest))
+    )
+
+
+def seconds_of(record: TrialRecord) -> float | None:
+    """Seconds of work on a trial, in all its segments: setting up, training and scoring, not waiting."""
+    if record.report is None:
+        return None
+    ledger = record.report.ledger
+    return ledger.setup + ledger.train + ledger.score
+
+
+def scores_of(record: TrialRecord, row_set: str) -> Scores | None:
+    """A trial's scores on one set of rows, if there are any to show."""
+    return record.report.scores.get(row_set) if record.report else None
+
+
+def _ranked(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    complete = [r for r in records if r.value is not None and r.configuration is not None]
+    return tuple(sorted(complete, key=lambda record: (-(record.value or 0.0), record.number)))
+
+
+def _best_by_framework(ranked: Iterable[TrialRecord]) -> dict[str, TrialRecord]:
+    best: dict[str, TrialRecord] = {}
+    for record in ranked:
+        if record.configuration is not None:
+            best.setdefault(record.configuration.framework, record)
+    return best
+
+
+def _without_test(record: TrialRecord) -> TrialRecord:
+    if record.report is None or "test" not in record.report.scores:
+        return record
+    kept = {rows: scores for rows, scores in record.report.scores.items() if rows != "test"}
+    return replace(record, report=replace(record.report, scores=kept))
+
+
+def failures_of(records: Sequence[TrialRecord]) -> tuple[FailedTrials, ...]:
+    """The failed trials, by cause, commonest cause first."""
+    found: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        if record.state == "fail":
+            found.setdefault(cause_of(record) or "unknown", []).append(record)
+    groups = [
+        FailedTrials(cause, tuple(record.number for record in group), _message(group[0]))
+        for cause, group in found.items()
+    ]
+    return tuple(sorted(groups, key=lambda failed: (-len(failed.trials), failed.cause)))
+
+
+def cause_of(record: TrialRecord) -> str | None:
+    """Why a trial failed; ``None`` where it didn't."""
+    return record.report.failure.cause if record.report and record.report.failure else None
+
+
+def _message(record: TrialRecord) -> str:
+    failure = record.report.failure if record.report else None
+    return failure.message if failure else "storage holds no cause"
+
+
+def _row(record: TrialRecord) -> dict[str, Any]:
+    row: dict[str, Any] = {"number": record.number, "state": record.state}
+    row |= asdict(record.configuration) if record.configuration else {}
+    row |= {"seed": record.seed, "enqueued": record.enqueued, "value": record.value}
+    for rows in ("validation", "test"):
+        scores = scores_of(record, rows)
+        row |= {f"{name}_{rows}": getattr(scores, name) for name in SCORE_NAMES} if scores else {}
+    return row | {"seconds": seconds_of(record), "cause": cause_of(record)}
+
+
+def _trial_dict(record: TrialRecord) -> dict[str, Any]:
+    result = record.report
+    return {
+        "number": record.number,
+        "state": record.state,
+        "configuration": record.configuration.used() if record.configuration else None,
+        "seed": record.seed,
+        "enqueued": record.enqueued,
+        "value": record.value,
+        "scores": {rows: asdict(scores) for rows, scores in result.scores.items()} if result else {},
+        "seconds": seconds_of(record),
+        "failure": asdict(result.failure) if result and result.failure else None,
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,125 @@
+"""The axes that a space can have: which values each accepts, and which configurations use it.
+
+To add an axis: a field of :class:`studies.configuration.Configuration`, a key of
+:class:`studies.study.Space`, and a row of :data:`AXES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from studies.configuration import FULL_BATCH
+from studies.distributions import Choice, Value
+
+OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
+    "tensorflow": ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"),
+    "spark": ("l-bfgs", "gd"),
+    "analytic": ("sgd", "adam"),
+}
+"""What each framework's trainer can run."""
+
+DEFAULT_OPTIMIZERS: Mapping[str, Choice] = {
+    "tensorflow": Choice(("sgd", "momentum", "rmsprop", "adam")),
+    "spark": Choice(("l-bfgs", "gd")),
+    "analytic": Choice(("sgd", "adam")),
+}
+
+INITIALISATIONS = (
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_normal",
+    "orthogonal",
+    "truncated_normal",
+    "spark_uniform",
+    "seed_uniform",
+)
+"""The schemes of :mod:`workers.initialisation`."""
+
+SCHEME_BIASES = "scheme"
+"""The value of the axis ``biases`` that leaves them as the scheme draws them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the values of an axis must be, as a test and in words."""
+
+    allowed: str
+    accepts: Callable[[Value], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class AxisRule:
+    """One axis.
+
+    Attributes:
+        name: field of the configuration and key of the space.
+        kinds: what its values must be, by framework, or for every framework under ``""``.
+        used_by: whether a configuration of (framework, optimizer) has this choice.
+    """
+
+    name: str
+    kinds: Mapping[str, Kind]
+    used_by: Callable[[str, str], bool]
+
+    def kind(self, framework: str) -> Kind:
+        """What the values must be for one framework."""
+        return self.kinds.get(framework) or self.kinds[""]
+
+
+def _names(names: tuple[str, ...]) -> Kind:
+    return Kind(", ".join(names), lambda value: value in names)
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_above_zero(value: Value) -> bool:
+    return _is_number(value) and float(value) > 0
+
+
+def _is_count(value: Value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _always(_framework: str, _optimizer: str) -> bool:
+    return True
+
+
+def _with_steps(_framework: str, optimizer: str) -> bool:
+    return optimizer != "l-bfgs"
+
+
+def _with_batches(_framework: str, optimizer: str) -> bool:
+    return optimizer not in FULL_BATCH
+
+
+def _with_tensorflow_batches(framework: str, optimizer: str) -> bool:
+    return framework == "tensorflow" and optimizer not in FULL_BATCH
+
+
+def _with_tensorflow(framework: str, _optimizer: str) -> bool:
+    return framework == "tensorflow"
+
+
+_ABOVE_ZERO = {"": Kind("numbers above 0", _is_above_zero)}
+_COUNT = {"": Kind("whole numbers of at least 1", _is_count)}
+_FLAG = {"": Kind("true or false", lambda value: isinstance(value, bool))}
+_BIASES = Kind(f'"{SCHEME_BIASES}" or numbers', lambda value: value == SCHEME_BIASES or _is_number(value))
+
+AXES: tuple[AxisRule, ...] = (
+    AxisRule("optimizer", {name: _names(names) for name, names in OPTIMIZERS.items()}, _always),
+    AxisRule("initialisation", {"": _names(INITIALISATIONS)}, _always),
+    AxisRule("biases", {"": _BIASES}, _always),
+    AxisRule("learning_rate", _ABOVE_ZERO, _with_steps),
+    AxisRule("batch_size", _COUNT, _with_batches),
+    AxisRule("shuffle", _FLAG, _with_tensorflow_batches),
+    AxisRule("drop_last_batch", _FLAG, _with_tensorflow_batches),
+    AxisRule("loss_scale", _ABOVE_ZERO, _with_tensorflow),
+    AxisRule("epochs", _COUNT, _always),
+)
+"""In the order in which they are drawn: the optimizer first, because others depend on it."""

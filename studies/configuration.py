@@ -1,0 +1,78 @@
+"""One point of the space: all that decides how a trial is trained, except its seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+FULL_BATCH = frozenset({"l-bfgs", "gd"})
+"""Optimizers that take one step on all rows an epoch, so that they have no batch size and no shuffling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One configuration; ``None`` where the framework or the optimizer has no such choice.
+
+    Attributes:
+        framework: ``tensorflow``, ``spark`` or ``analytic`` (the shipped trainer for tests of a cluster).
+        initialisation: name of a scheme in :mod:`workers.initialisation`.
+        biases: one number that all initial biases are set to; ``None`` leaves them as the scheme draws them.
+        optimizer: one of the framework's optimizers.
+        epochs: passes over the training rows; for full-batch optimizers, iterations.
+        learning_rate: step size; ``None`` for l-bfgs, which searches its own.
+        batch_size: rows a step; ``None`` for full-batch optimizers.
+        shuffle: whether each epoch draws a new order of the rows; ``None`` for full-batch optimizers.
+        drop_last_batch: whether a partial last batch is left out; ``None`` for full-batch optimizers.
+        loss_scale: factor on the mean cross-entropy. 0.5 gives the mean over both outputs of the log
+            loss; ``None`` for Spark, whose loss is fixed.
+    """
+
+    framework: str
+    initialisation: str
+    optimizer: str
+    epochs: int
+    biases: float | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    shuffle: bool | None = None
+    drop_last_batch: bool | None = None
+    loss_scale: float | None = None
+
+    def used(self) -> dict[str, Any]:
+        """The choices that this configuration makes, by name, without those it doesn't have."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def key(self) -> str:
+        """A text that is equal for equal configurations, for counting repeats."""
+        return json.dumps(self.used(), sort_keys=True)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Configuration:
+        """The configuration that :meth:`used` gave."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def describe(self) -> str:
+        """One line for a person: ``tensorflow adam lr 0.001 batch 128 glorot_uniform 27 epochs``."""
+        parts = [self.framework, self.optimizer]
+        if self.learning_rate is not None:
+            parts.append(f"lr {self.learning_rate:.3g}")
+        if self.batch_size is not None:
+            parts.append(f"batch {self.batch_size}")
+        parts.append(self.initialisation)
+        if self.biases is not None:
+            parts.append(f"biases {self.biases:g}")
+        parts.append(f"{self.epochs} iterations" if self.optimizer in FULL_BATCH else f"{self.epochs} epochs")
+        return " ".join(parts)
+
+
+def trial_seed(study_seed: int, repeat: int) -> int:
+    """Seed of the ``repeat``-th trial (from 0) of one configuration.
+
+    Every configuration is tried with the study's own seed first, so that all of them start from the same
+    initial numbers and are compared in pairs; a configuration that is drawn again gets the next seed, so
+    that the repeat measures the noise instead of repeating it.
+    """
+    return study_seed + repeat

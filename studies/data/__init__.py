@@ -1,0 +1,8 @@
+"""From the study file's ``[data]`` and ``[features]`` to the rows that trials are trained and scored on."""
+
+from studies.data.cache import open_feature_step, open_split
+from studies.data.features import FeatureStep
+from studies.data.preparation import Prepared, prepare
+from studies.data.split import Rows, Split
+
+__all__ = ["FeatureStep", "Prepared", "Rows", "Split", "open_feature_step", "open_split", "prepare"]

@@ -1,0 +1,117 @@
+"""The whole way from ``[data]`` and ``[features]`` to a split on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studies.data.cache import is_whole, open_split, store
+from studies.data.features import FeatureStep, fit_features
+from studies.data.labelled_rows import LabelledRows, counted
+from studies.data.labels import encode_labels
+from studies.data.sources import Source, digest_of, existing_file, locate, read
+from studies.data.split import Rows, Split
+from studies.data.splitting import stratified_split
+from studies.study import Data, Features
+
+CODE_VERSION = 1
+"""Goes up whenever the same source and settings would give other rows than before."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The rows of a study, ready to be opened by workers.
+
+    Attributes:
+        split: the rows, mapped read-only from ``directory``.
+        directory: what workers pass to :func:`studies.data.cache.open_split`.
+        cached: whether it was there already.
+    """
+
+    split: Split
+    directory: Path
+    cached: bool
+
+
+def prepare(data: Data, features: Features, seed: int, base: Path, cache: Path) -> Prepared:
+    """The split that the study file asks for, from the cache or made and put there.
+
+    Args:
+        data: the study file's ``[data]``.
+        features: its ``[features]``.
+        seed: the study's seed; draws the rows of each part and the word vectors.
+        base: where relative paths of ``data`` and ``features`` start.
+        cache: parent of the folders, one for each content hash; made where it isn't there.
+
+    Raises:
+        DataError: where the data can't be used; nothing was written then.
+        MachineError: where a built-in source isn't installed or the cache can't be written.
+    """
+    source = locate(data, base)
+    vectors = None
+    if features.vectors is not None:
+        vectors = existing_file(features.vectors, base, "[features] vectors")
+    content_hash = _content_hash(source, data, features, seed, vectors)
+    directory = cache / content_hash
+    cached = is_whole(directory, content_hash)
+    if not cached:
+        split, step = _make(read(source, data, features.kind), data, features, seed, vectors, content_hash)
+        store(directory, split, step)
+    return Prepared(open_split(directory), directory, cached)
+
+
+def _content_hash(source: Source, data: Data, features: Features, seed: int, vectors: Path | None) -> str:
+    """SHA-256 of all that decides the rows: bytes and settings, not names and places of files."""
+    trains_words = features.kind in (None, "word2vec") and data.features is None
+    made_from = {
+        "code": CODE_VERSION,
+        "source": source.digest,
+        "format": source.format,
+        "data": data.model_dump(mode="json", exclude={"source", "path"}),
+        "features": features.model_dump(mode="json", exclude={"vectors"}),
+        "vectors": digest_of(vectors) if vectors else None,
+        "seed": seed,
+        "gensim": version("gensim") if trains_words else None,
+    }
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def _make(
+    rows: LabelledRows, data: Data, features: Features, seed: int, vectors: Path | None, content_hash: str
+) -> tuple[Split, FeatureStep]:
+    labels = encode_labels(rows, data.positive)
+    column = f"{rows.where}, column '{rows.label_column}'"
+    parts = stratified_split(labels, data.validation, data.test, seed, column)
+    step, matrix, notes = fit_features(rows, parts[0], features, seed, vectors)
+    train, validation, test = (Rows(matrix[part], labels.indices[part]) for part in parts)
+    split = Split(
+        train=train,
+        validation=validation,
+        test=test,
+        classes=labels.classes,
+        positive=labels.positive,
+        content_hash=content_hash,
+        notes=rows.notes + notes + _repeats_note(rows, parts[0], parts[2]),
+    )
+    return split, step
+
+
+def _repeats_note(rows: LabelledRows, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[str, ...]:
+    """How many test rows a network can know by heart: scores on them say nothing about new rows."""
+    contents: list[str] | list[bytes]
+    if rows.texts is not None:
+        contents = list(rows.texts)
+    else:
+        contents = [row.tobytes() for row in rows.numbers] if rows.numbers is not None else []
+    seen = {contents[row] for row in train}
+    repeated = sum(contents[row] in seen for row in test)
+    if not repeated:
+        return ()
+    verb = "repeats" if repeated == 1 else "repeat"
+    return (f"{counted(repeated, 'test row')} of {len(test)} {verb} a training row exactly",)

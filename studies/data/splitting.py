@@ -1,0 +1,71 @@
+"""Which rows train, validate and test: drawn once a study, class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studies.data.labelled_rows import counted
+from studies.data.labels import Labels
+from studies.errors import DataError
+
+PARTS = 3
+"""Training, validation and test rows, in this order everywhere below."""
+
+Indices = NDArray[np.int64]
+
+
+def stratified_split(
+    labels: Labels, validation: float, test: float, seed: int, where: str
+) -> tuple[Indices, Indices, Indices]:
+    """Row numbers of the training, validation and test rows, ascending.
+
+    Every class is dealt out by itself: its rows in an order drawn from ``seed``, in the numbers of
+    :func:`part_sizes`.
+
+    Raises:
+        DataError: where a class has fewer rows than there are parts.
+    """
+    shares = (1 - validation - test, validation, test)
+    generator = np.random.default_rng(seed)
+    parts: tuple[list[Indices], ...] = ([], [], [])
+    for index, name in enumerate(labels.classes):
+        rows = np.flatnonzero(labels.indices == index)
+        if len(rows) < PARTS:
+            raise DataError(
+                f"class '{name}' has only {counted(len(rows), 'row')}",
+                where=where,
+                allowed=f"at least {PARTS} rows a class: one to train, one to validate, one to test on",
+                remedy="add rows of this class, or leave it out",
+            )
+        bounds = np.cumsum(part_sizes(len(rows), shares))[:-1]
+        for part, chosen in zip(parts, np.split(generator.permutation(rows), bounds), strict=True):
+            part.append(chosen)
+    train, validating, testing = (np.sort(np.concatenate(part)) for part in parts)
+    return train, validating, testing
+
+
+def part_sizes(rows: int, shares: Sequence[float]) -> list[int]:
+    """``rows`` dealt out by ``shares`` (which sum to 1): whole numbers that sum to ``rows``, none below 1.
+
+    The method of largest remainders (Hamilton's): each part gets its exact share rounded down, and the rows
+    left over go to the largest fractions, of equal ones to the first. A part that would stay empty then
+    takes one row from the part that lies highest above its exact share.
+    """
+    exact = [rows * share for share in shares]
+    # A share of 0.2 of 15 rows is 3, not 2.9999999999999996.
+    sizes = [int(np.floor(round(size, 9))) for size in exact]
+    fractions = [size - whole for size, whole in zip(exact, sizes, strict=True)]
+    order = sorted(range(len(shares)), key=lambda part: (-round(fractions[part], 9), part))
+    for part in order[: rows - sum(sizes)]:
+        sizes[part] += 1
+    while 0 in sizes:
+        giving = max(
+            (part for part in range(len(sizes)) if sizes[part] > 1),
+            key=lambda part: sizes[part] - exact[part],
+        )
+        sizes[giving] -= 1
+        sizes[sizes.index(0)] += 1
+    return sizes

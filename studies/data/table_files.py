@@ -1,0 +1,137 @@
+"""csv, tsv and Parquet files into data frames, with errors for a person."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from studies.data.labelled_rows import RowName
+from studies.errors import DataError
+
+if TYPE_CHECKING:  # pandas takes half a second to import, and a cached data set doesn't need it
+    import pandas as pd
+
+
+def read_delimited(path: Path, delimiter: str, strings: Sequence[str]) -> tuple[pd.DataFrame, RowName]:
+    """A csv or tsv file; columns named in ``strings`` are kept as text, where only an empty cell is missing.
+
+    Elsewhere pandas' words for missing values (``NA``, ``null`` …) count as missing too; in a sentence or a
+    label they are words.
+
+    Raises:
+        DataError: where the file isn't UTF-8, rows are wider than the header, or names repeat.
+    """
+    import pandas as pd
+
+    try:
+        header = _header(path, delimiter)
+        frame = pd.read_csv(
+            path,
+            sep=delimiter,
+            names=header,
+            header=0,
+            dtype=dict.fromkeys(set(strings) & set(header), str),
+            keep_default_na=False,
+            na_values={name: [""] if name in strings else list(_MISSING) for name in header},
+            encoding="utf-8-sig",
+            low_memory=False,  # types are found on whole columns, not chunk by chunk
+        )
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"found a byte that is no UTF-8 at offset {error.start}",
+            where=str(path),
+            allowed="UTF-8, with or without a byte order mark",
+            remedy="convert it: iconv -f latin1 -t utf-8",
+        ) from error
+    except (pd.errors.ParserError, csv.Error) as error:
+        reason = str(error).split("C error: ")[-1].strip()
+        raise DataError(
+            f"can't be parsed: {reason}", where=str(path), allowed=_shape(delimiter), remedy="mend that line"
+        ) from error
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus first fields for an index
+        raise DataError(
+            f"the header has {len(header)} names, and the first row has more fields",
+            where=str(path),
+            allowed=_shape(delimiter),
+            remedy="name every column in the header",
+        )
+    return frame, lambda row: _line(path, delimiter, row)
+
+
+def read_parquet(path: Path) -> tuple[pd.DataFrame, RowName]:
+    """A Parquet file without the index that pandas may have kept in it.
+
+    Raises:
+        DataError: where the file isn't Parquet, or names repeat.
+    """
+    # pyarrow takes a quarter of a second to import, and a cached data set doesn't need it.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"can't be read as Parquet: {str(error).splitlines()[0]}",
+            where=str(path),
+            allowed="a Parquet file",
+            remedy="write it again, or name it by what it holds (csv, tsv, npz, libsvm)",
+        ) from error
+    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    table = table.drop_columns([name for name in index if name in table.column_names])
+    _refuse_repeats(table.column_names, str(path))
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame, lambda row: f"row {row + 1}"
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = next((fields for fields in csv.reader(file, delimiter=delimiter) if _counts(fields)), None)
+    if header is None:
+        raise DataError("the file is empty", where=str(path), allowed=_shape(delimiter))
+    _refuse_repeats(header, f"{path}, header")
+    return header
+
+
+def _refuse_repeats(names: list[str], where: str) -> None:
+    repeated = [name for position, name in enumerate(names) if name in names[:position]]
+    if repeated:
+        raise DataError(
+            f"two columns have the name '{repeated[0]}'",
+            where=where,
+            allowed="a name of its own for every column",
+            remedy="rename one of them",
+        )
+
+
+def _line(path: Path, delimiter: str, row: int) -> str:
+    """``line 12``: quoted texts may hold line ends, so the line is found by reading the file again."""
+    wanted = row + 1  # the header comes first
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            before = 0
+            for fields in reader:
+                if _counts(fields):
+                    if wanted == 0:
+                        return f"line {before + 1}"
+                    wanted -= 1
+                before = reader.line_num
+    except csv.Error:  # a field beyond the csv module's limit
+        pass
+    return f"row {row + 1}"
+
+
+def _counts(fields: list[str]) -> bool:
+    """Whether pandas counts this line as a row; it skips blank ones."""
+    return len(fields) > 1 or (len(fields) == 1 and bool(fields[0].strip()))
+
+
+def _shape(delimiter: str) -> str:
+    name = "tabs" if delimiter == "\t" else "commas"
+    return f"a header line, then as many fields a row as the header has, separated by {name}"
+
+
+_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "<NA>", "#N/A")

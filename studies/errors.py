@@ -1,0 +1,88 @@
+"""Every error that this project raises on purpose.
+
+::
+
+    SearchError                 anything below; the command line prints it without a traceback
+    ├── UserError               bad input, exit code 2; nothing was written
+    │   ├── StudyFileError      the study file: file, key, found, allowed
+    │   ├── DataError           the data that the study file names
+    │   ├── StorageError        the study's storage can't be opened, is in use, or holds another study
+    │   └── MachineError        this machine lacks something that the study needs (Java, an extra, a slot)
+    └── StudyFailedError        the study ran and no trial finished, exit code 1
+
+A trial that fails is not an exception but a value: :class:`studies.records.Failure`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SearchError(Exception):
+    """Base of all errors below."""
+
+    exit_code = 1
+
+
+class UserError(SearchError):
+    """Bad input: says what was found, where, what is allowed and what to do.
+
+    Args:
+        problem: one sentence, what was found.
+        where: the file, and the key, column or row in it.
+        allowed: what would have been accepted.
+        remedy: what to do, where ``allowed`` doesn't say it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str, *, where: str = "", allowed: str = "", remedy: str = "") -> None:
+        super().__init__(problem, where, allowed, remedy)
+        self.problem = problem
+        self.where = where
+        self.allowed = allowed
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions with keyword arguments do not survive pickling by themselves, and Dask pickles them.
+        return (_rebuild, (type(self), self.problem, self.where, self.allowed, self.remedy))
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.problem}" if self.where else self.problem
+        lines = [head]
+        if self.allowed:
+            lines.append(f"  allowed: {self.allowed}")
+        if self.remedy:
+            lines.append(f"  to do:   {self.remedy}")
+        return "\n".join(lines)
+
+
+class StudyFileError(UserError):
+    """The study file can't be read, parsed or accepted."""
+
+
+class DataError(UserError):
+    """The data that the study file names can't be used."""
+
+
+class StorageError(UserError):
+    """The study's storage can't be opened, is locked, or holds a study made differently."""
+
+
+class MachineError(UserError):
+    """The machine lacks something that the study needs."""
+
+
+class StudyFailedError(SearchError):
+    """The study ran, and not one trial finished."""
+
+
+def nearest(found: str, known: Iterable[str]) -> str:
+    """A hint ``did you mean 'x'?`` with the known word nearest to ``found``, or an empty string."""
+    close = difflib.get_close_matches(found, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+def _rebuild(kind: type[UserError], problem: str, where: str, allowed: str, remedy: str) -> UserError:
+    return kind(problem, where=where, allowed=allowed, remedy=remedy)

@@ -1,0 +1,132 @@
+"""What a trial leaves behind: curve, scores, time ledger, or the failure that ended it.
+
+All of these are plain values that go to JSON and back without loss, because they live as attributes of
+Optuna trials, and that pickle small, because they come back from workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+ROW_SETS = ("train", "validation", "test")
+"""The three sets of rows that a trial is scored on, in this order."""
+
+Cause = Literal["diverged", "timeout", "out of memory", "worker died", "data", "bug"]
+"""Why a trial failed: a training that left the finite numbers, a lack of time or memory, a dead worker,
+rows that the trainer refuses, or an exception that nobody foresaw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of one set of rows. All but ``log_loss`` (nats a row, lower is better) are in [-1, 1].
+
+    ``precision``, ``recall``, ``f1`` and ``average_precision`` are those of the positive class;
+    ``confusion[i][j]`` counts rows of class i that were predicted as class j.
+    """
+
+    f1: float
+    f1_macro: float
+    f1_weighted: float
+    precision: float
+    recall: float
+    average_precision: float
+    mcc: float
+    accuracy: float
+    log_loss: float
+    confusion: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Scores:
+        """The scores that ``dataclasses.asdict`` gave, also after a round through JSON."""
+        confusion = tuple(tuple(int(count) for count in row) for row in values["confusion"])
+        return cls(**{**values, "confusion": confusion})
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """How far a trial was after ``epoch`` epochs.
+
+    ``train_loss`` is the mean cross-entropy, in nats a row, of the epoch's own forward passes (for
+    full-batch optimizers: the objective after that iteration); ``validation_score`` is the study's metric,
+    at the epochs where it was computed.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLedger:
+    """Where a trial's seconds went: waiting for a slot, loading and compiling, training, scoring."""
+
+    queued: float = 0.0
+    setup: float = 0.0
+    train: float = 0.0
+    score: float = 0.0
+
+    def __add__(self, other: TimeLedger) -> TimeLedger:
+        return TimeLedger(
+            self.queued + other.queued,
+            self.setup + other.setup,
+            self.train + other.train,
+            self.score + other.score,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a trial ended without a score: a value, not an exception.
+
+    ``epoch`` is the epoch after which it was seen; ``traceback`` is kept for ``bug`` alone.
+    """
+
+    cause: Cause
+    message: str
+    epoch: int | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReport:
+    """What one segment of a trial returns to the driver.
+
+    ``curve`` and ``ledger`` are those of the whole trial so far. Either ``failure`` is set, or ``scores``
+    holds the scores on each of :data:`ROW_SETS` after ``epoch`` epochs.
+    """
+
+    trial: int
+    epoch: int
+    curve: tuple[CurvePoint, ...] = ()
+    scores: Mapping[str, Scores] = field(default_factory=dict)
+    ledger: TimeLedger = TimeLedger()
+    worker: str = ""
+    device: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SegmentReport:
+        """The report that :meth:`to_dict` gave, also after a round through JSON."""
+        return cls(
+            **{
+                **values,
+                "curve": tuple(CurvePoint(**point) for point in values["curve"]),
+                "scores": {rows: Scores.from_dict(scores) for rows, scores in values["scores"].items()},
+                "ledger": TimeLedger(**values["ledger"]),
+                "notes": tuple(values["notes"]),
+                "failure": Failure(**values["failure"]) if values["failure"] else None,
+            }
+        )
+
+    def with_elapsed(self, seconds: float) -> SegmentReport:
+        """The same report, with all that the driver waited for it beyond its own work booked as queued."""
+        work = self.ledger.setup + self.ledger.train + self.ledger.score
+        return replace(self, ledger=replace(self.ledger, queued=max(0.0, seconds - work)))

@@ -1,0 +1,249 @@
+"""The space of a study: draws configurations, and says whether a given one could have been drawn.
+
+Which values an axis accepts and which configurations use it stands in :mod:`studies.axes`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from studies.axes import AXES, DEFAULT_OPTIMIZERS, INITIALISATIONS, OPTIMIZERS, SCHEME_BIASES, AxisRule
+from studies.configuration import Configuration
+from studies.distributions import Choice, Distribution, Fixed, Range, Suggest, Value
+from studies.errors import StudyFileError, nearest
+from studies.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One axis for one framework: the name under which Optuna knows it, and its distribution."""
+
+    name: str
+    distribution: Distribution
+
+
+class SearchSpace:
+    """Draws configurations, and says whether a given one could have been drawn.
+
+    Args:
+        study: the study whose space this is.
+        where: name of the study file, for error messages.
+
+    Raises:
+        StudyFileError: where a value is none that its axis can have.
+    """
+
+    def __init__(self, study: Study, where: str = "study") -> None:
+        self._where = where
+        self.framework = self._framework(study)
+        self.frameworks = tuple(str(name) for name in self.framework.values() or ())
+        self._parameters = {
+            (framework, rule.name): self._parameter(study, rule, framework)
+            for framework in self.frameworks
+            for rule in AXES
+        }
+
+    def sample(self, suggest: Suggest) -> Configuration:
+        """Draw one configuration; axes that it doesn't use are not drawn."""
+        framework = str(self.framework.draw("framework", suggest))
+        drawn: dict[str, Any] = {}
+        for rule in AXES:
+            if rule.used_by(framework, drawn.get("optimizer", "")):
+                parameter = self._parameters[framework, rule.name]
+                drawn[rule.name] = parameter.distribution.draw(parameter.name, suggest)
+        return _configuration(framework, drawn)
+
+    def place(self, given: Mapping[str, Value], where: str) -> dict[str, Value]:
+        """The Optuna parameters of a configuration that may leave out choices.
+
+        Args:
+            given: values by axis name.
+            where: the table in the study file, for error messages.
+
+        Raises:
+            StudyFileError: where a name is unknown, unused by this configuration, or its value is outside
+                the space.
+        """
+        framework = self._given_framework(given, where)
+        optimizers = self._given_optimizers(given, framework)
+        placed: dict[str, Value] = {}
+        if isinstance(self.framework, Choice):
+            placed["framework"] = framework
+        for name, value in given.items():
+            if name == "framework":
+                continue
+            self._check_used(name, framework, optimizers, where)
+            parameter = self._parameters[framework, name]
+            distribution = parameter.distribution
+            if not distribution.contains(value):
+                raise StudyFileError(
+                    f"{name} = {value!r} is outside the space",
+                    where=f"{self._where}: {where}",
+                    allowed=distribution.describe(),
+                    remedy=f"change the value, or widen space.{name}",
+                )
+            if isinstance(distribution, Range) and not distribution.whole:
+                value = float(value)
+            if not isinstance(distribution, Fixed):
+                placed[parameter.name] = value
+        return placed
+
+    def grid(self) -> Iterator[dict[str, Value]]:
+        """Every configuration as Optuna parameters.
+
+        Raises:
+            StudyFileError: where an axis can't be counted.
+        """
+        for framework, optimizer in self._pairs():
+            parameters = self._used(framework, optimizer)
+            for parameter in parameters:
+                if parameter.distribution.values() is None:
+                    raise StudyFileError(
+                        f"{parameter.distribution.describe()} can't be counted, so that it is no grid",
+                        where=f"{self._where}: space.{parameter.name}",
+                        allowed='with sampler.kind = "grid": a list, a fixed value, or a range with a step',
+                    )
+            free = [p for p in parameters if not isinstance(p.distribution, Fixed)]
+            head: dict[str, Value] = {"framework": framework} if isinstance(self.framework, Choice) else {}
+            for values in itertools.product(*(p.distribution.values() or () for p in free)):
+                yield head | dict(zip((p.name for p in free), values, strict=True))
+
+    def size(self) -> int | None:
+        """Number of configurations, or ``None`` where a range of numbers has no end of them."""
+        total = 0
+        for framework, optimizer in self._pairs():
+            counts = [p.distribution.values() for p in self._used(framework, optimizer)]
+            if any(values is None for values in counts):
+                return None
+            total += math.prod(len(values or ()) for values in counts)
+        return total
+
+    def parameters(self) -> dict[str, Distribution]:
+        """The distributions by the names that Optuna knows, without fixed ones and unused ones."""
+        found: dict[str, Distribution] = {"framework": self.framework}
+        for framework, optimizer in self._pairs():
+            for rule in AXES:
+                if rule.used_by(framework, optimizer):
+                    parameter = self._parameters[framework, rule.name]
+                    found[parameter.name] = parameter.distribution
+        return {name: value for name, value in found.items() if not isinstance(value, Fixed)}
+
+    def _framework(self, study: Study) -> Distribution:
+        distribution: Distribution = study.space.framework
+        values = distribution.values() if isinstance(distribution, (Fixed, Choice)) else None
+        for value in values or (distribution.describe(),):
+            if value not in OPTIMIZERS:
+                raise StudyFileError(
+                    f"found {value!r}",
+                    where=f"{self._where}: space.framework",
+                    allowed=", ".join(OPTIMIZERS),
+                    remedy=nearest(str(value), OPTIMIZERS),
+                )
+        return distribution
+
+    def _parameter(self, study: Study, rule: AxisRule, framework: str) -> Parameter:
+        axis = getattr(study.space, rule.name)
+        name = rule.name
+        if isinstance(axis, dict):
+            name = f"{rule.name}.{framework}"
+            axis = axis.get(framework)
+        if axis is None:
+            axis, name = _default(study, rule.name, framework), f"{rule.name}.{framework}"
+        self._check_values(rule, framework, axis, name)
+        return Parameter(name, axis)
+
+    def _check_values(self, rule: AxisRule, framework: str, axis: Distribution, name: str) -> None:
+        ends = (axis.low, axis.high) if isinstance(axis, Range) else axis.values()
+        for value in ends:
+            kind = rule.kind(framework)
+            if not kind.accepts(value):
+                hint = ""
+                if rule.name == "optimizer":
+                    hint = nearest(str(value), OPTIMIZERS[framework]) or (
+                        f"give each framework its own: optimizer.{framework} = [...]"
+                    )
+                elif rule.name == "initialisation":
+                    hint = nearest(str(value), INITIALISATIONS)
+                raise StudyFileError(
+                    f"found {value!r}",
+                    where=f"{self._where}: space.{name}",
+                    allowed=kind.allowed,
+                    remedy=hint,
+                )
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        for framework in self.frameworks:
+            for optimizer in self._parameters[framework, "optimizer"].distribution.values() or ():
+                yield framework, str(optimizer)
+
+    def _used(self, framework: str, optimizer: str) -> list[Parameter]:
+        """The parameters of one framework with one optimizer, which itself is fixed here."""
+        name = self._parameters[framework, "optimizer"].name
+        free = isinstance(self._parameters[framework, "optimizer"].distribution, Choice)
+        chosen = Parameter(name, Choice((optimizer,)) if free else Fixed(optimizer))
+        others = [
+            self._parameters[framework, rule.name]
+            for rule in AXES
+            if rule.name != "optimizer" and rule.used_by(framework, optimizer)
+        ]
+        return [chosen, *others]
+
+    def _given_framework(self, given: Mapping[str, Value], where: str) -> str:
+        if "framework" not in given and len(self.frameworks) == 1:
+            return self.frameworks[0]
+        found = given.get("framework")
+        if found in self.frameworks:
+            return str(found)
+        raise StudyFileError(
+            "no framework given" if found is None else f"framework = {found!r} is outside the space",
+            where=f"{self._where}: {where}",
+            allowed=", ".join(self.frameworks),
+            remedy=nearest(str(found), self.frameworks),
+        )
+
+    def _given_optimizers(self, given: Mapping[str, Value], framework: str) -> tuple[str, ...]:
+        if "optimizer" in given:
+            return (str(given["optimizer"]),)
+        values = self._parameters[framework, "optimizer"].distribution.values() or ()
+        return tuple(str(value) for value in values)
+
+    def _check_used(self, name: str, framework: str, optimizers: tuple[str, ...], where: str) -> None:
+        rule = next((rule for rule in AXES if rule.name == name), None)
+        if rule is None:
+            names = ["framework", *(rule.name for rule in AXES)]
+            raise StudyFileError(
+                f"unknown key '{name}'",
+                where=f"{self._where}: {where}",
+                allowed=", ".join(names),
+                remedy=nearest(name, names),
+            )
+        if not any(rule.used_by(framework, optimizer) for optimizer in optimizers):
+            raise StudyFileError(
+                f"{name} is not used by {framework} with {' or '.join(optimizers)}",
+                where=f"{self._where}: {where}",
+                remedy=f"leave {name} out of this configuration",
+            )
+
+
+def _default(study: Study, name: str, framework: str) -> Distribution:
+    """What an axis is for a framework that the study file gives nothing for."""
+    if name == "optimizer":
+        return DEFAULT_OPTIMIZERS[framework]
+    if name == "epochs":
+        return Fixed(study.model.epochs)
+    default: Distribution = type(study.space).model_fields[name].default
+    return default
+
+
+def _configuration(framework: str, drawn: Mapping[str, Any]) -> Configuration:
+    values = dict(drawn)
+    if values.get("biases") == SCHEME_BIASES:
+        values["biases"] = None
+    for name in ("biases", "learning_rate", "loss_scale"):
+        if values.get(name) is not None:
+            values[name] = float(values[name])
+    return Configuration(framework=framework, **values)

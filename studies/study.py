@@ -1,0 +1,268 @@
+"""The study file as typed, frozen values. Every key's meaning stands here, once, and nowhere else:
+``docs/study-file.md`` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from studies.distributions import Choice, Fixed, Range, parse_distribution
+
+Framework = Literal["tensorflow", "spark", "analytic"]
+
+Metric = Literal[
+    "f1", "f1_weighted", "f1_macro", "average_precision", "mcc", "precision", "recall", "accuracy"
+]
+
+_DURATION = re.compile(r"(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+)\s*s)?")
+
+
+def parse_duration(raw: Any) -> float:
+    """Seconds of ``"1h30m"``, ``"20m"``, ``"45s"`` or a number of seconds.
+
+    Raises:
+        ValueError: with one sentence for a person, where it is neither.
+    """
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and raw > 0:
+        return float(raw)
+    if isinstance(raw, str) and raw.strip():
+        match = _DURATION.fullmatch(raw.strip())
+        if match:
+            hours, minutes, seconds = (int(part or 0) for part in match.groups())
+            total = hours * 3600 + minutes * 60 + seconds
+            if total > 0:
+                return float(total)
+    raise ValueError(f'found {raw!r}; allowed: "20m", "1h30m", "45s", or seconds above 0')
+
+
+def _parse_axis(raw: Any) -> Any:
+    """A distribution, or one a framework: ``optimizer.spark = […]``."""
+    if isinstance(raw, dict) and raw and not set(raw) & {"low", "high", "log", "step"}:
+        frameworks = ("tensorflow", "spark", "analytic")
+        unknown = sorted(set(raw) - set(frameworks))
+        if unknown:
+            raise ValueError(
+                f"found the unknown key '{unknown[0]}'; allowed: low, high, log, step, "
+                f"or one distribution for each of {', '.join(frameworks)}"
+            )
+        return {name: parse_distribution(value) for name, value in raw.items()}
+    return parse_distribution(raw)
+
+
+def _plain_axis(axis: Any) -> Any:
+    """What :func:`_parse_axis` reads, for writing an axis back to JSON."""
+    if isinstance(axis, dict):
+        return {name: _plain_axis(value) for name, value in axis.items()}
+    if isinstance(axis, Fixed):
+        return axis.value
+    if isinstance(axis, Choice):
+        return list(axis.choices)
+    if isinstance(axis, Range):
+        plain: dict[str, Any] = {"low": axis.low, "high": axis.high}
+        return plain | ({"log": True} if axis.log else {}) | ({"step": axis.step} if axis.step else {})
+    return axis
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Axis = Annotated[
+    # The parser returns one of these already; pydantic's own unions give messages that nobody can read.
+    Any, BeforeValidator(_parse_axis), PlainSerializer(_plain_axis)
+]
+
+
+class Section(BaseModel):
+    """A table of the study file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Data(Section):
+    """Where the labelled rows come from, and how they are split. The only section without a default."""
+
+    source: Literal["sms-spam"] | None = None
+    """A built-in data set. Give this or `path`."""
+    path: str | None = None
+    """A file, relative to the study file: csv, tsv, parquet, npz or libsvm, told by its ending."""
+    text: str | None = None
+    """The column of sentences. Give this or `features`; `sms-spam` has `text`."""
+    features: list[str] | None = None
+    """Numeric columns, by name or pattern (`"f*"`). In npz: the name of one array, by default `X`."""
+    label: str | None = None
+    """The column of labels, strings or whole numbers, two classes or more. By default `label`; in npz `y`."""
+    positive: str | int | None = None
+    """The class whose precision, recall and F1 are reported. By default the rarest."""
+    validation: float = Field(default=0.16, gt=0, lt=1)
+    """Share of all rows that configurations are compared on."""
+    test: float = Field(default=0.20, gt=0, lt=1)
+    """Share of all rows that only the chosen ones are scored on."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Data:
+        if (self.source is None) == (self.path is None):
+            found = "both" if self.source else "neither"
+            raise ValueError(f"found {found} of source and path; allowed: exactly one of them")
+        if self.text is not None and self.features is not None:
+            raise ValueError("found both text and features; allowed: sentences or numbers, one of them")
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation = {self.validation:g} and test = {self.test:g} leave no rows to train on; "
+                "allowed: a sum below 1"
+            )
+        return self
+
+
+class Features(Section):
+    """How a row becomes numbers. Whatever is fitted is fitted on the training rows only."""
+
+    kind: Literal["word2vec", "vectors", "none"] | None = None
+    """`word2vec`: mean of word vectors trained on the training rows. `vectors`: mean of word vectors from a
+    file. `none`: the numeric columns themselves. By default `word2vec` for text and `none` for numbers."""
+    dimensions: int = Field(default=300, ge=1, le=10_000)
+    """Length of the vectors that word2vec trains."""
+    window: int = Field(default=5, ge=1)
+    """word2vec: words on each side that a word is predicted from."""
+    min_count: int = Field(default=1, ge=1)
+    """word2vec: words rarer than this in the training rows are left out."""
+    iterations: int = Field(default=20, ge=1)
+    """word2vec: passes over the training rows."""
+    algorithm: Literal["skip-gram", "cbow"] = "skip-gram"
+    """word2vec: predict the neighbours from the word, or the word from its neighbours."""
+    vectors: str | None = None
+    """`vectors`: a word2vec or GloVe file, text or binary, relative to the study file."""
+    scale: Literal["standard", "none"] = "none"
+    """`standard`: subtract the mean and divide by the standard deviation of the training rows."""
+
+    @model_validator(mode="after")
+    def _vectors_file(self) -> Features:
+        if (self.kind == "vectors") != (self.vectors is not None):
+            raise ValueError('kind = "vectors" and vectors = "FILE" go together; found only one of them')
+        return self
+
+
+class Model(Section):
+    """The network: sigmoid hidden layers and a softmax over the classes, in both frameworks."""
+
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(default=[600], min_length=1)
+    """Units of each hidden layer."""
+    epochs: int = Field(default=27, ge=1)
+    """Epochs of a trial; Spark's maxIter. `space.epochs` may say otherwise for each framework."""
+
+
+class Objective(Section):
+    """What "best" means."""
+
+    metric: Metric = "f1"
+    """Score on the validation rows, higher is better. `f1`, `precision`, `recall` and `average_precision` are
+    those of the positive class; `f1_weighted` is what Spark calls f1."""
+
+
+class Space(Section):
+    """What trials are drawn from. An axis is a list of choices, a range `{ low, high, log, step }` or one
+    fixed value; any of them can be given for each framework: `optimizer.spark = [...]`. What a configuration
+    doesn't use (the learning rate of l-bfgs) is not drawn for it."""
+
+    framework: Axis = Choice(("tensorflow", "spark"))
+    """`tensorflow`, `spark`, or `analytic`: a trainer without a network, for trying out a cluster."""
+    initialisation: Axis = Choice(
+        ("glorot_uniform", "truncated_normal", "he_normal", "spark_uniform", "seed_uniform")
+    )
+    """Scheme of the initial weights and biases: `glorot_uniform`, `glorot_normal`, `he_uniform`, `he_normal`,
+    `lecun_normal`, `orthogonal`, `truncated_normal` (stddev 0.01), `spark_uniform` (MLlib's own, biases too),
+    `seed_uniform` (glorot_uniform with biases 1)."""
+    biases: Axis = Fixed("scheme")
+    """Initial biases: `"scheme"` as the scheme draws them, or one number for all of them."""
+    optimizer: Axis = Field(default_factory=dict)
+    """TensorFlow: `sgd`, `momentum`, `nesterov`, `rmsprop`, `adagrad`, `adam`, `adamw`, `nadam`. Spark:
+    `l-bfgs`, `gd`. By default `sgd`, `momentum`, `rmsprop`, `adam` and both of Spark's."""
+    learning_rate: Axis = Range(1e-4, 1.0, log=True)
+    """Step size. Not used by l-bfgs."""
+    batch_size: Axis = Choice((32, 64, 128, 256, 512))
+    """Rows a step. Not used by Spark, whose optimizers take all rows at once."""
+    epochs: Axis = None
+    """Epochs of a trial; by default `model.epochs`."""
+    shuffle: Axis = Fixed(True)
+    """Whether each epoch draws a new order of the rows. TensorFlow only."""
+    drop_last_batch: Axis = Fixed(False)
+    """Whether a partial last batch is left out of the training. TensorFlow only."""
+    loss_scale: Axis = Fixed(1.0)
+    """Factor on the mean cross-entropy; 0.5 is the mean over both outputs of a two-class log loss.
+    TensorFlow only."""
+
+
+class Sampler(Section):
+    """Who draws the configurations."""
+
+    kind: Literal["tpe", "random", "cmaes", "gp", "qmc", "grid"] = "tpe"
+    """Optuna's samplers; `grid` tries every configuration once and ends with the last. `cmaes` and `gp` need
+    an extra."""
+    startup_trials: int = Field(default=10, ge=1)
+    """Trials drawn at random before `tpe`, `cmaes` or `gp` begin to learn from the others."""
+
+
+class Pruner(Section):
+    """Who stops weak trials early. Not there yet: every trial runs to its last epoch."""
+
+    kind: Literal["none"] = "none"
+    """`none`."""
+
+
+class Cluster(Section):
+    """Where trials run."""
+
+    kind: Literal["threads", "processes"] = "threads"
+    """`threads` of this process, or `processes` of this machine."""
+    slots: int | None = Field(default=None, ge=1)
+    """Trials at once. By default one a core."""
+
+
+class Storage(Section):
+    """Where the study is kept."""
+
+    url: str | None = None
+    """`sqlite:///FILE`, `journal:FILE` or `postgresql://…`; relative files are beside the study file. By
+    default `sqlite:///NAME.db`. `${NAME}` in it is taken from the environment."""
+
+
+class Report(Section):
+    """What the report shows."""
+
+    best: int = Field(default=10, ge=1)
+    """Configurations in the table of the best."""
+
+
+class Study(Section):
+    """One search over one data set."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    """Name of the study in its storage. Letters, digits, `.`, `_` and `-`. By default the file's name."""
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    """Seed of everything that is drawn: rows, word vectors, configurations, weights, orders of rows."""
+    trials: int | None = Field(default=None, ge=1)
+    """Stop after this many trials, over all launches. By default 60, where nothing else stops the study."""
+    timeout: Duration | None = None
+    """Stop asking for new trials after this long: `"20m"`, `"1h30m"` or seconds, counted from the launch."""
+    target: float | None = None
+    """Stop asking for new trials once one reaches this score."""
+    data: Data
+    features: Features = Features()
+    model: Model = Model()
+    objective: Objective = Objective()
+    space: Space = Space()
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    cluster: Cluster = Cluster()
+    storage: Storage = Storage()
+    report: Report = Report()
+    enqueue: list[dict[str, str | int | float | bool]] = []
+    """Known configurations to try first, one `[[enqueue]]` table each, with keys and values of `[space]`:
+    `framework = "spark"`. What they leave out is drawn."""
+
+    @property
+    def trial_limit(self) -> int | None:
+        """Trials after which the study ends; ``None`` where only time or a target ends it."""
+        if self.trials is None and self.timeout is None and self.target is None:
+            return 60
+        return self.trials

@@ -1,0 +1,185 @@
+"""Reads a study file. All user errors about the file's form come from here, with file, key and remedy."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from studies.errors import StudyFileError, nearest
+from studies.space import SearchSpace
+from studies.study import Study
+
+NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("pruner", "kind"): ("asha", "hyperband", "median", "percentile", "wilcoxon"),
+    ("cluster", "kind"): ("address", "ssh", "slurm", "pbs", "sge", "lsf", "kubernetes", "cuda"),
+}
+"""Values of the design whose machinery isn't there yet: refused by name."""
+
+NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
+    ("report", "finalists"): "retraining the best configurations with new seeds",
+    ("report", "seeds"): "retraining the best configurations with new seeds",
+    ("reproducible",): "runs that give the same table on any number of workers",
+    ("spark",): "settings of the Spark session",
+    ("recipe",): "explaining the difference between two recipes",
+}
+"""Keys of the design whose machinery isn't there yet: refused by name."""
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study file that was read and accepted.
+
+    Attributes:
+        path: where it is; relative paths in it are relative to its directory.
+        study: its values, with the defaults filled in.
+        space: the space that its trials are drawn from.
+        enqueued: the Optuna parameters of its ``[[enqueue]]`` tables, in their order.
+    """
+
+    path: Path
+    study: Study
+    space: SearchSpace
+    enqueued: tuple[dict[str, Any], ...]
+
+    @property
+    def directory(self) -> Path:
+        """Where relative paths start."""
+        return self.path.parent
+
+    @property
+    def work_directory(self) -> Path:
+        """Where the study keeps its cached data and its checkpoints: ``.search`` beside the file."""
+        return self.directory / ".search"
+
+
+def read_study_file(path: str | Path) -> StudyFile:
+    """Read, parse and validate a study file.
+
+    Raises:
+        StudyFileError: where it is missing, isn't TOML, or has a key or a value that isn't allowed.
+    """
+    path = Path(path).absolute()
+    raw = _parse(path)
+    raw.setdefault("name", path.stem)
+    _refuse_not_yet(path, raw)
+    try:
+        study = Study.model_validate(raw)
+    except ValidationError as error:
+        raise _first_error(path, raw, error) from None
+    space = SearchSpace(study, path.name)
+    enqueued = tuple(
+        space.place(given, f"[[enqueue]] number {number}")
+        for number, given in enumerate(study.enqueue, start=1)
+    )
+    if study.sampler.kind == "grid":
+        next(space.grid(), None)
+    return StudyFile(path, study, space, enqueued)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+        return tomllib.loads(text)
+    except FileNotFoundError:
+        others = sorted(other.name for other in path.parent.glob("*.toml")) if path.parent.is_dir() else []
+        raise StudyFileError(
+            "there is no such file",
+            where=str(path),
+            remedy=nearest(path.name, others) or "`search init` writes a study file to start from",
+        ) from None
+    except IsADirectoryError:
+        raise StudyFileError("this is a directory", where=str(path), allowed="a TOML file") from None
+    except OSError as error:
+        raise StudyFileError(f"can't be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise StudyFileError(
+            f"byte {error.start} is not UTF-8", where=str(path), remedy="save the file as UTF-8"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise StudyFileError(f"not TOML: {error}", where=str(path)) from None
+
+
+def _refuse_not_yet(path: Path, raw: Mapping[str, Any]) -> None:
+    for keys, names in NOT_YET.items():
+        found = _dig(raw, keys)
+        if found in names:
+            raise StudyFileError(
+                f"{found!r} is not there yet in this version",
+                where=_where(path, keys),
+                allowed=", ".join(_choices(keys)),
+            )
+    for keys, what in NOT_YET_KEYS.items():
+        if _dig(raw, keys) is not None:
+            raise StudyFileError(
+                f"{what} is not there yet in this version",
+                where=_where(path, keys),
+                remedy=f"leave {'.'.join(keys)} out",
+            )
+
+
+def _choices(keys: Sequence[str]) -> tuple[str, ...]:
+    section = Study.model_fields[keys[0]].annotation
+    if not (isinstance(section, type) and issubclass(section, BaseModel)):  # NOT_YET names sections alone
+        raise TypeError(f"{keys[0]} is not a section")
+    return tuple(str(choice) for choice in get_args(section.model_fields[keys[1]].annotation))
+
+
+def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> StudyFileError:
+    """The first of pydantic's errors as one of ours: one clear message beats a list of ten."""
+    details = error.errors()[0]
+    keys = tuple(part for part in details["loc"])
+    where = _where(path, keys)
+    found = _dig(raw, keys)
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        known = _known_keys(keys[:-1])
+        hint = nearest(str(keys[-1]), known)
+        return StudyFileError(f"unknown key '{keys[-1]}'", where=where, allowed=", ".join(known), remedy=hint)
+    if kind == "missing":
+        example = 'add a [data] section, such as: [data] source = "sms-spam"' if keys == ("data",) else ""
+        return StudyFileError("this key is missing", where=where, remedy=example)
+    if kind == "value_error":
+        return StudyFileError(str(details["ctx"]["error"]), where=where)
+    if kind == "literal_error":
+        allowed = str(details["ctx"]["expected"]).replace(" or ", ", ")
+        names = [name.strip("' ") for name in allowed.split(",")]
+        return StudyFileError(
+            f"found {found!r}", where=where, allowed=", ".join(names), remedy=nearest(str(found), names)
+        )
+    return StudyFileError(f"found {found!r}", where=where, allowed=_allowed(details))
+
+
+def _allowed(details: ErrorDetails) -> str:
+    message = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return message.replace("String should match pattern", "text that matches")
+
+
+def _known_keys(section: Sequence[int | str]) -> list[str]:
+    model: Any = Study
+    for key in section:
+        if not isinstance(key, str):
+            return []
+        model = model.model_fields[key].annotation
+    return list(model.model_fields)
+
+
+def _where(path: Path, keys: Sequence[int | str]) -> str:
+    name = ""
+    for key in keys:
+        name += f"[{key}]" if isinstance(key, int) else f".{key}" if name else str(key)
+    return f"{path.name}: {name}" if name else path.name
+
+
+def _dig(raw: Any, keys: Sequence[int | str]) -> Any:
+    for key in keys:
+        try:
+            raw = raw[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return raw

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies.data.labelled_rows import LabelledRows
+from studies.data.tables import match_columns, read_table
+from studies.errors import DataError
+from studies.study import Data
+
+NUMBERS = "f1,f2,note,label\n1,2.5,x,a\n3,4,y,b\n"
+
+
+def read(tmp_path: Path, content: str, kind: str | None = None, **settings: object) -> LabelledRows:
+    path = tmp_path / "f.csv"
+    path.write_text(content, encoding="utf-8", newline="")
+    return read_table(path, "csv", Data.model_validate({"path": "f.csv", **settings}), kind)
+
+
+def failure(tmp_path: Path, content: str, kind: str | None = None, **settings: object) -> DataError:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, content, kind, **settings)
+    assert str(tmp_path / "f.csv") in caught.value.where
+    return caught.value
+
+
+def numbers_of(rows: LabelledRows) -> list[list[float]]:
+    assert rows.numbers is not None
+    assert rows.numbers.dtype == np.float32
+    return rows.numbers.tolist()
+
+
+def test_without_columns_named_all_numeric_ones_are_features_and_the_rest_is_noted(tmp_path: Path) -> None:
+    rows = read(tmp_path, NUMBERS)
+    assert numbers_of(rows) == [[1, 2.5], [3, 4]]
+    assert rows.columns == ("f1", "f2")
+    assert rows.labels == ["a", "b"]
+    assert rows.notes == ("features: all 2 numeric columns; left out: 'note'",)
+
+
+def test_without_columns_named_a_column_text_is_the_text(tmp_path: Path) -> None:
+    content = "id,text,label\n1,hello,a\n2,bye,b\n"
+    assert read(tmp_path, content).texts == ("hello", "bye")
+    assert numbers_of(read(tmp_path, content, kind="none")) == [[1], [2]]
+
+
+def test_numeric_labels_are_no_feature(tmp_path: Path) -> None:
+    assert read(tmp_path, "f1,label\n1,0\n2,1\n").columns == ("f1",)
+
+
+def test_the_nameless_index_that_pandas_writes_is_no_feature(tmp_path: Path) -> None:
+    assert read(tmp_path, ",f1,label\n0,5,a\n1,6,b\n").columns == ("f1",)
+
+
+def test_text_and_labels_keep_the_words_that_pandas_takes_for_missing(tmp_path: Path) -> None:
+    rows = read(tmp_path, 'text,label\nNA,null\n"None, or ""nan""",NA\n')
+    assert rows.texts == ("NA", 'None, or "nan"')
+    assert rows.labels == ["null", "NA"]
+
+
+def test_labels_keep_their_spelling_until_they_are_encoded(tmp_path: Path) -> None:
+    assert read(tmp_path, "f1,label\n1,1\n2,x\n").labels == ["1", "x"]
+
+
+def test_missing_texts_are_empty_and_counted(tmp_path: Path) -> None:
+    rows = read(tmp_path, "text,label\nhello,a\n,b\n", text="text")
+    assert rows.texts == ("hello", "")
+    assert rows.notes == ("1 row without a text, taken as empty",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_tsv_and_byte_order_marks_are_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "f.tsv"
+    path.write_text("f1\tlabel\n1\tä\n2\tb\n", encoding=encoding)
+    rows = read_table(path, "tsv", Data(path="f.tsv"), None)
+    assert numbers_of(rows) == [[1], [2]]
+    assert rows.labels == ["ä", "b"]
+
+
+def test_parquet_is_read_without_the_index_and_with_categories(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"f1": [1.5, 2], "f2": [True, False], "label": pd.Categorical(["a", "b"])},
+        index=pd.Index([7, 8], name="key"),
+    )
+    frame.to_parquet(tmp_path / "f.parquet")
+    rows = read_table(tmp_path / "f.parquet", "parquet", Data(path="f.parquet"), None)
+    assert rows.columns == ("f1", "f2")
+    assert numbers_of(rows) == [[1.5, 1], [2, 0]]
+    assert rows.labels == ["a", "b"]
+    assert rows.row_name(0) == "row 1"
+
+
+def test_a_missing_value_in_parquet_is_named_by_row(tmp_path: Path) -> None:
+    pd.DataFrame({"f1": [1, None], "label": ["a", "b"]}).to_parquet(tmp_path / "f.parquet")
+    with pytest.raises(DataError, match="row 2, column 'f1': found no number"):
+        read_table(tmp_path / "f.parquet", "parquet", Data(path="f.parquet"), None)
+
+
+def test_what_is_no_parquet_says_so(tmp_path: Path) -> None:
+    (tmp_path / "f.parquet").write_text("f1,label\n")
+    with pytest.raises(DataError, match="can't be read as Parquet"):
+        read_table(tmp_path / "f.parquet", "parquet", Data(path="f.parquet"), None)
+
+
+def test_numbers_as_text_are_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"text": [1, 2], "label": ["a", "b"]}).to_parquet(tmp_path / "f.parquet")
+    with pytest.raises(DataError, match="column 'text': found 1, which is no text"):
+        read_table(tmp_path / "f.parquet", "parquet", Data(path="f.parquet", text="text"), None)
+
+
+def test_a_missing_column_lists_those_there_are_and_the_nearest(tmp_path: Path) -> None:
+    error = failure(tmp_path, "f1,lable\n1,a\n")
+    assert error.problem == "there is no column 'label'"
+    assert error.allowed == "'f1', 'lable'"
+    assert error.remedy == "did you mean 'lable'?"
+    assert failure(tmp_path, NUMBERS, text="nte").remedy == "did you mean 'note'?"
+    assert "'f3'" in failure(tmp_path, NUMBERS, features=["f3"]).problem
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("", "no number"), ("nan", "no number"), ("inf", "inf"), ("-1e300", "-1e+300")]
+)
+def test_what_is_not_finite_is_named_by_line_and_column(tmp_path: Path, value: str, found: str) -> None:
+    error = failure(
+        tmp_path, f'f1,f2,text,label\n1,2,"two\nlines",a\n\n3,{value},x,b\n4,inf,y,b\n', features=["f*"]
+    )
+    assert error.where.endswith("f.csv, line 5, column 'f2'")
+    assert found in error.problem
+    assert "2 rows of 3" in error.problem
+
+
+def test_a_word_in_a_feature_is_named_by_line_and_column(tmp_path: Path) -> None:
+    error = failure(tmp_path, "f1,label\n1,a\n\ntwo,b\n", features=["f1"])
+    assert error.where.endswith("f.csv, line 4, column 'f1'")
+    assert error.problem == "found 'two', which is no number"
+
+
+def test_a_file_without_numbers_or_text_says_how_to_name_the_text(tmp_path: Path) -> None:
+    error = failure(tmp_path, "sentence,label\nhello,a\n")
+    assert error.problem == "found no numeric column besides the label"
+    assert 'text = "' in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "the file is empty"),
+        ("f1,label\n", "found a header and no row"),
+        ("f1,f1,label\n1,2,a\n", "two columns have the name 'f1'"),
+        ("f1,label\n1,2,a\n", "the header has 2 names, and the first row has more fields"),
+        ("f1,label\n1,a\n1,2,a\n", "can't be parsed: Expected 2 fields in line 3, saw 3"),
+    ],
+)
+def test_files_of_another_shape_say_what_is_wrong(tmp_path: Path, content: str, problem: str) -> None:
+    assert failure(tmp_path, content).problem == problem
+
+
+def test_other_encodings_are_refused_with_the_offset(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_bytes("f1,label\n1,ä\n".encode("latin-1"))
+    with pytest.raises(DataError, match="no UTF-8 at offset 11"):
+        read_table(tmp_path / "f.csv", "csv", Data(path="f.csv"), None)
+
+
+@pytest.mark.parametrize("text", ["", '"  "'])
+def test_texts_that_are_all_empty_are_refused(tmp_path: Path, text: str) -> None:
+    assert (
+        failure(tmp_path, f"text,label\n{text},a\n{text},b\n", text="text").problem == "all 2 texts are empty"
+    )
+
+
+def test_columns_are_matched_by_name_or_pattern_each_once_without_the_label() -> None:
+    names = ["f2", "f1", "a[1]", "flabel", "g"]
+    assert match_columns(["f?", "f1", "a[1]"], names, "flabel", "f.csv") == ["f2", "f1", "a[1]"]
+    assert match_columns(["*"], names, "flabel", "f.csv") == ["f2", "f1", "a[1]", "g"]
+
+
+def test_a_pattern_without_a_match_and_the_label_itself_are_refused() -> None:
+    with pytest.raises(DataError, match="pattern 'x\\*' in \\[data\\] features matches no column"):
+        match_columns(["x*"], ["f1", "label"], "label", "f.csv")
+    with pytest.raises(DataError, match="names the label 'label'"):
+        match_columns(["label"], ["f1", "label"], "label", "f.csv")

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import FixedTrial
+
+from studies.axes import AXES, INITIALISATIONS, OPTIMIZERS
+from studies.configuration import FULL_BATCH, Configuration, trial_seed
+from studies.distributions import Choice, Fixed, Range, parse_distribution
+from studies.errors import StudyFileError
+from studies.space import SearchSpace
+from studies.study import Study
+
+
+def space_of(**axes: Any) -> SearchSpace:
+    return SearchSpace(Study.model_validate({"name": "s", "data": {"source": "sms-spam"}, "space": axes}))
+
+
+class Drawing:
+    """Stands in for an Optuna trial: draws with Hypothesis and remembers what was asked for."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.data = data
+        self.params: dict[str, Any] = {}
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._keep(name, self.data.draw(st.sampled_from(list(choices))))
+
+    def suggest_float(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,  # noqa: ARG002
+    ) -> float:
+        if step is not None:
+            count = math.floor((high - low) / step + 1e-9)
+            return self._keep(name, low + step * self.data.draw(st.integers(0, count)))
+        return self._keep(name, self.data.draw(st.floats(low, high)))
+
+    def suggest_int(
+        self,
+        name: str,
+        low: int,
+        high: int,
+        *,
+        step: int = 1,
+        log: bool = False,  # noqa: ARG002
+    ) -> int:
+        return self._keep(name, self.data.draw(st.integers(0, (high - low) // step)) * step + low)
+
+    def _keep(self, name: str, value: Any) -> Any:
+        assert name not in self.params
+        self.params[name] = value
+        return value
+
+
+@given(st.data())
+def test_what_is_drawn_can_be_enqueued_and_gives_the_same_configuration(data: st.DataObject) -> None:
+    space = space_of(epochs={"low": 3, "high": 9, "step": 3}, biases=["scheme", 0.0, 1])
+    drawing = Drawing(data)
+    configuration = space.sample(drawing)
+    given_back = configuration.used() | ({} if configuration.biases is not None else {"biases": "scheme"})
+    assert space.place(given_back, "test") == drawing.params
+    assert space.sample(FixedTrial(drawing.params)) == configuration
+    assert Configuration.from_dict(configuration.used()) == configuration
+
+
+@given(st.data())
+def test_a_configuration_has_just_the_choices_that_its_optimizer_uses(data: st.DataObject) -> None:
+    configuration = space_of(framework=["tensorflow", "spark", "analytic"]).sample(Drawing(data))
+    assert (configuration.learning_rate is None) == (configuration.optimizer == "l-bfgs")
+    assert (configuration.batch_size is None) == (configuration.optimizer in FULL_BATCH)
+    assert (configuration.shuffle is None) == (configuration.framework != "tensorflow")
+    assert configuration.optimizer in OPTIMIZERS[configuration.framework]
+
+
+def test_a_fixed_value_and_a_single_choice_are_no_parameters() -> None:
+    space = space_of(framework="spark", optimizer={"spark": ["l-bfgs"]}, initialisation="he_normal")
+    assert space.parameters() == {}
+    assert space.size() == 1
+
+
+def test_the_size_counts_each_configuration_once() -> None:
+    space = space_of(
+        framework=["tensorflow", "spark"],
+        optimizer={"tensorflow": ["sgd", "adam"], "spark": ["l-bfgs", "gd"]},
+        initialisation=["he_normal", "glorot_uniform"],
+        learning_rate=[0.1, 0.01, 0.001],
+        batch_size=[32, 64],
+    )
+    # TensorFlow: 2 optimizers x 2 schemes x 3 rates x 2 sizes; l-bfgs: 2 schemes; gd: 2 schemes x 3 rates
+    assert space.size() == 24 + 2 + 6
+    grid = list(space.grid())
+    configurations = {space.sample(FixedTrial(point)).key() for point in grid}
+    assert len(grid) == len(configurations) == 32
+
+
+def test_a_range_of_numbers_has_no_size() -> None:
+    assert space_of().size() is None
+
+
+def test_an_axis_for_one_framework_leaves_the_other_its_default() -> None:
+    space = space_of(epochs={"spark": 10})
+    spark = space.sample(
+        FixedTrial({"framework": "spark", "optimizer.spark": "l-bfgs", "initialisation": "he_normal"})
+    )
+    assert spark.epochs == 10
+    names = set(space.parameters())
+    assert {"optimizer.tensorflow", "optimizer.spark", "learning_rate"} <= names
+
+
+def test_enqueued_whole_numbers_become_numbers_where_the_axis_has_them() -> None:
+    placed = space_of().place({"framework": "tensorflow", "learning_rate": 1}, "test")
+    assert placed == {"framework": "tensorflow", "learning_rate": 1.0}
+    assert isinstance(placed["learning_rate"], float)
+
+
+def test_true_is_no_number() -> None:
+    with pytest.raises(StudyFileError, match="batch_size = True"):
+        space_of(batch_size=[1, 2]).place({"framework": "tensorflow", "batch_size": True}, "test")
+
+
+@given(
+    st.floats(-1e3, 1e3, allow_nan=False),
+    st.floats(0.001, 1e3),
+    st.floats(0.01, 10),
+    st.data(),
+)
+def test_every_counted_value_of_a_range_is_in_it(low: float, width: float, step: float, data: Any) -> None:
+    distribution = parse_distribution({"low": low, "high": low + width, "step": step})
+    assert isinstance(distribution, Range)
+    values = distribution.values() or ()
+    value = data.draw(st.sampled_from(values[:50]))
+    assert distribution.contains(value)
+
+
+@given(st.lists(st.one_of(st.text(), st.integers(), st.booleans()), min_size=1, unique_by=repr))
+def test_a_choice_contains_its_choices_and_nothing_else(choices: list[Any]) -> None:
+    distribution = parse_distribution(choices)
+    assert isinstance(distribution, Choice if len(choices) > 1 else Fixed)
+    assert all(distribution.contains(choice) for choice in choices)
+    assert not distribution.contains("not one of them, surely")
+
+
+def test_a_repeat_gets_the_next_seed() -> None:
+    assert [trial_seed(7, repeat) for repeat in range(3)] == [7, 8, 9]
+
+
+def test_every_axis_is_a_field_of_the_configuration_and_a_key_of_the_space() -> None:
+    fields = set(Configuration.__dataclass_fields__)
+    assert {"framework", *(rule.name for rule in AXES)} == fields
+    assert fields == set(Study.model_fields["space"].default.__class__.model_fields)
+
+
+def test_the_names_are_those_that_the_workers_know() -> None:
+    from workers import analytic_trainer, initialisation, spark_trainer, tensorflow_trainer
+
+    assert set(initialisation.SCHEMES) == set(INITIALISATIONS)
+    assert tuple(tensorflow_trainer.OPTIMIZERS) == OPTIMIZERS["tensorflow"]
+    assert tuple(spark_trainer.OPTIMIZERS) == OPTIMIZERS["spark"]
+    assert tuple(analytic_trainer.OPTIMIZERS) == OPTIMIZERS["analytic"]

@@ -1,0 +1,336 @@
+"""What the driver writes and readers read, on every kind of storage that is a file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from studies.errors import MachineError, StorageError
+from studies.facts import DataFacts
+from studies.records import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
+from studies.samplers import make_sampler
+from studies.storage import locate, mend_journal, open_storage
+from studies.store import StudyStore, open_store, read_study
+from studies.study import Sampler
+from studies.study_file import StudyFile, read_study_file
+
+FACTS = DataFacts(("0", "1"), "1", 3, {"train": (60, 20), "validation": (10, 5), "test": (12, 6)})
+SCORES = Scores(0.5, 0.6, 0.7, 0.4, 0.8, 0.55, 0.3, 0.9, 0.2, ((8, 2), (1, 4)))
+
+
+def good_report(trial: int, f1: float = 0.5) -> SegmentReport:
+    scores = replace(SCORES, f1=f1)
+    return SegmentReport(
+        trial=trial,
+        epoch=9,
+        curve=(CurvePoint(1, 0.7, 0.1), CurvePoint(2, 0.6), CurvePoint(3, 0.5, 0.4)),
+        scores={"train": scores, "validation": scores, "test": scores},
+        ledger=TimeLedger(1.0, 2.0, 3.0, 4.0),
+        worker="0",
+        device="CPU",
+        versions={"numpy": "2"},
+        notes=("a note",),
+    )
+
+
+@pytest.fixture(params=["sqlite", "journal"])
+def file(request: pytest.FixtureRequest, study_file: Callable[..., Path]) -> StudyFile:
+    urls = {"sqlite": "sqlite:///kept.db", "journal": "journal:kept.log"}
+    return read_study_file(study_file(append=f'\n[storage]\nurl = "{urls[request.param]}"\n'))
+
+
+def opened(file: StudyFile, data_hash: str = "hash", fresh: bool = False):  # type: ignore[no-untyped-def]
+    return open_store(file, data_hash, FACTS, {"numpy": "2"}, fresh=fresh)
+
+
+def ask(store: StudyStore):  # type: ignore[no-untyped-def]
+    trial = store.ask()
+    assert trial is not None
+    return trial
+
+
+def test_what_is_told_is_read_back_whole(file: StudyFile) -> None:
+    with opened(file) as store:
+        trial = ask(store)
+        told = store.tell(good_report(trial.number, 0.625))
+    stored = read_study(file)
+    assert stored.records == (told,)
+    (record,) = stored.records
+    assert record.state == "complete"
+    assert record.value == 0.625
+    assert record.report == good_report(trial.number, 0.625)
+    assert record.configuration == trial.configuration
+    assert record.seed == 3
+    assert stored.facts == FACTS
+
+
+def test_optuna_sees_an_ordinary_trial_with_its_curve(file: StudyFile) -> None:
+    with opened(file) as store:
+        store.tell(good_report(ask(store).number, 0.625))
+    (trial,) = read_study(file).study.trials
+    assert trial.state == TrialState.COMPLETE
+    assert trial.intermediate_values == {1: 0.1, 3: 0.4}
+    assert set(trial.params) == {"optimizer.analytic", "initialisation", "learning_rate", "batch_size"}
+
+
+def test_a_failure_is_a_record_with_its_cause(file: StudyFile) -> None:
+    with opened(file) as store:
+        number = ask(store).number
+        failure = Failure("diverged", "loss not finite", epoch=2)
+        record = store.tell(SegmentReport(trial=number, epoch=2, failure=failure))
+    assert record.state == "fail"
+    assert record.value is None
+    assert record.report is not None
+    assert record.report.failure == failure
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_score_that_is_not_finite_is_a_failure_and_never_best(file: StudyFile, value: float) -> None:
+    with opened(file) as store:
+        record = store.tell(good_report(ask(store).number, value))
+    assert record.state == "fail"
+    assert record.report is not None
+    assert record.report.failure is not None
+    assert record.report.failure.cause == "diverged"
+
+
+def test_trials_that_a_dead_driver_left_are_taken_up_under_their_numbers(file: StudyFile) -> None:
+    with opened(file) as store:
+        first, second = ask(store), ask(store)
+        store.tell(good_report(first.number))
+    with opened(file) as store:
+        assert store.unfinished() == [second]
+        store.tell(good_report(second.number))
+        assert [record.state for record in store.records()] == ["complete", "complete"]
+        assert store.unfinished() == []
+
+
+def test_a_trial_whose_driver_died_while_drawing_is_drawn_to_its_end(file: StudyFile) -> None:
+    with opened(file) as store:
+        trial = store._study.ask()
+        kept = trial.suggest_categorical("initialisation", ["glorot_uniform", "he_normal"])
+    with opened(file) as store:
+        (taken_up,) = store.unfinished()
+        assert taken_up.number == trial.number
+        assert taken_up.configuration.initialisation == kept
+        assert store.tell(good_report(trial.number)).state == "complete"
+
+
+def test_a_configuration_that_is_drawn_again_gets_the_next_seed(study_file: Callable[..., Path]) -> None:
+    path = study_file(learning_rate="learning_rate = 0.1", batch_size="batch_size = 16",
+                      initialisation='initialisation = "he_normal"')  # fmt: skip
+    path.write_text(path.read_text() + '\n[sampler]\nkind = "random"\n')
+    file = read_study_file(path)
+    with opened(file) as store:
+        seeds: dict[str, list[int]] = {}
+        for _ in range(4):
+            trial = ask(store)
+            seeds.setdefault(trial.configuration.key(), []).append(trial.seed)
+    with opened(file) as store:
+        for _ in range(4):
+            trial = ask(store)
+            seeds.setdefault(trial.configuration.key(), []).append(trial.seed)
+    assert len(seeds) == 2
+    for drawn in seeds.values():
+        assert drawn == list(range(3, 3 + len(drawn)))
+
+
+def test_enqueued_configurations_come_first_and_once(study_file: Callable[..., Path]) -> None:
+    path = study_file(append="\n[[enqueue]]\nlearning_rate = 0.25\n\n[[enqueue]]\nbatch_size = 32\n")
+    with opened(read_study_file(path)) as store:
+        first = ask(store)
+        assert first.configuration.learning_rate == 0.25
+        store.tell(good_report(first.number))
+    path.write_text(path.read_text() + "\n[[enqueue]]\nlearning_rate = 0.75\n")
+    with opened(read_study_file(path)) as store:
+        assert ask(store).configuration.batch_size == 32
+        assert ask(store).configuration.learning_rate == 0.75
+        ask(store)
+        assert [record.enqueued for record in store.records()] == [True, True, True, False]
+
+
+def test_a_grid_is_tried_once_over_all_launches(study_file: Callable[..., Path]) -> None:
+    path = study_file(learning_rate="learning_rate = [0.1, 0.01]", append='\n[sampler]\nkind = "grid"\n')
+    file = read_study_file(path)
+    assert file.space.size() == 16
+    seen = set()
+    for count in (5, 100):
+        with opened(file) as store:
+            for _ in range(count):
+                trial = store.ask()
+                if trial is None:
+                    break
+                seen.add(trial.configuration.key())
+                store.tell(good_report(trial.number))
+    assert trial is None
+    assert len(seen) == len(read_study(file).records) == 16
+
+
+def test_a_resumed_study_draws_new_configurations(file: StudyFile) -> None:
+    with opened(file) as store:
+        first = [ask(store).configuration for _ in range(3)]
+    with opened(file) as store:
+        second = [ask(store).configuration for _ in range(3)]
+    assert not {one.key() for one in first} & {one.key() for one in second}
+
+
+def test_a_study_that_was_made_differently_is_refused_with_what_differs(file: StudyFile) -> None:
+    with opened(file):
+        pass
+    text = file.path.read_text()
+    file.path.write_text(text.replace("hidden = [4]", "hidden = [5]").replace("seed = 3", "seed = 4"))
+    changed = read_study_file(file.path)
+    with pytest.raises(StorageError) as raised, opened(changed):
+        pass
+    message = str(raised.value)
+    assert "model.hidden was [4], is [5]" in message
+    assert "seed was 3, is 4" in message
+    assert "--fresh" in message
+    with pytest.raises(StorageError, match='data set was "hash", is "other"'), opened(file, "other"):
+        pass
+    with opened(changed, fresh=True) as store:
+        assert store.records() == []
+
+
+def test_limits_clusters_and_reports_may_change_between_launches(file: StudyFile) -> None:
+    with opened(file):
+        pass
+    text = file.path.read_text().replace("trials = 6", "trials = 60").replace("slots = 2", "slots = 1")
+    file.path.write_text(text)
+    with opened(read_study_file(file.path)) as store:
+        assert store.records() == []
+
+
+def test_a_second_driver_is_refused_with_the_first_ones_process(file: StudyFile) -> None:
+    script = (
+        "import sys, time\n"
+        "from tests.studies.test_store import opened, read_study_file\n"
+        "with opened(read_study_file(sys.argv[1])):\n"
+        "    print('open', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", script, str(file.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "open\n"
+            with pytest.raises(StorageError, match=f"process {holder.pid} on "), opened(file):
+                pass
+            read_study(file)
+        finally:
+            holder.kill()
+    with opened(file) as store:
+        assert store.records() == []
+
+
+def test_sqlite_is_read_while_it_is_written(study_file: Callable[..., Path]) -> None:
+    file = read_study_file(study_file())
+    with opened(file) as store:
+        engine = store._study._storage._backend.engine  # type: ignore[attr-defined]
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+        number = ask(store).number
+        assert [record.state for record in read_study(file).records] == ["running"]
+        store.tell(good_report(number))
+        assert [record.state for record in read_study(file).records] == ["complete"]
+
+
+def test_a_torn_journal_goes_on(study_file: Callable[..., Path]) -> None:
+    file = read_study_file(study_file(append='\n[storage]\nurl = "journal:kept.log"\n'))
+    with opened(file) as store:
+        store.tell(good_report(ask(store).number))
+    journal = file.directory / "kept.log"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code": 6, "work')
+    with opened(file) as store:
+        ask(store)
+    assert len(read_study(file).records) == 2
+    assert mend_journal(journal) == 0
+
+
+def test_nothing_stored_yet_is_said_with_how_to_begin(file: StudyFile) -> None:
+    with pytest.raises(StorageError, match=r"search launch small\.toml"):
+        read_study(file)
+    assert not (file.directory / "kept.db").exists()
+    assert not (file.directory / "kept.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://host/db", "found 'mysql'"),
+        ("sqlite:///", "found 'sqlite'"),
+        ("sqlite:///missing/dir/kept.db", "missing/dir is not there"),
+        ("journal:missing/kept.log", "missing is not there"),
+        ("postgresql://${NO_SUCH_USER}@localhost/db", "no variable NO_SUCH_USER"),
+    ],
+)
+def test_storage_that_can_not_be_opened_is_refused(
+    url: str, said: str, study_file: Callable[..., Path]
+) -> None:
+    file = read_study_file(study_file(append=f'\n[storage]\nurl = "{url}"\n'))
+    before = sorted(file.directory.iterdir())
+    with pytest.raises(StorageError, match=said.replace("$", r"\$")), opened(file):
+        pass
+    assert sorted(file.directory.iterdir()) == before
+
+
+def test_a_file_that_is_no_database_is_refused(study_file: Callable[..., Path]) -> None:
+    file = read_study_file(study_file())
+    (file.directory / "small.db").write_text("this is a letter, not a database " * 100)
+    with pytest.raises(StorageError, match="not a database"), opened(file):
+        pass
+
+
+def test_a_password_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "s3cret")
+    location = locate("postgresql://me:${PGPASSWORD}@127.0.0.1:1/none", "small", tmp_path)
+    assert "s3cret" in location.url
+    assert "s3cret" not in location.shown
+    assert "s3cret" not in repr(location)
+    with pytest.raises((StorageError, MachineError)) as raised:
+        open_storage(location)
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["tpe", "random", "cmaes", "qmc"])
+def test_every_sampler_draws_from_a_conditional_space(kind: str, study_file: Callable[..., Path]) -> None:
+    path = study_file(append=f'\n[sampler]\nkind = "{kind}"\nstartup_trials = 2\n')
+    path.write_text(path.read_text().replace('"analytic"', '["tensorflow", "spark"]'))
+    file = read_study_file(path)
+    with opened(file) as store:
+        frameworks = set()
+        for number in range(12):
+            trial = ask(store)
+            frameworks.add(trial.configuration.framework)
+            store.tell(good_report(trial.number, number / 12))
+    assert frameworks == {"tensorflow", "spark"}
+
+
+def test_a_sampler_without_its_package_is_refused_with_the_install_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(MachineError, match=r"pip install 'honest-search\[gp\]'"):
+        make_sampler(Sampler(kind="gp"), 0, 0)
+
+
+def test_optuna_itself_opens_what_we_write(study_file: Callable[..., Path]) -> None:
+    file = read_study_file(study_file())
+    with opened(file) as store:
+        store.tell(good_report(ask(store).number, 0.75))
+    study = optuna.load_study(study_name="small", storage=f"sqlite:///{file.directory / 'small.db'}")
+    assert study.best_value == 0.75
+    assert json.loads(json.dumps(study.best_trial.user_attrs["result"]))["trial"] == 0
+    assert time.time() > study.best_trial.datetime_start.timestamp()  # type: ignore[union-attr]

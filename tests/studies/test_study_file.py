@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from studies.errors import StudyFileError
+from studies.study_file import read_study_file
+
+MINIMAL = '[data]\nsource = "sms-spam"\n'
+
+# (text of the file, what the message must say: the key, what was found, what is allowed or to be done)
+REFUSED = {
+    "not TOML": ("seed = = 1\n" + MINIMAL, ["not TOML", "line 1", "column"]),
+    "unknown top-level key": ("sed = 1\n" + MINIMAL, ["unknown key 'sed'", "did you mean 'seed'?"]),
+    "unknown section key": (MINIMAL + "[model]\nhiden = [3]\n", ["model.hiden", "did you mean 'hidden'?"]),
+    "unknown axis": (MINIMAL + "[space]\nlearning_rte = 1\n", ["learning_rte", "'learning_rate'?"]),
+    "no data": ("seed = 1\n", ["data", "missing", "[data]"]),
+    "wrong type": ('trials = "10"\n' + MINIMAL, ["trials", "'10'", "integer"]),
+    "bool for a number": ("trials = true\n" + MINIMAL, ["trials", "True", "integer"]),
+    "negative seed": ("seed = -1\n" + MINIMAL, ["seed", "-1", "greater than or equal to 0"]),
+    "bad name": ('name = "a b"\n' + MINIMAL, ["name", "'a b'"]),
+    "no slots": (MINIMAL + "[cluster]\nslots = 0\n", ["cluster.slots", "0", "greater than or equal to 1"]),
+    "bad duration": ('timeout = "soon"\n' + MINIMAL, ["timeout", "'soon'", '"20m"']),
+    "unknown source": ('[data]\nsource = "sms"\n', ["data.source", "'sms'", "sms-spam"]),
+    "two sources": (MINIMAL + 'path = "a.csv"\n', ["data", "both", "exactly one"]),
+    "no source": ('[data]\nlabel = "y"\n', ["data", "neither", "exactly one"]),
+    "shares above one": (MINIMAL + "validation = 0.6\ntest = 0.5\n", ["0.6", "0.5", "below 1"]),
+    "empty space": (MINIMAL + "[space]\nbatch_size = []\n", ["space.batch_size", "empty list"]),
+    "low above high": (
+        MINIMAL + "[space]\nlearning_rate = { low = 1.0, high = 0.1 }\n",
+        ["space.learning_rate", "low = 1", "high = 0.1"],
+    ),
+    "log from zero": (
+        MINIMAL + "[space]\nlearning_rate = { low = 0.0, high = 0.1, log = true }\n",
+        ["space.learning_rate", "low = 0", "above 0"],
+    ),
+    "range without high": (MINIMAL + "[space]\nlearning_rate = { low = 0.1 }\n", ["'high'"]),
+    "negative learning rate": (
+        MINIMAL + "[space]\nlearning_rate = [0.1, -0.1]\n",
+        ["space.learning_rate", "-0.1", "above 0"],
+    ),
+    "unknown optimizer": (
+        MINIMAL + '[space]\noptimizer.tensorflow = ["adm"]\n',
+        ["space.optimizer.tensorflow", "'adm'", "nadam", "did you mean 'adam'?"],
+    ),
+    "optimizer of the other framework": (
+        MINIMAL + '[space]\noptimizer = ["adam"]\n',
+        ["space.optimizer", "'adam'", "l-bfgs, gd"],
+    ),
+    "unknown framework": (
+        MINIMAL + '[space]\nframework = ["tensorflw"]\n',
+        ["space.framework", "'tensorflw'", "'tensorflow'?"],
+    ),
+    "unknown framework in an axis": (
+        MINIMAL + "[space]\nlearning_rate.torch = 0.1\n",
+        ["space.learning_rate", "'torch'", "tensorflow, spark"],
+    ),
+    "unknown initialisation": (
+        MINIMAL + '[space]\ninitialisation = "glorot"\n',
+        ["space.initialisation", "'glorot'", "glorot_uniform"],
+    ),
+    "enqueued outside": (
+        MINIMAL + '[[enqueue]]\nframework = "tensorflow"\nbatch_size = 100\n',
+        ["[[enqueue]] number 1", "batch_size = 100", "32, 64, 128, 256, 512"],
+    ),
+    "enqueued unknown": (
+        MINIMAL + '[[enqueue]]\nframework = "spark"\nlearningrate = 1.0\n',
+        ["[[enqueue]] number 1", "'learningrate'", "'learning_rate'?"],
+    ),
+    "enqueued unused": (
+        MINIMAL + '[[enqueue]]\nframework = "spark"\noptimizer = "l-bfgs"\nlearning_rate = 0.1\n',
+        ["learning_rate is not used by spark with l-bfgs", "leave learning_rate out"],
+    ),
+    "enqueued without framework": (
+        MINIMAL + "[[enqueue]]\nbatch_size = 32\n",
+        ["[[enqueue]] number 1", "no framework", "tensorflow, spark"],
+    ),
+    "enqueued with the other framework's optimizer": (
+        MINIMAL + '[[enqueue]]\nframework = "spark"\noptimizer = "adam"\n',
+        ["optimizer = 'adam'", "l-bfgs, gd"],
+    ),
+    "grid over a range": (
+        MINIMAL + '[sampler]\nkind = "grid"\n',
+        ["space.learning_rate", "grid", "a range with a step"],
+    ),
+    "vectors without a file": (MINIMAL + '[features]\nkind = "vectors"\n', ["features", "go together"]),
+    "pruner to come": (MINIMAL + '[pruner]\nkind = "asha"\n', ["pruner.kind", "'asha' is not there yet"]),
+    "cluster to come": (
+        MINIMAL + '[cluster]\nkind = "slurm"\n',
+        ["cluster.kind", "'slurm' is not there yet", "threads, processes"],
+    ),
+    "finalists to come": (MINIMAL + "[report]\nfinalists = 5\n", ["report.finalists", "not there yet"]),
+    "reproducible to come": ("reproducible = true\n" + MINIMAL, ["reproducible", "not there yet"]),
+    "spark to come": (MINIMAL + '[spark]\nmaster = "local[2]"\n', ["spark", "not there yet"]),
+    "unknown sampler": (MINIMAL + '[sampler]\nkind = "tpi"\n', ["sampler.kind", "'tpi'", "'tpe'?"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refuses_with_the_file_the_key_and_the_remedy(case: str, tmp_path: Path) -> None:
+    text, expected = REFUSED[case]
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(StudyFileError) as raised:
+        read_study_file(path)
+    message = str(raised.value)
+    assert "bad.toml" in message
+    for part in expected:
+        assert part in message
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "sms-spam.toml").write_text(MINIMAL)
+    with pytest.raises(StudyFileError, match=r"did you mean 'sms-spam.toml'\?"):
+        read_study_file(tmp_path / "sms-span.toml")
+
+
+def test_a_directory_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyFileError, match="directory"):
+        read_study_file(tmp_path)
+    (tmp_path / "bytes.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(StudyFileError, match="UTF-8"):
+        read_study_file(tmp_path / "bytes.toml")
+
+
+def test_two_lines_are_a_study(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(MINIMAL)
+    file = read_study_file(path)
+    assert file.study.name == "tiny"
+    assert file.study.trial_limit == 60
+    assert file.space.frameworks == ("tensorflow", "spark")
+    assert file.enqueued == ()
+
+
+def test_a_timeout_or_a_target_alone_needs_no_number_of_trials(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text('timeout = "1h30m"\n' + MINIMAL)
+    file = read_study_file(path)
+    assert file.study.timeout == 5400.0
+    assert file.study.trial_limit is None
+
+
+def test_the_examples_are_accepted(study_file: Callable[..., Path]) -> None:
+    examples = sorted((Path(__file__).parents[2] / "studies" / "examples").glob("*.toml"))
+    assert [path.stem for path in examples] == ["question", "sms-spam"]
+    for path in examples:
+        assert read_study_file(path).study.name == path.stem
+    assert read_study_file(study_file()).study.name == "small"
+
+
+def test_the_question_has_three_configurations_and_draws_nothing_else() -> None:
+    file = read_study_file(Path(__file__).parents[2] / "studies" / "examples" / "question.toml")
+    recipes = [_sampled(file.space, params) for params in file.enqueued]
+    assert [recipe.used() for recipe in recipes] == [
+        {
+            "framework": "spark",
+            "initialisation": "spark_uniform",
+            "optimizer": "l-bfgs",
+            "epochs": 10,
+        },
+        *(
+            {
+                "framework": "tensorflow",
+                "initialisation": scheme,
+                "optimizer": "sgd",
+                "epochs": 100,
+                "learning_rate": 0.01,
+                "batch_size": 256,
+                "shuffle": False,
+                "drop_last_batch": True,
+                "loss_scale": 0.5,
+            }
+            for scheme in ("seed_uniform", "truncated_normal")
+        ),
+    ]
+
+
+def _sampled(space, params):  # type: ignore[no-untyped-def]
+    from optuna.trial import FixedTrial
+
+    return space.sample(FixedTrial(params))

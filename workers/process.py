@@ -1,0 +1,67 @@
+"""What one worker process keeps between trials: opened splits, trainers, and the wish to stop."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from studies.data import open_split
+from studies.data.split import Split
+from workers.trainer import Trainer
+from workers.trainers import make_trainer
+
+_lock = threading.Lock()
+_splits: dict[str, Split] = {}
+_trainers: dict[tuple[str, str, tuple[int, ...]], Trainer] = {}
+_stopped = threading.Event()
+
+_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "tensorflow": ("tensorflow", "keras", "numpy"),
+    "spark": ("pyspark", "numpy"),
+    "analytic": ("numpy",),
+}
+
+
+def split_at(directory: str) -> Split:
+    """The split in a cache directory, opened once a process."""
+    with _lock:
+        if directory not in _splits:
+            _splits[directory] = open_split(Path(directory))
+        return _splits[directory]
+
+
+def trainer_for(framework: str, directory: str, hidden: tuple[int, ...]) -> Trainer:
+    """The trainer of a framework on a split, made once a process."""
+    split = split_at(directory)
+    with _lock:
+        # Held while a framework is imported: two threads importing TensorFlow at once gain nothing.
+        key = (framework, directory, hidden)
+        if key not in _trainers:
+            _trainers[key] = make_trainer(framework, split, hidden, Path(directory))
+        return _trainers[key]
+
+
+@lru_cache
+def versions_of(framework: str) -> Mapping[str, str]:
+    """Versions of what a framework's trials run on, by package."""
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES[framework]}
+    return {"python": platform.python_version(), **found}
+
+
+def stop_all() -> None:
+    """Ask every trial in this process to end after its current epoch."""
+    _stopped.set()
+
+
+def go_on() -> None:
+    """Take :func:`stop_all` back, for the next search in this process."""
+    _stopped.clear()
+
+
+def is_stopped() -> bool:
+    """Whether :func:`stop_all` was called."""
+    return _stopped.is_set()

@@ -1,0 +1,164 @@
+"""The Dask task: one segment of one trial, from a checkpoint to a report.
+
+Idempotent and deterministic: run twice, on any worker, it gives the same report but for the seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from distributed import get_worker
+
+from studies.configuration import Configuration
+from studies.data.split import Rows, Split
+from studies.records import ROW_SETS, Failure, Scores, SegmentReport, TimeLedger
+from workers import process
+from workers.checkpoints import Checkpoints, trial_identity
+from workers.scores import metric_of, score
+from workers.trainer import Deadline, State, Trainer, TrainingFailed, check_finite, curve_of, layer_sizes
+
+TRACEBACK_CHARACTERS = 4000
+"""What is kept of a bug's traceback, from its end: it goes into storage with the trial."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a worker must know to run one segment. Small, and free of storage and of data.
+
+    Attributes:
+        study: name of the study.
+        trial: number of the trial.
+        attempt: how often this segment was submitted before.
+        configuration, seed: what to train.
+        rungs: epoch counts at which the validation rows are scored, ascending; training ends at the last.
+        hidden: units of each hidden layer.
+        metric: the study's metric, for the scores at the rungs.
+        split: cache directory of the rows.
+        checkpoints: directory of the checkpoints.
+    """
+
+    study: str
+    trial: int
+    configuration: Configuration
+    seed: int
+    rungs: tuple[int, ...]
+    hidden: tuple[int, ...]
+    metric: str
+    split: str
+    checkpoints: str
+    attempt: int = 0
+
+    @property
+    def key(self) -> str:
+        """Name of the Dask task: ``sms-spam/trial-12/rung-27``, with the attempt after the first."""
+        again = f"/attempt-{self.attempt + 1}" if self.attempt else ""
+        return f"{self.study}/trial-{self.trial}/rung-{self.rungs[-1]}{again}"
+
+
+def run_segment(segment: Segment) -> SegmentReport:
+    """Train a trial to the segment's last rung and score it; failures come back as values."""
+    clock = _Clock()
+    try:
+        return _train_and_score(segment, clock)
+    except TrainingFailed as failed:
+        return _failed(segment, clock, failed.failure)
+    except MemoryError as error:
+        return _failed(segment, clock, Failure("out of memory", str(error) or "MemoryError"))
+    except Exception as error:
+        # Nothing may leave a task but a report: Dask would retry, blame the worker, or end the search.
+        trace = traceback.format_exc()[-TRACEBACK_CHARACTERS:]
+        return _failed(segment, clock, Failure("bug", f"{type(error).__name__}: {error}", traceback=trace))
+
+
+@dataclass
+class _Clock:
+    """Adds up where the seconds go, also when a trial fails on the way."""
+
+    setup: float = 0.0
+    train: float = 0.0
+    score: float = 0.0
+
+    @contextlib.contextmanager
+    def timing(self, what: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, what, getattr(self, what) + time.perf_counter() - begun)
+
+    def ledger(self) -> TimeLedger:
+        return TimeLedger(setup=self.setup, train=self.train, score=self.score)
+
+
+def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
+    with clock.timing("setup"):
+        split = process.split_at(segment.split)
+        trainer = process.trainer_for(segment.configuration.framework, segment.split, segment.hidden)
+        checkpoints = Checkpoints(Path(segment.checkpoints))
+        identity = trial_identity(
+            segment.configuration, segment.seed, layer_sizes(split, segment.hidden), split.content_hash
+        )
+        state = checkpoints.newest(segment.trial, identity, segment.rungs[-1])
+        state = state or trainer.begin(segment.configuration, segment.seed)
+    state = _train(segment, trainer, split, state, clock)
+    with clock.timing("score"):
+        scores = _score(trainer, split, state, ROW_SETS)
+        checkpoints.write(segment.trial, identity, state)
+    return SegmentReport(
+        trial=segment.trial,
+        epoch=state.epoch,
+        curve=curve_of(state),
+        scores=scores,
+        ledger=clock.ledger(),
+        worker=_worker_name(),
+        device=trainer.device,
+        versions=process.versions_of(segment.configuration.framework),
+    )
+
+
+def _train(segment: Segment, trainer: Trainer, split: Split, state: State, clock: _Clock) -> State:
+    """From rung to rung, with a validation score at each."""
+    deadline = Deadline(stopped=process.is_stopped)
+    configuration, seed = segment.configuration, segment.seed
+    for rung in trainer.rungs(configuration, segment.rungs):
+        if state.epoch >= rung:
+            continue
+        with clock.timing("train"):
+            state = trainer.advance(configuration, seed, state, rung, deadline)
+            check_finite(state)
+        with clock.timing("score"):
+            scores = _score(trainer, split, state, ("validation",))
+        point = (state.epoch, metric_of(scores["validation"], segment.metric))
+        state = replace(state, validation_scores=(*state.validation_scores, point))
+    return state
+
+
+def _score(trainer: Trainer, split: Split, state: State, row_sets: Sequence[str]) -> dict[str, Scores]:
+    scores = {}
+    for name in row_sets:
+        rows: Rows = getattr(split, name)
+        scores[name] = score(rows.labels, trainer.predict(state, rows.features), split.positive)
+    return scores
+
+
+def _failed(segment: Segment, clock: _Clock, failure: Failure) -> SegmentReport:
+    return SegmentReport(
+        trial=segment.trial,
+        epoch=failure.epoch or 0,
+        ledger=clock.ledger(),
+        worker=_worker_name(),
+        versions=process.versions_of(segment.configuration.framework),
+        failure=failure,
+    )
+
+
+def _worker_name() -> str:
+    try:
+        return str(get_worker().name)
+    except ValueError:
+        return "no cluster"  # called directly, as tests and benchmarks do

@@ -1,0 +1,47 @@
+"""The trainers by the name of their framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from studies.data.split import Split
+from studies.errors import StudyFileError, nearest
+from workers.trainer import Trainer
+
+FRAMEWORKS = ("tensorflow", "spark", "analytic")
+"""What :func:`make_trainer` knows; ``analytic`` is the shipped trainer for trying out a cluster."""
+
+
+def make_trainer(framework: str, split: Split, hidden: Sequence[int], directory: Path) -> Trainer:
+    """A trainer for one worker process.
+
+    Args:
+        framework: one of :data:`FRAMEWORKS`.
+        split: the rows that it trains on.
+        hidden: units of each hidden layer.
+        directory: the split's cache directory; Spark reads its rows from a Parquet file there.
+
+    Raises:
+        StudyFileError: where the framework is not known.
+        MachineError: where the machine lacks what the framework needs.
+    """
+    # Each import waits until its framework is asked for: TensorFlow costs 4 to 25 seconds, PySpark 2.
+    if framework == "tensorflow":
+        from workers.tensorflow_trainer import TensorFlowTrainer
+
+        return TensorFlowTrainer(split, hidden)
+    if framework == "spark":
+        from workers.spark_trainer import SparkTrainer
+
+        return SparkTrainer(split, hidden, directory)
+    if framework == "analytic":
+        from workers.analytic_trainer import AnalyticTrainer
+
+        return AnalyticTrainer(split, hidden)
+    raise StudyFileError(
+        f"found the unknown framework '{framework}'",
+        where="space.framework",
+        allowed=", ".join(FRAMEWORKS),
+        remedy=nearest(framework, FRAMEWORKS),
+    )

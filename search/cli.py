@@ -58,8 +58,10 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
     """
     from search.display import make_display
     from search.driver import launch as run
+    from search.library_output import library_output_to
 
-    result = run(study, fresh=fresh, display=make_display(quiet=quiet))
+    with library_output_to(study.parent / ".search" / "launch.log") as terminal:
+        result = run(study, fresh=fresh, display=make_display(quiet, terminal))
     _print_report(result, as_json)
     if result.interrupted:
         sys.exit(130)

@@ -6,14 +6,17 @@ To add a cluster: its name in :class:`studies.study.Cluster`, and a row of ``_ST
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client, LocalCluster
 
+from search.slots import describe_cluster, slots_of
 from studies.study import Cluster
+
+_LOOPBACK = "127.0.0.1:0"
+"""A free port of this machine alone. Without an address Dask's scheduler serves HTTP on every interface."""
 
 
 @dataclass(frozen=True)
@@ -31,35 +34,24 @@ class RunningCluster:
     description: str
 
 
-def default_slots() -> int:
-    """One trial a core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def describe_cluster(section: Cluster) -> str:
-    """What :func:`start_cluster` would start, for a person."""
-    slots = section.slots or default_slots()
-    return f"{slots} {section.kind} of this machine" if slots > 1 else f"1 slot in {section.kind}"
-
-
 @contextlib.contextmanager
 def start_cluster(section: Cluster) -> Iterator[RunningCluster]:
     """The study's cluster, closed on leaving."""
-    slots = section.slots or default_slots()
+    slots = slots_of(section)
     with _STARTERS[section.kind](slots) as local, Client(local, set_as_default=False) as client:
         yield RunningCluster(client, slots, describe_cluster(section))
 
 
 def _threads(slots: int) -> LocalCluster:
-    # In-process: no port is opened. The memory limit belongs to nannies, and threads have none.
+    # The memory limit belongs to nannies, and threads have none.
     return LocalCluster(
-        n_workers=1, threads_per_worker=slots, processes=False, dashboard_address=None, memory_limit=0
+        n_workers=1, threads_per_worker=slots, processes=False, dashboard_address=_LOOPBACK, memory_limit=0
     )
 
 
 def _processes(slots: int) -> LocalCluster:
     return LocalCluster(
-        n_workers=slots, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=slots, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=_LOOPBACK
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -40,11 +40,13 @@ class Display(Protocol):
         """The launch is over; also called where it ends in an error."""
 
 
-def make_display(quiet: bool = False) -> Display:
-    """A live view where stderr is a terminal, else lines; nothing where ``quiet``."""
+def make_display(quiet: bool = False, stream: TextIO | None = None) -> Display:
+    """A live view where ``stream`` (by default stderr) is a terminal, else lines; nothing where ``quiet``."""
     if quiet:
         return SilentDisplay()
-    return LiveDisplay() if sys.stderr.isatty() else LineDisplay()
+    stream = stream or sys.stderr
+    console = Console(file=stream, highlight=False)
+    return LiveDisplay(console) if stream.isatty() else LineDisplay(console)
 
 
 class SilentDisplay:

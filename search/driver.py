@@ -19,13 +19,12 @@ from search.cluster import start_cluster
 from search.dispatch import Dispatcher
 from search.display import Display, make_display
 from search.loop import Ask, Asked, Event, Finish, Interrupted, Limits, Loop, Submit, Tell, Tick, Told
-from search.preflight import package_versions, preflight
+from search.preflight import package_versions, preflight, prepare_data
 from search.results import StudyReport, report
 from studies.configuration import Configuration
-from studies.data import Prepared, prepare
+from studies.data import Prepared
 from studies.facts import facts_of
 from studies.store import AskedTrial, StudyStore, open_store
-from studies.study import Study
 from studies.study_file import StudyFile, read_study_file
 from workers import process
 from workers.checkpoints import Checkpoints
@@ -149,16 +148,6 @@ def _prepare(file: StudyFile, display: Display) -> Prepared:
     split = prepared.split
     display.note(f"{len(split.train)} training rows × {split.features} features, {where}")
     return prepared
-
-
-def prepare_data(file: StudyFile) -> Prepared:
-    """The study's rows, from the cache beside its file or made now.
-
-    Raises:
-        DataError: where they can't be used.
-    """
-    study: Study = file.study
-    return prepare(study.data, study.features, study.seed, file.directory, file.work_directory / "data")
 
 
 def _checkpoints(file: StudyFile) -> Checkpoints:

@@ -23,7 +23,6 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from studies.distributions import Distribution, Fixed, Range
 from studies.store import TrialRecord
@@ -161,6 +160,9 @@ def _divergences(
     study: optuna.Study, names: Sequence[str], values: Sequence[float], best: int
 ) -> dict[str, float]:
     """Each parameter's Pearson divergence between the best trials and all, with ``values[i]`` for trial i."""
+    # Late: where scikit-learn is installed, Optuna's package imports it, which takes some seconds.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     # Optuna takes ceil(quantile × trials) trials: half a trial less keeps rounding errors from adding one.
     evaluator = PedAnovaImportanceEvaluator(target_quantile=(best - 0.5) / len(values))
     with warnings.catch_warnings():

@@ -9,9 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from search.cluster import default_slots, describe_cluster
-from search.driver import prepare_data
-from search.preflight import preflight
+from search.preflight import preflight, prepare_data
+from search.slots import describe_cluster, slots_of
 from studies.errors import StorageError
 from studies.facts import DataFacts, facts_of
 from studies.records import ROW_SETS
@@ -77,7 +76,7 @@ def check(path: str | Path) -> Plan:
         enqueued=len(file.enqueued),
         sampler=study.sampler.kind,
         limits=_limits(study.trial_limit, study.timeout, study.target),
-        slots=study.cluster.slots or default_slots(),
+        slots=slots_of(study.cluster),
         cluster=describe_cluster(study.cluster),
         storage=storage,
         trials_stored=there,
@@ -107,7 +106,7 @@ def render_plan(plan: Plan, console: Console) -> None:
 def _lines(plan: Plan) -> list[tuple[str, str]]:
     facts = plan.facts
     majority = max(facts.counts["validation"]) / facts.rows("validation")
-    count = "without end" if plan.configurations is None else f"{plan.configurations:,}"
+    count = "no end of" if plan.configurations is None else f"{plan.configurations:,}"
     lines = [
         (
             "positive",

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 
+from studies.data import Prepared, prepare
 from studies.samplers import check_sampler
 from studies.storage import locate
 from studies.study_file import StudyFile
@@ -26,6 +27,16 @@ def preflight(file: StudyFile) -> None:
     locate(file.study.storage.url, file.study.name, file.directory)
     if "spark" in file.space.frameworks:
         find_java()
+
+
+def prepare_data(file: StudyFile) -> Prepared:
+    """The study's rows, from the cache beside its file or made now.
+
+    Raises:
+        DataError: where they can't be used.
+    """
+    study = file.study
+    return prepare(study.data, study.features, study.seed, file.directory, file.work_directory / "data")
 
 
 def package_versions() -> Mapping[str, str]:

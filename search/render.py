@@ -135,8 +135,8 @@ def _cautions(report: StudyReport) -> list[RenderableType]:
     if len(report.ranked) > len(report.enqueued):
         lines.append(
             indented(
-                f"The validation score, as the best of {len(report.ranked)}, flatters itself; "
-                "the test score doesn't."
+                f"The validation score is the best of {len(report.ranked)} and flattered by it; "
+                "the test score isn't."
             )
         )
     lines.append(

@@ -16,7 +16,7 @@ from studies.errors import StudyFileError
 from workers import spark_session
 from workers.network import cross_entropy, flatten
 from workers.spark_rows import PARTITIONS, load, write_once
-from workers.spark_trainer import BLOCK_SIZE, OPTIMIZERS, SparkTrainer
+from workers.spark_trainer import BLOCK_SIZE, OPTIMIZERS, SparkTrainer, _fit
 from workers.trainer import Deadline, State, TrainingFailed
 
 HIDDEN = (5,)
@@ -317,13 +317,29 @@ def test_a_loss_that_is_not_finite_on_the_way_is_a_diverged_trial(
     assert "after epoch 1" in failure_of(trainer, GD, trainer.begin(GD, 7), "diverged")
 
 
-def test_repeats_after_a_failed_line_search_are_no_iterations(tmp_path: Path) -> None:
-    # Two rows that are soon told apart: the objective falls to where the line search finds no step.
-    two = Rows(np.array([[9, 0, 0, 0], [-9, 0, 0, 0]], np.float32), np.array([0, 1]))
-    state = train(SparkTrainer(split_of(two), HIDDEN, tmp_path), replace(LBFGS, epochs=200), [200])
-    assert state.epoch == 200
-    assert 0 < len(state.losses) <= 200
-    assert all(before != after for before, after in zip(state.losses, state.losses[1:], strict=False))
+def test_repeats_after_a_failed_line_search_are_no_iterations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    histories: list[list[float]] = []
+
+    def recorded(*arguments: Any) -> tuple[Any, list[float]]:
+        vector, history = _fit(*arguments)
+        histories.append(history)
+        return vector, history
+
+    monkeypatch.setattr("workers.spark_trainer._fit", recorded)
+    long = replace(LBFGS, epochs=40)
+    for seed in range(8):
+        # A loss that falls to 1e-8 ends in line searches that fail, for one seed or another.
+        features = np.random.default_rng(seed).normal(size=(300, 4)).astype(np.float32)
+        easy = Rows(features, (features.sum(axis=1) > 0).astype(np.int64))
+        state = train(SparkTrainer(split_of(easy), (100,), tmp_path / str(seed)), long, [40], seed=seed)
+        assert state.epoch == 40
+        assert len(state.losses) <= 40
+        assert list(state.losses) == sorted(set(histories[-1][1:]) - {histories[-1][0]}, reverse=True)
+        if len(histories[-1]) > len(state.losses) + 1:
+            return
+    pytest.fail("no line search failed, so that nothing was tested")
 
 
 def test_device_says_what_it_runs_on(trainer: SparkTrainer) -> None:

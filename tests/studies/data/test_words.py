@@ -39,15 +39,16 @@ def test_numbers_of_one_length_are_one_word_to_word2vec() -> None:
 
 def test_word2vec_knows_the_words_of_its_texts_and_gives_the_same_vectors_again() -> None:
     settings = Features(dimensions=8, iterations=2)
-    first = train_word2vec(TEXTS, settings, seed=3)
-    again = train_word2vec(TEXTS, settings, seed=3)
+    many = TEXTS * 100  # gensim deals out batches of 10,000 words, and threads would race for them
+    first = train_word2vec(many, settings, seed=3)
+    again = train_word2vec(many, settings, seed=3)
     assert set(first) == {token for text in TEXTS for token in text.split()}
     assert next(iter(first)) == "the"
     for word, vector in first.items():
         assert vector.shape == (8,)
         assert vector.dtype == np.float32
         np.testing.assert_array_equal(vector, again[word])
-    other = train_word2vec(TEXTS, settings, seed=4)
+    other = train_word2vec(many, settings, seed=4)
     assert not np.array_equal(first["cat"], other["cat"])
 
 

@@ -1,0 +1,78 @@
+"""How a benchmark says what it measured: a table of figure, bound and verdict, or JSON.
+
+Every benchmark is ``benchmarks/NAME.py [--json] [--check]``. With ``--check`` it exits 1 where a figure
+misses its bound, and that figure and its bound are the last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number.
+
+    Attributes:
+        name: what was measured.
+        value: the measure.
+        unit: of the value; ``x`` for a ratio within this run.
+        at_most, at_least: the bound, where there is one.
+    """
+
+    name: str
+    value: float
+    unit: str = "x"
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the figure is within its bound."""
+        above = self.at_most is not None and self.value > self.at_most
+        below = self.at_least is not None and self.value < self.at_least
+        return not (above or below)
+
+    @property
+    def bound(self) -> str:
+        """The bound in words; empty where there is none."""
+        if self.at_most is not None:
+            return f"at most {self.at_most:g} {self.unit}"
+        return f"at least {self.at_least:g} {self.unit}" if self.at_least is not None else ""
+
+    @property
+    def verdict(self) -> str:
+        """``kept``, ``missed``, or nothing where there is no bound."""
+        return ("kept" if self.kept else "missed") if self.bound else ""
+
+
+def run(description: str, measure: Callable[[], Sequence[Figure]]) -> None:
+    """The whole command line of a benchmark."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a figure misses its bound")
+    arguments = parser.parse_args()
+    figures = measure()
+    if arguments.json:
+        print(json.dumps([{**asdict(figure), "verdict": figure.verdict} for figure in figures], indent=2))
+    else:
+        _print_table(figures)
+    missed = [figure for figure in figures if not figure.kept]
+    if arguments.check and missed:
+        print(f"missed: {missed[0].name}: {missed[0].value:.4g} {missed[0].unit}, {missed[0].bound}")
+        sys.exit(1)
+
+
+def _print_table(figures: Sequence[Figure]) -> None:
+    table = Table("figure", "value", "bound", "verdict", box=None)
+    table.columns[1].justify = "right"
+    for figure in figures:
+        table.add_row(figure.name, f"{figure.value:.3g} {figure.unit}", figure.bound, figure.verdict)
+    Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(table)

@@ -1,0 +1,212 @@
+"""What the search loop itself costs: the driver's milliseconds a trial, by storage and trials stored.
+
+Trials are those of the analytic trainer, which learns in microseconds, on a cluster of threads; beside each
+figure stands plain ``study.optimize`` with the same sampler, the same trial and the same attributes written,
+on the same kind of storage as Optuna opens it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import optuna
+from _figures import Figure, run
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial
+
+from search import launch
+from search.display import SilentDisplay
+from search.driver import rungs_of
+from search.preflight import prepare_data
+from studies.samplers import make_sampler
+from studies.store import TrialRecord, read_study
+from studies.study_file import StudyFile, read_study_file
+from workers.task import Segment, run_segment
+
+SIZES = (100, 1000, 5000)
+"""Trials in storage when the measuring begins."""
+
+MEASURED = 40
+"""Trials that are timed at each size; the first few, in which everything is still being loaded, are not."""
+
+WARM_UP = 10
+
+URLS = {"sqlite": "sqlite:///loop.db", "journal": "journal:loop.log"}
+
+STUDY = """
+name = "loop"
+seed = 1
+trials = {trials}
+
+[data]
+path = "rows.npz"
+
+[model]
+hidden = [4]
+epochs = 3
+
+[space]
+framework = "analytic"
+initialisation = ["glorot_uniform", "he_normal", "truncated_normal"]
+learning_rate = {{ low = 1e-4, high = 1.0, log = true }}
+batch_size = [32, 64, 128, 256]
+
+[cluster]
+slots = 2
+
+[storage]
+url = "{url}"
+"""
+
+
+class Stopwatch(SilentDisplay):
+    """Notes when each trial's end was in storage."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002
+        """Note the time."""
+        self.ends.append(time.perf_counter())
+
+
+def measure() -> Sequence[Figure]:
+    """All figures, storage by storage."""
+    figures = []
+    for kind, url in URLS.items():
+        with _directory() as directory:
+            for size in SIZES:
+                ours = _ours(directory, url, size)
+                plain = _plain(directory, kind, size)
+                where = f"{kind}, {size:,} trials"
+                figures += [
+                    Figure(f"search launch, {where}", ours, "ms a trial"),
+                    Figure(f"study.optimize, {where}", plain, "ms a trial"),
+                    Figure(f"search launch / study.optimize, {where}", ours / plain, at_most=_BOUNDS[kind]),
+                ]
+    return figures
+
+
+_BOUNDS = {"sqlite": 1.5, "journal": 2.5}
+"""A journal file is so quick that Dask's round trip, some 5 ms a trial, shows beside it."""
+
+
+def _ours(directory: Path, url: str, size: int) -> float:
+    """Milliseconds a trial of `search launch` on a study of ``size`` trials."""
+    path = directory / "loop.toml"
+    path.write_text(STUDY.format(trials=WARM_UP, url=url))
+    launch(path, display=SilentDisplay())
+    file = read_study_file(path)
+    study = read_study(file).study
+    _fill(study, size)
+    there = len(study.get_trials(deepcopy=False))
+    path.write_text(STUDY.format(trials=there + WARM_UP + MEASURED, url=url))
+    watch = Stopwatch()
+    launch(path, display=watch)
+    return _milliseconds(watch.ends)
+
+
+def _plain(directory: Path, kind: str, size: int) -> float:
+    """Milliseconds a trial of ``study.optimize`` on a study of ``size`` trials."""
+    file = read_study_file(directory / "loop.toml")
+    storage: str | optuna.storages.BaseStorage = f"sqlite:///{directory}/plain.db"
+    if kind == "journal":
+        storage = optuna.storages.JournalStorage(JournalFileBackend(f"{directory}/plain.log"))
+    study = optuna.create_study(
+        study_name="plain",
+        storage=storage,
+        direction="maximize",
+        load_if_exists=True,
+        sampler=make_sampler(file.study.sampler, 1, size),
+    )
+    split = str(prepare_data(file).directory)
+    ends: list[float] = []
+
+    def objective(trial: Trial) -> float:
+        segment = _segment(file, trial, split, directory)
+        trial.set_user_attr("configuration", {**segment.configuration.used(), "seed": segment.seed})
+        report = run_segment(segment)
+        trial.set_user_attr("result", report.to_dict())
+        for point in report.curve:
+            if point.validation_score is not None:
+                trial.report(point.validation_score, point.epoch)
+        return report.scores["validation"].f1
+
+    def ended(_study: optuna.Study, _trial: FrozenTrial) -> None:
+        ends.append(time.perf_counter())
+
+    if not study.get_trials(deepcopy=False):
+        study.optimize(objective, n_trials=WARM_UP)
+    _fill(study, size)
+    study.optimize(objective, n_trials=WARM_UP + MEASURED, callbacks=[ended])
+    return _milliseconds(ends)
+
+
+def _segment(file: StudyFile, trial: Trial, split: str, directory: Path) -> Segment:
+    configuration = file.space.sample(trial)
+    return Segment(
+        study="plain",
+        trial=trial.number,
+        configuration=configuration,
+        seed=1,
+        rungs=rungs_of(configuration),
+        hidden=(4,),
+        metric="f1",
+        split=split,
+        checkpoints=str(directory / "plain"),
+    )
+
+
+def _fill(study: optuna.Study, size: int) -> None:
+    """Bring a study to ``size`` trials with copies of those it has, whose numbers are drawn anew."""
+    draw = np.random.default_rng(size)
+    there = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    copies = []
+    for index in range(size - len(there)):
+        model = there[index % len(there)]
+        params = {
+            name: distribution.to_external_repr(_drawn(distribution, draw))
+            for name, distribution in model.distributions.items()
+        }
+        copies.append(
+            optuna.trial.create_trial(
+                params=params,
+                distributions=model.distributions,
+                value=float(draw.uniform()),
+                user_attrs=model.user_attrs,
+                intermediate_values=model.intermediate_values,
+            )
+        )
+    study.add_trials(copies)
+
+
+def _drawn(distribution: optuna.distributions.BaseDistribution, draw: np.random.Generator) -> float:
+    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+        return float(draw.integers(len(distribution.choices)))
+    low, high = np.log(distribution.low), np.log(distribution.high)  # type: ignore[attr-defined]
+    return float(np.clip(np.exp(draw.uniform(low, high)), distribution.low, distribution.high))  # type: ignore[attr-defined]
+
+
+def _milliseconds(ends: Sequence[float]) -> float:
+    timed = ends[WARM_UP:]
+    return (timed[-1] - timed[0]) / (len(timed) - 1) * 1000
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        draw = np.random.default_rng(0)
+        labels = (np.arange(200) < 60).astype(np.int64)
+        features = draw.normal(size=(200, 3)) + labels[:, None]
+        np.savez(directory / "rows.npz", X=features.astype(np.float32), y=labels)
+        yield directory
+
+
+if __name__ == "__main__":
+    run(__doc__ or "", measure)

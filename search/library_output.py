@@ -1,0 +1,52 @@
+"""Keeps what TensorFlow, Spark's JVM and other libraries write to stderr off the person's terminal.
+
+They write from C++ and from child processes, past Python's own ``sys.stderr``: some of it before any setting
+of theirs is read, all of it into the middle of the live view. It is kept in a file, for when something goes
+wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+
+@contextlib.contextmanager
+def library_output_to(log: Path) -> Iterator[TextIO]:
+    """Send file descriptor 2 to a file, and give the real stderr to the caller.
+
+    Only for a command that owns its process. The file is removed on leaving where nothing was written, and
+    its directory where it was made here and is empty.
+    """
+    made = not log.parent.exists()
+    try:
+        log.parent.mkdir(exist_ok=True)
+        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+    except OSError:
+        # A directory that can't be written is refused with its own message when the study is opened.
+        yield sys.stderr
+        return
+    sys.stderr.flush()
+    real = os.dup(2)
+    try:
+        with os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace") as terminal:
+            os.dup2(sink, 2)
+            yield terminal
+    finally:
+        sys.stderr.flush()
+        os.dup2(real, 2)
+        os.close(real)
+        os.close(sink)
+        _remove_empty(log, made)
+
+
+def _remove_empty(log: Path, made: bool) -> None:
+    with contextlib.suppress(OSError):
+        if log.stat().st_size == 0:
+            log.unlink()
+        if made:
+            log.parent.rmdir()  # refuses a directory that holds anything

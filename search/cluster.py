@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster
 
 from search.slots import describe_cluster, slots_of
@@ -17,6 +18,11 @@ from studies.study import Cluster
 
 _LOOPBACK = "127.0.0.1:0"
 """A free port of this machine alone. Without an address Dask's scheduler serves HTTP on every interface."""
+
+
+NO_WORKERS_SECONDS = 120.0
+"""How long a trial waits while the cluster has no worker at all, before it fails. A worker process that died
+is back in seconds; without a bound, a search whose workers can't come back would wait for ever."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,11 @@ class RunningCluster:
 def start_cluster(section: Cluster) -> Iterator[RunningCluster]:
     """The study's cluster, closed on leaving."""
     slots = slots_of(section)
-    with _STARTERS[section.kind](slots) as local, Client(local, set_as_default=False) as client:
+    with (
+        dask.config.set({"distributed.scheduler.no-workers-timeout": NO_WORKERS_SECONDS}),
+        _STARTERS[section.kind](slots) as local,
+        Client(local, set_as_default=False) as client,
+    ):
         yield RunningCluster(client, slots, describe_cluster(section))
 
 
@@ -51,7 +61,12 @@ def _threads(slots: int) -> LocalCluster:
 
 def _processes(slots: int) -> LocalCluster:
     return LocalCluster(
-        n_workers=slots, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=_LOOPBACK
+        n_workers=slots,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=_LOOPBACK,
+        preload=["workers.process"],
     )
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from distributed import KilledWorker
+from distributed.scheduler import NoValidWorkerError
 
 from search.loop import Reported
 from studies.records import Failure, SegmentReport
@@ -54,6 +55,8 @@ def _report(segment: Segment, future: Any) -> SegmentReport:
     except KilledWorker as error:
         workers = error.last_worker.address if error.last_worker else "unknown"
         failure = Failure("worker died", f"every worker that ran it died, the last at {workers}")
+    except NoValidWorkerError:
+        failure = Failure("worker died", "the cluster lost all its workers, and none came back")
     except CancelledError:
         failure = Failure("worker died", "the cluster lost the task: its scheduler went away")
     except Exception as error:

@@ -19,13 +19,14 @@ from typing import TextIO
 def library_output_to(log: Path) -> Iterator[TextIO]:
     """Send file descriptor 2 to a file, and give the real stderr to the caller.
 
-    Only for a command that owns its process. The file is removed on leaving where nothing was written, and
-    its directory where it was made here and is empty.
+    Only for a command that owns its process. What earlier launches left in the file stays in front: a launch
+    after a crash would otherwise take away the reason. An empty file is removed on leaving, and so is its
+    directory where it was made here and is empty.
     """
     made = not log.parent.exists()
     try:
         log.parent.mkdir(exist_ok=True)
-        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError:
         # A directory that can't be written is refused with its own message when the study is opened.
         yield sys.stderr

@@ -164,10 +164,11 @@ def _apart(left: Text, right: Text) -> Table:
 
 
 def _rows() -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
+    # The last column alone gives way: without a ratio a long text takes the numbers' room too.
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     return table
 
 

@@ -94,7 +94,7 @@ def _headline(report: StudyReport) -> list[RenderableType]:
 def _count_text(report: StudyReport) -> str:
     failed = sum(len(group.trials) for group in report.failures)
     limit = f" of {report.limit}" if report.limit is not None else ""
-    text = f"{len(report.ranked) + failed}{limit} trials done"
+    text = f"{len(report.complete) + failed}{limit} trials done"
     return f"{text}, {failed} failed" if failed else text
 
 
@@ -120,6 +120,7 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
     parts: list[RenderableType] = [
         Text.assemble(("Best configuration", "bold"), f"  trial {best.number}"),
         indented(configuration_text(best.configuration), "bold green"),
+        *_repeats(report, best),
         Text(),
         inset(fitted_table(columns, width, strong_row=0)),
     ]
@@ -128,11 +129,19 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
     return [*parts, Text(), *_cautions(report)]
 
 
+def _repeats(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
+    runs = report.runs[best.number]
+    if len(runs) == 1:
+        return []
+    found = ", ".join(f"{value:.3f}" for value in runs[:MOST_TRIALS_NAMED])
+    return [indented(f"Drawn {len(runs)} times, with other seeds: validation {found}; ranked by their mean.")]
+
+
 def _cautions(report: StudyReport) -> list[RenderableType]:
     says = short(report.facts.positive)
     baseline = report.facts.all_positive_f1("test")
     lines: list[RenderableType] = []
-    if len(report.ranked) > len(report.enqueued):
+    if len(report.complete) > len(report.enqueued):
         lines.append(
             indented(
                 f"The validation score is the best of {len(report.ranked)} and flattered by it; "
@@ -191,7 +200,8 @@ def _best_table(report: StudyReport, width: int) -> list[RenderableType]:
     found = [record.configuration for record in rows if record.configuration is not None]
     columns = [
         Column("trial", [str(record.number) for record in rows]),
-        Column("score", [f"{record.value:.3f}" for record in rows]),
+        Column("score", [f"{report.score(record):.3f}" for record in rows]),
+        *_run_counts(report, rows),
         Column("framework", [c.framework for c in found], right=False),
         Column("optimizer", [c.optimizer for c in found], right=False),
         Column("lr", [or_dash(c.learning_rate, ".3g") for c in found]),
@@ -205,18 +215,26 @@ def _best_table(report: StudyReport, width: int) -> list[RenderableType]:
             if len({getattr(c, name) for c in found} - {None}) > 1
         ),
     ]
-    many = f"The best {len(rows)} of {len(report.ranked)}" if len(rows) > 1 else "The only complete trial"
+    many = "The only complete configuration"
+    if len(rows) > 1:
+        many = f"The best {len(rows)} of {len(report.ranked)} configurations"
     title = Text.assemble(
         (many, "bold"), f"  by {_score_label(report.metric, report)} on the validation rows"
     )
     return [title, inset(fitted_table(columns, width, strong_row=0))]
 
 
+def _run_counts(report: StudyReport, rows: Iterable[TrialRecord]) -> list[Column]:
+    """A column of how often each configuration ran, where any ran twice."""
+    counts = [len(report.runs[record.number]) for record in rows]
+    return [Column("runs", [str(n) for n in counts], optional=True)] if max(counts) > 1 else []
+
+
 def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
     best = report.best_by_framework
     records = list(best.values())
     complete = [
-        sum(r.configuration is not None and r.configuration.framework == name for r in report.ranked)
+        sum(r.configuration is not None and r.configuration.framework == name for r in report.complete)
         for name in best
     ]
     tests = [scores_of(record, "test") for record in records]
@@ -225,7 +243,7 @@ def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
         Column("best of", list(best), right=False),
         Column("complete", [str(count) for count in complete], optional=True),
         Column("trial", [str(record.number) for record in records]),
-        Column(f"validation\n{_brief(report.metric)}", [f"{record.value:.3f}" for record in records]),
+        Column(f"validation\n{_brief(report.metric)}", [f"{report.score(record):.3f}" for record in records]),
         *(Column(f"test\n{_brief(name)}", [_figure(test, name) for test in tests]) for name in names),
     ]
     table = inset(fitted_table(columns, width, strong_row=0))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.importance import Importance, importance
+from search.loop import INTERRUPTED, STOPPED_AT_ONCE
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.records import Scores
@@ -56,7 +57,10 @@ class StudyReport:
         name, metric: of the study; ``metric`` is the score on the validation rows that ranks its trials.
         facts: rows, classes and skew of its data.
         records: every trial but those that wait, by number; test scores of the chosen ones alone.
-        ranked: complete trials, best validation score first, ties to the earlier trial.
+        ranked: for each configuration its first complete trial, best mean validation score first, ties to the
+            earlier trial. A configuration that was drawn again ran with other seeds; it is ranked by the mean
+            of its runs, because the best of them would flatter it.
+        runs: validation scores of each configuration's complete trials, by the number of its first.
         chosen: numbers of the trials whose test scores are shown.
         baselines: constant predictors to beat: always the positive class, always the commonest.
         importance: how much each choice mattered.
@@ -74,6 +78,7 @@ class StudyReport:
     facts: DataFacts
     records: tuple[TrialRecord, ...]
     ranked: tuple[TrialRecord, ...]
+    runs: Mapping[int, tuple[float, ...]]
     chosen: frozenset[int]
     baselines: tuple[Baseline, ...]
     importance: Importance
@@ -87,8 +92,17 @@ class StudyReport:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the best validation score."""
+        """The first trial of the configuration with the best validation score."""
         return self.ranked[0] if self.ranked else None
+
+    def score(self, record: TrialRecord) -> float:
+        """What ranks a trial's configuration: the mean validation score of its runs."""
+        return _mean(self.runs[record.number])
+
+    @property
+    def complete(self) -> tuple[TrialRecord, ...]:
+        """Every trial with a score, by number."""
+        return _complete(self.records)
 
     @property
     def best_by_framework(self) -> dict[str, TrialRecord]:
@@ -98,12 +112,12 @@ class StudyReport:
     @property
     def enqueued(self) -> tuple[TrialRecord, ...]:
         """Complete trials of the study file's ``[[enqueue]]`` tables, by number."""
-        return tuple(sorted((r for r in self.ranked if r.enqueued), key=lambda record: record.number))
+        return tuple(record for record in self.complete if record.enqueued)
 
     @property
     def interrupted(self) -> bool:
         """Whether somebody stopped the last launch."""
-        return self.ended in ("interrupted", "stopped at once")
+        return self.ended in (INTERRUPTED, STOPPED_AT_ONCE)
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -128,7 +142,10 @@ class StudyReport:
             "running": self.running,
             "best": self.best.number if self.best else None,
             "best_by_framework": {name: record.number for name, record in self.best_by_framework.items()},
-            "ranked": [record.number for record in self.ranked],
+            "ranked": [
+                {"trial": record.number, "score": self.score(record), "runs": self.runs[record.number]}
+                for record in self.ranked
+            ],
             "chosen": sorted(self.chosen),
             "trials": [_trial_dict(record) for record in self.records],
             "baselines": [asdict(baseline) for baseline in self.baselines],
@@ -153,10 +170,11 @@ def report(path: str | Path) -> StudyReport:
 
 def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
     """The report of what was read from storage."""
-    ranked = _ranked(stored.records)
+    runs = _runs(stored.records)
+    ranked = _ranked(stored.records, runs)
+    enqueued = (record for record in _complete(stored.records) if record.enqueued)
     chosen = frozenset(
-        record.number
-        for record in (*ranked[:1], *_best_by_framework(ranked).values(), *(r for r in ranked if r.enqueued))
+        record.number for record in (*ranked[:1], *_best_by_framework(ranked).values(), *enqueued)
     )
     records = tuple(record if record.number in chosen else _without_test(record) for record in stored.records)
     location = stored.location
@@ -165,7 +183,8 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         metric=file.study.objective.metric,
         facts=stored.facts,
         records=records,
-        ranked=_ranked(records),
+        ranked=_ranked(records, runs),
+        runs=runs,
         chosen=chosen,
         baselines=baselines_of(stored.facts),
         importance=importance(records, file.space.parameters()),
@@ -204,9 +223,29 @@ def scores_of(record: TrialRecord, row_set: str) -> Scores | None:
     return record.report.scores.get(row_set) if record.report else None
 
 
-def _ranked(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
-    complete = [r for r in records if r.value is not None and r.configuration is not None]
-    return tuple(sorted(complete, key=lambda record: (-(record.value or 0.0), record.number)))
+def _complete(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    return tuple(
+        record for record in records if record.value is not None and record.configuration is not None
+    )
+
+
+def _runs(records: Iterable[TrialRecord]) -> dict[int, tuple[float, ...]]:
+    first: dict[str, int] = {}
+    found: dict[int, list[float]] = {}
+    for record in _complete(records):
+        if record.configuration is not None and record.value is not None:
+            number = first.setdefault(record.configuration.key(), record.number)
+            found.setdefault(number, []).append(record.value)
+    return {number: tuple(values) for number, values in found.items()}
+
+
+def _ranked(records: Iterable[TrialRecord], runs: Mapping[int, tuple[float, ...]]) -> tuple[TrialRecord, ...]:
+    firsts = [record for record in records if record.number in runs]
+    return tuple(sorted(firsts, key=lambda record: (-_mean(runs[record.number]), record.number)))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _best_by_framework(ranked: Iterable[TrialRecord]) -> dict[str, TrialRecord]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import signal
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from studies.data import open_split
 from studies.data.split import Split
@@ -65,3 +67,12 @@ def go_on() -> None:
 def is_stopped() -> bool:
     """Whether :func:`stop_all` was called."""
     return _stopped.is_set()
+
+
+def dask_setup(_worker: Any) -> None:
+    """Leave Ctrl-C to the driver; Dask calls this in each worker process that it starts.
+
+    A terminal sends the signal to every process in its foreground, and it would end the trials that the
+    driver still waits for.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -264,3 +264,24 @@ def test_the_view_follows_a_loop_through_a_whole_trial() -> None:
     assert "Running: 0" in text
     assert "1/1 trials" in text
     assert "0.900  trial 0" in text
+
+
+def test_a_long_configuration_leaves_the_numbers_their_room() -> None:
+    long = Configuration(
+        "tensorflow",
+        "truncated_normal",
+        "sgd",
+        100,
+        0.5,
+        0.01,
+        256,
+        False,
+        drop_last_batch=True,
+        loss_scale=0.5,
+    )
+    told = [fakes.complete(1234, 0.875, long)]
+    loop = loop_of(told, running=1)
+    loop.running = {77: Running(AskedTrial(77, long, 7), 0.0)}
+    text = shown(loop, 65.0)
+    assert "77  1 min 05 s  tensorflow sgd" in text
+    assert "1234  0.875  tensorflow sgd" in text

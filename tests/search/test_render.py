@@ -114,17 +114,25 @@ def test_the_best_of_many_is_said_to_flatter_itself_and_a_single_enqueued_trial_
 def test_the_table_of_the_best_is_as_long_as_the_study_says_and_in_order() -> None:
     report = fakes.report_of(fakes.trials(20), study={"report": {"best": 3}})
     lines = printed(report).splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith("The best 3 of 20"))
+    start = next(index for index, line in enumerate(lines) if line.startswith("The best 3 of "))
     numbers = [int(line.split()[0]) for line in lines[start + 2 : start + 5]]
     assert numbers == [record.number for record in report.ranked[:3]]
     assert lines[start + 5] == ""
+
+
+def test_repeats_of_a_configuration_are_shown_with_their_scores_and_their_mean() -> None:
+    runs = [fakes.complete(n, value, SPARK) for n, value in enumerate((0.95, 0.85, 0.90))]
+    text = printed(fakes.report_of([*runs, fakes.complete(3, 0.5, SEED)]))
+    assert "Drawn 3 times, with other seeds: validation 0.950, 0.850, 0.900" in text
+    assert "0  0.900     3  spark" in text
+    assert "runs" not in printed(fakes.report_of([runs[0], fakes.complete(3, 0.5, SEED)]))
 
 
 def test_each_framework_is_shown_with_its_best_trial_and_the_test_score_of_it() -> None:
     records = [
         fakes.complete(0, 0.9, SPARK, test=0.81),
         fakes.complete(1, 0.8, SEED, test=0.72),
-        fakes.complete(2, 0.7, SPARK, test=0.63),
+        fakes.complete(2, 0.7, replace(SPARK, initialisation="he_normal"), test=0.63),
     ]
     text = printed(fakes.report_of(records))
     text = text[text.index("Framework against framework") :]

@@ -40,7 +40,7 @@ def mixed() -> list[TrialRecord]:
         fakes.complete(0, 0.80, SPARK),
         fakes.complete(1, 0.90, ADAM),
         fakes.failed(2, "diverged", "loss not finite after epoch 3", ADAM),
-        fakes.complete(3, 0.90, SPARK),
+        fakes.complete(3, 0.90, replace(SPARK, initialisation="he_normal")),
         fakes.failed(4, "bug", "ValueError: shapes", SPARK),
         fakes.failed(5, "diverged", "weights not finite after epoch 1", ADAM),
         fakes.running(6, ADAM),
@@ -53,6 +53,15 @@ def test_the_best_has_the_highest_validation_score_and_of_equal_ones_the_earlier
     assert found.best.number == 1
     assert [record.number for record in found.ranked] == [1, 3, 0]
     assert {name: r.number for name, r in found.best_by_framework.items()} == {"tensorflow": 1, "spark": 3}
+
+
+def test_a_configuration_that_ran_more_than_once_is_ranked_by_the_mean_of_its_runs() -> None:
+    lucky = [fakes.complete(0, 0.99, SPARK), fakes.complete(1, 0.90, ADAM), fakes.complete(2, 0.0, SPARK)]
+    found = fakes.report_of([*lucky, fakes.failed(3, "diverged", "loss not finite", SPARK)])
+    assert [record.number for record in found.ranked] == [1, 0]
+    assert found.runs == {0: (0.99, 0.0), 1: (0.90,)}
+    assert found.score(found.ranked[1]) == pytest.approx(0.495)
+    assert len(found.complete) == 3
 
 
 def test_failures_are_grouped_by_cause_commonest_first_with_the_first_message() -> None:
@@ -71,7 +80,8 @@ def test_a_trial_without_an_end_is_running() -> None:
 
 
 def test_test_scores_are_kept_of_the_best_the_best_of_each_framework_and_the_enqueued_alone() -> None:
-    records = [*mixed(), fakes.complete(7, 0.1, ADAM, enqueued=True), fakes.complete(8, 0.2, ADAM)]
+    other = replace(ADAM, batch_size=32)
+    records = [*mixed(), fakes.complete(7, 0.1, other, enqueued=True), fakes.complete(8, 0.2, other)]
     found = fakes.report_of(records)
     with_test = {r.number for r in found.records if r.report and "test" in r.report.scores}
     assert with_test == {1, 3, 7} == set(found.chosen)

@@ -1,0 +1,235 @@
+"""A segment ends in a report, whatever happens; and run twice it gives the same one."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studies.configuration import Configuration
+from studies.data import prepare
+from studies.records import ROW_SETS, Failure, SegmentReport, TimeLedger
+from studies.study_file import read_study_file
+from workers import process, task
+from workers.analytic_trainer import AnalyticTrainer
+from workers.checkpoints import Checkpoints
+from workers.task import Segment, run_segment
+from workers.trainer import State, TrainingFailed
+
+CONFIGURATION = Configuration("analytic", "he_normal", "adam", epochs=9, learning_rate=0.1, batch_size=16)
+
+
+@pytest.fixture
+def segment(study_file: Callable[..., Path], tmp_path: Path) -> Iterator[Segment]:
+    file = read_study_file(study_file())
+    study = file.study
+    prepared = prepare(
+        study.data, study.features, study.seed, file.directory, file.work_directory / "data"
+    )
+    yield Segment(
+        study="small",
+        trial=4,
+        configuration=CONFIGURATION,
+        seed=3,
+        rungs=(1, 3, 9),
+        hidden=(4,),
+        metric="f1",
+        split=str(prepared.directory),
+        checkpoints=str(tmp_path / "checkpoints"),
+    )
+    process.go_on()
+
+
+def without_seconds(report: SegmentReport) -> SegmentReport:
+    return replace(report, ledger=TimeLedger())
+
+
+def trainer_raises(error: BaseException, monkeypatch: pytest.MonkeyPatch, *, at_rung: int = 1) -> None:
+    advance = AnalyticTrainer.advance
+
+    def broken(self: Any, configuration: Any, seed: int, state: State, epoch: int, deadline: Any) -> State:
+        if epoch >= at_rung:
+            raise error
+        return advance(self, configuration, seed, state, epoch, deadline)
+
+    monkeypatch.setattr(AnalyticTrainer, "advance", broken)
+
+
+def test_a_good_segment_reports_curve_scores_and_where_the_seconds_went(segment: Segment) -> None:
+    report = run_segment(segment)
+    assert report.failure is None
+    assert report.trial == 4
+    assert report.epoch == 9
+    assert [point.epoch for point in report.curve] == list(range(1, 10))
+    assert [point.epoch for point in report.curve if point.validation_score is not None] == [1, 3, 9]
+    assert set(report.scores) == set(ROW_SETS)
+    assert report.curve[-1].validation_score == report.scores["validation"].f1
+    assert report.worker == "no cluster"
+    assert report.device == "CPU"
+    assert set(report.versions) == {"python", "numpy"}
+    assert report.ledger.setup > 0
+    assert report.ledger.train > 0
+    assert report.ledger.score > 0
+    assert SegmentReport.from_dict(report.to_dict()) == report
+
+
+def test_scores_count_every_row_of_their_set(segment: Segment) -> None:
+    split = process.split_at(segment.split)
+    report = run_segment(segment)
+    for name in ROW_SETS:
+        confusion = report.scores[name].confusion
+        assert sum(map(sum, confusion)) == len(getattr(split, name))
+
+
+def test_another_metric_fills_the_curve(segment: Segment) -> None:
+    report = run_segment(replace(segment, metric="mcc"))
+    assert report.curve[-1].validation_score == report.scores["validation"].mcc
+
+
+def test_a_training_that_leaves_the_finite_numbers_is_diverged(segment: Segment) -> None:
+    wild = replace(segment, configuration=replace(CONFIGURATION, learning_rate=11.0))
+    report = run_segment(wild)
+    assert report.failure is not None
+    assert report.failure.cause == "diverged"
+    assert report.failure.epoch == report.epoch == 1
+    assert report.failure.traceback is None
+    assert report.scores == {}
+    assert report.ledger.train > 0
+
+
+def test_rows_that_the_trainer_refuses_are_a_failure_of_data(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Failure("data", "class 3 has no training rows", 2)
+    trainer_raises(TrainingFailed(refused), monkeypatch)
+    report = run_segment(segment)
+    assert report.failure == refused
+    assert report.epoch == 2
+
+
+def test_an_exception_that_nobody_foresaw_is_a_bug_with_its_traceback(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer_raises(IndexError("the 17th weight"), monkeypatch, at_rung=9)
+    report = run_segment(segment)
+    assert report.failure is not None
+    assert report.failure.cause == "bug"
+    assert report.failure.message == "IndexError: the 17th weight"
+    assert report.failure.traceback is not None
+    assert report.failure.traceback.endswith("IndexError: the 17th weight\n")
+    assert "in broken" in report.failure.traceback
+    assert report.ledger.train > 0
+
+
+def test_what_is_kept_of_a_huge_error_is_small_and_says_what_it_was(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer_raises(RuntimeError("shapes don't match: " + "a node of the graph; " * 50_000), monkeypatch)
+    report = run_segment(segment)
+    assert report.failure is not None
+    assert report.failure.message.startswith("RuntimeError: shapes don't match")
+    assert report.failure.traceback is not None
+    assert len(report.failure.traceback) <= task.TRACEBACK_CHARACTERS
+    assert len(pickle.dumps(report)) < 10_000
+
+
+@pytest.mark.parametrize(("message", "kept"), [("", "MemoryError"), ("8 GiB asked for", "8 GiB asked for")])
+def test_a_lack_of_memory_is_called_so(
+    message: str, kept: str, segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer_raises(MemoryError(message) if message else MemoryError(), monkeypatch)
+    assert run_segment(segment).failure == Failure("out of memory", kept)
+
+
+def test_a_trainer_that_can_not_be_made_is_a_report_too(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "make_trainer", lambda *_: 1 / 0)
+    failure = run_segment(replace(segment, hidden=(9,))).failure
+    assert failure is not None
+    assert failure.cause == "bug"
+    assert "ZeroDivisionError" in failure.message
+
+
+def test_rows_that_are_gone_are_a_report_too(segment: Segment, tmp_path: Path) -> None:
+    failure = run_segment(replace(segment, split=str(tmp_path / "nowhere"))).failure
+    assert failure is not None
+    assert "nowhere" in failure.message
+
+
+def test_when_everything_shall_stop_a_segment_ends_after_its_epoch(segment: Segment) -> None:
+    process.stop_all()
+    assert run_segment(segment).failure == Failure("timeout", "stopped by the driver", 0)
+    process.go_on()
+    assert run_segment(segment).failure is None
+
+
+def test_run_again_it_gives_the_same_report_without_training(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_segment(segment)
+    trainer_raises(RuntimeError("trained again"), monkeypatch)
+    assert without_seconds(run_segment(segment)) == without_seconds(first)
+
+
+def test_without_its_checkpoint_it_starts_over_and_gives_the_same_report(segment: Segment) -> None:
+    first = run_segment(segment)
+    Checkpoints(Path(segment.checkpoints)).clear()
+    assert without_seconds(run_segment(segment)) == without_seconds(first)
+
+
+def test_it_goes_on_from_an_earlier_rung_and_arrives_where_an_uncut_one_does(
+    segment: Segment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uncut = run_segment(replace(segment, checkpoints=str(tmp_path / "others")))
+    run_segment(replace(segment, rungs=(1, 3)))
+    begun = AnalyticTrainer.begin
+    monkeypatch.setattr(AnalyticTrainer, "begin", lambda *_: pytest.fail("started over"))
+    assert without_seconds(run_segment(segment)) == without_seconds(uncut)
+    monkeypatch.setattr(AnalyticTrainer, "begin", begun)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"configuration": replace(CONFIGURATION, learning_rate=0.2)},
+        {"configuration": replace(CONFIGURATION, initialisation="glorot_uniform")},
+        {"seed": 4},
+        {"hidden": (5,)},
+    ],
+    ids=["learning rate", "initialisation", "seed", "layers"],
+)
+def test_a_checkpoint_of_another_training_is_not_used(
+    change: dict[str, Any], segment: Segment, tmp_path: Path
+) -> None:
+    changed = replace(segment, **change)
+    alone = run_segment(replace(changed, checkpoints=str(tmp_path / "others")))
+    other = run_segment(segment)
+    after = run_segment(changed)
+    assert without_seconds(after) == without_seconds(alone)
+    assert without_seconds(after) != without_seconds(other)
+
+
+def test_a_torn_checkpoint_costs_the_time_and_nothing_else(segment: Segment) -> None:
+    first = run_segment(segment)
+    (checkpoint,) = Path(segment.checkpoints).glob("*.npz")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    assert without_seconds(run_segment(segment)) == without_seconds(first)
+
+
+def test_what_travels_is_small_and_holds_no_rows_and_no_storage(segment: Segment) -> None:
+    sent, returned = pickle.dumps(segment), pickle.dumps(run_segment(segment))
+    for message in (sent, returned):
+        assert len(message) < 10_000
+        assert b"numpy" not in message.replace(b"numpy\x94\x8c", b"")
+        assert b"sqlite" not in message
+        assert b".db" not in message
+
+
+def test_a_task_is_named_by_study_trial_rung_and_attempt(segment: Segment) -> None:
+    assert segment.key == "small/trial-4/rung-9"
+    assert replace(segment, attempt=1).key == "small/trial-4/rung-9/attempt-2"

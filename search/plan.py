@@ -11,7 +11,7 @@ from rich.table import Table
 
 from search.preflight import preflight, prepare_data
 from search.slots import describe_cluster, slots_of
-from studies.errors import StorageError
+from studies.errors import NotStoredError
 from studies.facts import DataFacts, facts_of
 from studies.records import ROW_SETS
 from studies.store import read_study
@@ -31,6 +31,7 @@ class Plan:
         limits: when the study ends, in words.
         slots: trials at once; ``cluster`` says where.
         storage: where the study is kept; ``trials_stored`` of it are there already.
+        differences: why a launch would refuse the stored study, in words; empty where it wouldn't.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Plan:
     cluster: str
     storage: str
     trials_stored: int
+    differences: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -63,10 +65,10 @@ def check(path: str | Path) -> Plan:
     prepared = prepare_data(file)
     study = file.study
     try:
-        stored = read_study(file)
-        storage, there = stored.location.shown, len(stored.records)
-    except StorageError as error:
-        storage, there = error.where, 0
+        stored = read_study(file, prepared.split.content_hash)
+        storage, there, differences = stored.location.shown, len(stored.records), stored.differences
+    except NotStoredError as error:
+        storage, there, differences = error.where, 0, ()
     return Plan(
         name=study.name,
         metric=study.objective.metric,
@@ -80,13 +82,17 @@ def check(path: str | Path) -> Plan:
         cluster=describe_cluster(study.cluster),
         storage=storage,
         trials_stored=there,
+        differences=differences,
     )
 
 
 def render_plan(plan: Plan, console: Console) -> None:
     """Print a plan for a person."""
     facts = plan.facts
-    console.print(f"[bold]{plan.name}[/bold]: the study is good to launch\n")
+    verdict = "the study is good to launch"
+    if plan.differences:
+        verdict = "the stored study was made differently; launch it with --fresh, or under another name"
+    console.print(f"[bold]{plan.name}[/bold]: {verdict}\n")
     rows = Table("rows", *(f"{name}" for name in facts.classes), "all", "always-positive F1", box=None)
     for column in rows.columns[1:]:
         column.justify = "right"
@@ -130,6 +136,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         ("ends", ", or ".join(plan.limits)),
         ("slots", f"{plan.slots} ({plan.cluster})"),
         ("storage", f"{plan.storage}, {plan.trials_stored} trials there"),
+        *(("", f"stored with another file: {text}") for text in plan.differences),
     ]
     return lines
 

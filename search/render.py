@@ -74,6 +74,7 @@ def _headline(report: StudyReport) -> list[RenderableType]:
     share = f"{facts.positives('train') / facts.rows('train'):.1%} {short(facts.positive)}"
     lines.append(indented(f"Rows: {rows}; {share}; {facts.features} features"))
     lines += [indented(note) for note in facts.notes]
+    lines += [indented(f"The study file has changed since: {text}.", "bold") for text in report.differences]
     if not report.ended:
         lines.append(
             indented(f"Still running, or killed: {count_of(report.running, 'trial')} without an end.", "bold")

@@ -55,6 +55,7 @@ class StudyReport:
 
     Attributes:
         name, metric: of the study; ``metric`` is the score on the validation rows that ranks its trials.
+        differences: how the study file has changed since the study was made, in words.
         facts: rows, classes and skew of its data.
         records: every trial but those that wait, by number; test scores of the chosen ones alone.
         ranked: for each configuration its first complete trial, best mean validation score first, ties to the
@@ -75,6 +76,7 @@ class StudyReport:
 
     name: str
     metric: str
+    differences: tuple[str, ...]
     facts: DataFacts
     records: tuple[TrialRecord, ...]
     ranked: tuple[TrialRecord, ...]
@@ -137,6 +139,7 @@ class StudyReport:
         plain = {
             "name": self.name,
             "metric": self.metric,
+            "differences": self.differences,
             "data": self.facts.to_dict(),
             "ended": self.ended,
             "running": self.running,
@@ -180,7 +183,8 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
     location = stored.location
     return StudyReport(
         name=file.study.name,
-        metric=file.study.objective.metric,
+        metric=stored.metric,
+        differences=stored.differences,
         facts=stored.facts,
         records=records,
         ranked=_ranked(records, runs),

@@ -7,6 +7,7 @@
     │   ├── StudyFileError      the study file: file, key, found, allowed
     │   ├── DataError           the data that the study file names
     │   ├── StorageError        the study's storage can't be opened, is in use, or holds another study
+    │   │   └── NotStoredError  the storage is fine, and holds no such study
     │   └── MachineError        this machine lacks something that the study needs (Java, an extra, a slot)
     └── StudyFailedError        the study ran and no trial finished, exit code 1
 
@@ -68,6 +69,10 @@ class DataError(UserError):
 
 class StorageError(UserError):
     """The study's storage can't be opened, is locked, or holds a study made differently."""
+
+
+class NotStoredError(StorageError):
+    """The storage holds no such study yet."""
 
 
 class MachineError(UserError):

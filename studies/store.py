@@ -19,7 +19,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
-from studies.errors import StorageError
+from studies.errors import NotStoredError, StorageError
 from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.records import Failure, SegmentReport
@@ -200,9 +200,19 @@ def open_store(
 
 @dataclass(frozen=True)
 class StoredStudy:
-    """What a reader finds in storage; ``ended`` is why the last launch ended, empty while one runs."""
+    """What a reader finds in storage.
+
+    Attributes:
+        records: all trials but those that wait, by number.
+        metric: what they were scored by.
+        differences: how the study was made differently from what its file says now, in words.
+        facts, versions: of the last launch.
+        ended: why the last launch ended; empty while one runs, or where it was killed.
+    """
 
     records: tuple[TrialRecord, ...]
+    metric: str
+    differences: tuple[str, ...]
     facts: DataFacts
     versions: Mapping[str, str]
     ended: str
@@ -210,14 +220,19 @@ class StoredStudy:
     location: Location
 
 
-def read_study(file: StudyFile) -> StoredStudy:
+def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
     """Read a study without locking it; during a run, after it, or on another machine.
 
+    Args:
+        file: the study file.
+        data_hash: hash of its rows, where they are at hand to be compared with the stored study's.
+
     Raises:
-        StorageError: where there is no such study.
+        NotStoredError: where there is no such study.
+        StorageError: where the storage can't be opened.
     """
     location = locate(file.study.storage.url, file.study.name, file.directory)
-    missing = StorageError(
+    missing = NotStoredError(
         f"no study '{file.study.name}' is stored there yet",
         where=location.shown,
         remedy=f"search launch {file.path.name}",
@@ -231,8 +246,12 @@ def read_study(file: StudyFile) -> StoredStudy:
     attributes = study.user_attrs
     if "data" not in attributes:
         raise missing
+    made = attributes["identity"]
+    now = {**_identity(file), "data set": data_hash or made["data set"]}
     return StoredStudy(
         records=tuple(_records(study)),
+        metric=made["objective.metric"],
+        differences=_differences(made, now),
         facts=DataFacts.from_dict(attributes["data"]),
         versions=attributes.get("versions", {}),
         ended=attributes.get("ended", ""),
@@ -263,19 +282,21 @@ def _identity(file: StudyFile) -> dict[str, Any]:
 
 
 def _check_identity(study: optuna.Study, identity: Mapping[str, Any], location: Location) -> None:
-    stored = study.user_attrs.get("identity", {})
-    differing = [key for key in {**stored, **identity} if stored.get(key) != identity.get(key)]
-    if not differing:
-        return
-    changes = "; ".join(
-        f"{key} was {json.dumps(stored.get(key))}, is {json.dumps(identity.get(key))}"
-        for key in differing[:5]
-    )
-    more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-    raise StorageError(
-        f"the stored study '{study.study_name}' was made differently: {changes}{more}",
-        where=location.shown,
-        remedy="give this study another name, or launch with --fresh to remove the stored one",
+    differences = _differences(study.user_attrs.get("identity", {}), identity)
+    if differences:
+        more = f" and {len(differences) - 5} more" if len(differences) > 5 else ""
+        raise StorageError(
+            f"the stored study '{study.study_name}' was made differently: {'; '.join(differences[:5])}{more}",
+            where=location.shown,
+            remedy="give this study another name, or launch with --fresh to remove the stored one",
+        )
+
+
+def _differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        f"{key} was {json.dumps(stored.get(key))}, is {json.dumps(now.get(key))}"
+        for key in {**stored, **now}
+        if stored.get(key) != now.get(key)
     )
 
 

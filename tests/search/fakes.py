@@ -138,6 +138,13 @@ def report_of(
     file = study_file(study)
     location = locate(file.study.storage.url, file.study.name, file.directory)
     stored = StoredStudy(
-        tuple(records), facts, {}, ended, optuna.create_study(direction="maximize"), location
+        records=tuple(records),
+        metric=file.study.objective.metric,
+        differences=(),
+        facts=facts,
+        versions={},
+        ended=ended,
+        study=optuna.create_study(direction="maximize"),
+        location=location,
     )
     return summarise(file, stored)

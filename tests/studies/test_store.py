@@ -197,8 +197,20 @@ def test_a_study_that_was_made_differently_is_refused_with_what_differs(file: St
     assert "--fresh" in message
     with pytest.raises(StorageError, match='data set was "hash", is "other"'), opened(file, "other"):
         pass
+    assert read_study(changed).differences == ("seed was 3, is 4", "model.hidden was [4], is [5]")
+    assert read_study(file, "hash").differences == ()
+    assert read_study(file, "other").differences == ('data set was "hash", is "other"',)
     with opened(changed, fresh=True) as store:
         assert store.records() == []
+
+
+def test_a_reader_names_scores_by_the_metric_that_they_were_made_with(file: StudyFile) -> None:
+    with opened(file) as store:
+        store.tell(good_report(ask(store).number))
+    file.path.write_text(file.path.read_text() + '\n[objective]\nmetric = "mcc"\n')
+    stored = read_study(read_study_file(file.path))
+    assert stored.metric == "f1"
+    assert stored.differences == ('objective.metric was "f1", is "mcc"',)
 
 
 def test_limits_clusters_and_reports_may_change_between_launches(file: StudyFile) -> None:

@@ -1,0 +1,62 @@
+"""What the documents say must be so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from search.cli import main
+from studies.study_file import read_study_file
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    table = README[README.index("## Commands") :]
+    named = set(re.findall(r"^\| `search (\w+)", table, flags=re.MULTILINE))
+    assert named == set(main.commands)
+
+
+def test_every_command_in_a_code_block_of_the_readme_exists() -> None:
+    for command in re.findall(r"^search (\w+)", README, flags=re.MULTILINE):
+        assert command in main.commands
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"\bmake (\w+)", README):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_study_file_in_the_readme_is_accepted(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
+    path = tmp_path / "reviews.toml"
+    path.write_text(block)
+    file = read_study_file(path)
+    assert file.study.name == "reviews"
+    assert len(file.enqueued) == 1
+
+
+def test_the_python_in_the_readme_uses_names_that_there_are() -> None:
+    import search
+    from search.results import StudyReport
+
+    assert callable(search.launch)
+    assert callable(search.report)
+    assert isinstance(StudyReport.best, property)
+    assert isinstance(StudyReport.trials, property)
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md"])
+def test_every_file_that_a_document_names_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(([^):]+)\)", text)
+    named = re.findall(r"`((?:studies|workers|search|docs|tests|benchmarks)/[\w/.-]*)", text)
+    for name in (*linked, *named):
+        assert (ROOT / name).exists(), name
+
+
+def test_help_says_what_each_command_does() -> None:
+    for name, command in main.commands.items():
+        assert command.help, name
+        assert len([p for p in command.params if p.param_type_name == "option"]) <= 6

@@ -1,0 +1,60 @@
+"""Draws ``docs/run.svg``, the README's picture of a run, from a study that has run.
+
+``python tools/run_picture.py demo/sms-spam.toml`` shows the study as the live view did in the middle of it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from search.live_view import live_view
+from search.loop import Limits, Loop, Running
+from studies.store import AskedTrial, TrialRecord, read_study
+from studies.study_file import read_study_file
+
+
+def main() -> None:
+    """Write the picture."""
+    file = read_study_file(sys.argv[1])
+    records = read_study(file).records
+    started = min(_time(record.started) for record in records)
+    middle = sorted(_time(record.completed) for record in records)[len(records) * 2 // 3]
+    middle += timedelta(seconds=0.5)  # by then the next trial runs
+    loop = Loop(Limits(slots=2, trials=file.study.trial_limit), started=0.0)
+    told = [record for record in records if _time(record.completed) <= middle]
+    loop.start(sorted(told, key=lambda record: _time(record.completed)), [], 0.0)
+    loop.running = {record.number: _running(record, started) for record in records if _runs(record, middle)}
+    now = (middle - started).total_seconds()
+    console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True, highlight=False)
+    console.print(live_view(loop, now, file.study.name, told_here=len(told), height=24))
+    picture = Path(__file__).parent.parent / "docs" / "run.svg"
+    svg = console.export_svg(title=f"search launch {file.path.name}")
+    # Rich's page fetches fonts from the network; the reader's own monospace does as well.
+    picture.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+
+
+def _runs(record: TrialRecord, moment: datetime) -> bool:
+    return _time(record.started) <= moment < _time(record.completed)
+
+
+def _running(record: TrialRecord, started: datetime) -> Running:
+    if record.configuration is None or record.seed is None:
+        raise ValueError(f"trial {record.number} has no configuration")
+    trial = AskedTrial(record.number, record.configuration, record.seed)
+    return Running(trial, (_time(record.started) - started).total_seconds())
+
+
+def _time(moment: datetime | None) -> datetime:
+    if moment is None:
+        raise ValueError("the study has not ended yet")
+    return moment
+
+
+if __name__ == "__main__":
+    main()

@@ -71,7 +71,7 @@ $(BIN)/uv:
 # that is needed, pip installs the same.
 $(INSTALLED): $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing the project into .venv (about 3 GB) ..."
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt \
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt \
 			--build-constraints constraints.txt --editable '.[$(EXTRAS)]' || { \
 		echo "uv could not install it; trying pip, which takes some minutes ..." >&2; \
 		$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \

@@ -17,7 +17,8 @@ from search.slots import describe_cluster, slots_of
 from studies.study import Cluster
 
 _LOOPBACK = "127.0.0.1:0"
-"""A free port of this machine alone. Without an address Dask's scheduler serves HTTP on every interface."""
+"""A free port of this machine alone. Without an address Dask's scheduler and its worker serve HTTP on every
+interface."""
 
 
 NO_WORKERS_SECONDS = 120.0
@@ -55,7 +56,12 @@ def start_cluster(section: Cluster) -> Iterator[RunningCluster]:
 def _threads(slots: int) -> LocalCluster:
     # The memory limit belongs to nannies, and threads have none.
     return LocalCluster(
-        n_workers=1, threads_per_worker=slots, processes=False, dashboard_address=_LOOPBACK, memory_limit=0
+        n_workers=1,
+        threads_per_worker=slots,
+        processes=False,
+        dashboard_address=_LOOPBACK,
+        worker_dashboard_address=_LOOPBACK,
+        memory_limit=0,
     )
 
 

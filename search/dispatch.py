@@ -8,11 +8,11 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from distributed import KilledWorker
-from distributed.scheduler import NoValidWorkerError
+from distributed.scheduler import NoWorkerError
 
 from search.loop import Reported
 from studies.records import Failure, SegmentReport
-from workers.task import Segment, run_segment
+from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
 
 
 class Dispatcher:
@@ -55,10 +55,11 @@ def _report(segment: Segment, future: Any) -> SegmentReport:
     except KilledWorker as error:
         workers = error.last_worker.address if error.last_worker else "unknown"
         failure = Failure("worker died", f"every worker that ran it died, the last at {workers}")
-    except NoValidWorkerError:
+    except NoWorkerError:
         failure = Failure("worker died", "the cluster lost all its workers, and none came back")
     except CancelledError:
         failure = Failure("worker died", "the cluster lost the task: its scheduler went away")
     except Exception as error:
-        failure = Failure("bug", f"the task did not come back: {type(error).__name__}: {error}")
+        message = f"the task did not come back: {type(error).__name__}: {error}"
+        failure = Failure("bug", message[:MESSAGE_CHARACTERS])
     return SegmentReport(trial=segment.trial, epoch=0, failure=failure)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import signal
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -87,27 +88,32 @@ class _Search:
         self.store.begin()
         with _interrupts_to(events):
             ended = [record for record in self.store.records() if record.state != "running"]
-            actions = loop.start(ended, self.store.unfinished(), time.monotonic())
+            actions = deque(loop.start(ended, self.store.unfinished(), time.monotonic()))
             while True:
-                for action in actions:
+                while actions:
+                    action = actions.popleft()
                     if isinstance(action, Finish):
                         self._finish(action)
                         return
-                    self._do(action, dispatcher, events)
+                    # Answered here and not through the queue, where an interrupt could be ahead of it: what
+                    # is in storage would be unknown to the loop when it stops.
+                    answer = self._do(action, dispatcher)
+                    if answer is not None:
+                        actions.extend(loop.handle(answer, time.monotonic()))
                 self.display.update(loop, time.monotonic())
-                actions = loop.handle(_next_event(events), time.monotonic())
+                actions.extend(loop.handle(_next_event(events), time.monotonic()))
 
-    def _do(self, action: Ask | Submit | Tell, dispatcher: Dispatcher, events: Any) -> None:
+    def _do(self, action: Ask | Submit | Tell, dispatcher: Dispatcher) -> Asked | Told | None:
         if isinstance(action, Ask):
-            events.put(Asked(self.store.ask()))
-        elif isinstance(action, Submit):
+            return Asked(self.store.ask())
+        if isinstance(action, Submit):
             dispatcher.submit(self._segment(action.trial))
-        else:
-            record = self.store.tell(action.report)
-            dispatcher.release(action.report.trial)
-            _checkpoints(self.file).remove(action.report.trial)
-            self.display.trial_told(record)
-            events.put(Told(record))
+            return None
+        record = self.store.tell(action.report)
+        dispatcher.release(action.report.trial)
+        _checkpoints(self.file).remove(action.report.trial)
+        self.display.trial_told(record)
+        return Told(record)
 
     def _segment(self, trial: AskedTrial) -> Segment:
         study = self.file.study

@@ -20,10 +20,10 @@ def library_output_to(log: Path) -> Iterator[TextIO]:
     """Send file descriptor 2 to a file, and give the real stderr to the caller.
 
     Only for a command that owns its process. What earlier launches left in the file stays in front: a launch
-    after a crash would otherwise take away the reason. An empty file is removed on leaving, and so is its
-    directory where it was made here and is empty.
+    after a crash would otherwise take away the reason. The file and its directory are removed on leaving
+    where they were made here and are empty.
     """
-    made = not log.parent.exists()
+    made = [path for path in (log, log.parent) if not path.exists()]
     try:
         log.parent.mkdir(exist_ok=True)
         sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -45,9 +45,10 @@ def library_output_to(log: Path) -> Iterator[TextIO]:
         _remove_empty(log, made)
 
 
-def _remove_empty(log: Path, made: bool) -> None:
+def _remove_empty(log: Path, made: list[Path]) -> None:
+    """Another launch may be writing to a file that was there before."""
     with contextlib.suppress(OSError):
-        if log.stat().st_size == 0:
+        if log in made and log.stat().st_size == 0:
             log.unlink()
-        if made:
+        if log.parent in made:
             log.parent.rmdir()  # refuses a directory that holds anything

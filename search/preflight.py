@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from studies.data import Prepared, prepare
 from studies.samplers import check_sampler
-from studies.storage import locate
+from studies.storage import check_directory, locate
 from studies.study_file import StudyFile
 from workers.java import find_java
 
@@ -21,10 +21,10 @@ def preflight(file: StudyFile) -> None:
 
     Raises:
         MachineError: where Java or a sampler's package is missing.
-        StorageError: where the storage's address is none.
+        StorageError: where the storage's address is none, or its directory is not there.
     """
     check_sampler(file.study.sampler)
-    locate(file.study.storage.url, file.study.name, file.directory)
+    check_directory(locate(file.study.storage.url, file.study.name, file.directory))
     if "spark" in file.space.frameworks:
         find_java()
 

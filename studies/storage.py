@@ -17,7 +17,7 @@ from typing import Any
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -55,10 +55,6 @@ class Location:
     def dashboard_argument(self) -> str:
         """What `optuna-dashboard` takes to open this storage."""
         return str(self.file) if self.kind == "journal" else self.shown
-
-    def exists(self) -> bool:
-        """Whether there may be something to read; a server is always asked."""
-        return self.file is None or self.file.exists()
 
     def lock(self) -> AbstractContextManager[object]:
         """Keeps a second driver away. A server holds no lock: there, run one driver a study."""
@@ -105,6 +101,46 @@ def open_storage(location: Location) -> BaseStorage:
     return _OPENERS[location.kind](location)
 
 
+def is_made(location: Location) -> bool:
+    """Whether a driver has made the storage; asked by readers, which make nothing.
+
+    Optuna makes its tables when it opens a database, and two that open an empty one at once get in each
+    other's way. The table of Alembic's is the last that it makes.
+
+    Raises:
+        StorageError, MachineError: as :func:`open_storage`.
+    """
+    if location.file is not None and not location.file.exists():
+        return False
+    if location.kind == "journal":
+        return True
+    _check_driver(location)
+    engine = create_engine(location.url)
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return False
+            return connection.execute(text("SELECT 1 FROM alembic_version")).first() is not None
+    except (DBAPIError, OSError) as error:
+        raise _unopened(location, str(getattr(error, "orig", None) or error)) from None
+    finally:
+        engine.dispose()
+
+
+def check_directory(location: Location) -> None:
+    """Refuse a storage file whose directory is not there.
+
+    Raises:
+        StorageError: where it isn't.
+    """
+    if location.file is not None and not location.file.parent.is_dir():
+        raise StorageError(
+            f"the directory {location.file.parent} is not there",
+            where=location.shown,
+            remedy="make it, or change storage.url",
+        )
+
+
 def _open_sqlite(location: Location) -> BaseStorage:
     storage = _open_rdb(location, {"connect_args": {"timeout": 30.0}})
     event.listen(storage.engine, "connect", _set_wal)
@@ -113,14 +149,18 @@ def _open_sqlite(location: Location) -> BaseStorage:
 
 
 def _open_postgresql(location: Location) -> BaseStorage:
-    if importlib.util.find_spec("psycopg") is None:
+    _check_driver(location)
+    # pre-ping: the first statement after a restart of the server would fail on a pooled connection.
+    return _open_rdb(location, {"pool_pre_ping": True})
+
+
+def _check_driver(location: Location) -> None:
+    if location.kind == "postgresql" and importlib.util.find_spec("psycopg") is None:
         raise MachineError(
             "PostgreSQL needs the package psycopg, which is not installed",
             where="storage.url",
             remedy="pip install 'honest-search[postgres]'",
         )
-    # pre-ping: the first statement after a restart of the server would fail on a pooled connection.
-    return _open_rdb(location, {"pool_pre_ping": True})
 
 
 def _open_rdb(location: Location, engine: dict[str, Any]) -> RDBStorage:
@@ -147,9 +187,11 @@ _OPENERS: dict[str, Callable[[Location], BaseStorage]] = {
 def mend_journal(file: Path) -> int:
     """Cut off a last line that a kill left torn; returns the bytes removed.
 
-    Optuna appends to such a line, and then the whole file can't be opened any more. Only for the driver,
-    under its lock.
+    Optuna appends to such a line, and then the whole file can't be opened any more. A kill in the middle of a
+    write also leaves the lock that Optuna took for it, which it would wait 30 s for. Only for the driver,
+    under its own lock: nobody else writes.
     """
+    file.with_name(file.name + ".lock").unlink(missing_ok=True)
     if not file.exists():
         return 0
     with file.open("rb+") as journal:

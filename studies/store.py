@@ -24,7 +24,7 @@ from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.records import Failure, SegmentReport
 from studies.samplers import make_sampler
-from studies.storage import Location, locate, mend_journal, open_storage
+from studies.storage import Location, check_directory, is_made, locate, mend_journal, open_storage
 from studies.study_file import StudyFile
 
 FREE_KEYS = ("trials", "timeout", "target", "cluster", "storage", "report", "enqueue")
@@ -98,9 +98,7 @@ class StudyStore:
         report = _finite(report, self._metric)
         trial = self._open.pop(report.trial)
         trial.set_user_attr("result", report.to_dict())
-        for point in report.curve:
-            if point.validation_score is not None and math.isfinite(point.validation_score):
-                trial.report(point.validation_score, point.epoch)
+        self._report_curve(trial, report)
         if report.failure is None:
             value = getattr(report.scores["validation"], self._metric)
             told = self._study.tell(trial, value, skip_if_finished=True)
@@ -119,6 +117,14 @@ class StudyStore:
     def end(self, reason: str) -> None:
         """Say in storage why the launch ended."""
         self._study.set_user_attr("ended", reason)
+
+    def _report_curve(self, trial: Trial, report: SegmentReport) -> None:
+        # A driver that died between reporting and telling leaves steps that Optuna would warn about.
+        there = self._study._storage.get_trial(trial._trial_id).intermediate_values
+        for point in report.curve:
+            score = point.validation_score
+            if score is not None and math.isfinite(score) and point.epoch not in there:
+                trial.report(score, point.epoch)
 
     def _enqueue(self, trials: Sequence[FrozenTrial]) -> None:
         there = {trial.user_attrs.get("enqueued") for trial in trials}
@@ -173,7 +179,7 @@ def open_store(
             was made differently.
     """
     location = locate(file.study.storage.url, file.study.name, file.directory)
-    _check_directory(location)
+    check_directory(location)
     with location.lock():
         if location.kind == "journal" and location.file is not None:
             mend_journal(location.file)
@@ -237,7 +243,7 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         where=location.shown,
         remedy=f"search launch {file.path.name}",
     )
-    if not location.exists():
+    if not is_made(location):
         raise missing
     try:
         study = optuna.load_study(study_name=file.study.name, storage=open_storage(location))
@@ -258,15 +264,6 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         study=study,
         location=location,
     )
-
-
-def _check_directory(location: Location) -> None:
-    if location.file is not None and not location.file.parent.is_dir():
-        raise StorageError(
-            f"the directory {location.file.parent} is not there",
-            where=location.shown,
-            remedy="make it, or change storage.url",
-        )
 
 
 def _identity(file: StudyFile) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from workers.checkpoints import Checkpoints, trial_identity
 from workers.scores import metric_of, score
 from workers.trainer import Deadline, State, Trainer, TrainingFailed, check_finite, curve_of, layer_sizes
 
+MESSAGE_CHARACTERS = 1000
+"""What is kept of a failure's message, from its start; TensorFlow puts whole graphs into some."""
+
 TRACEBACK_CHARACTERS = 4000
 """What is kept of a bug's traceback, from its end: it goes into storage with the trial."""
 
@@ -71,8 +74,8 @@ def run_segment(segment: Segment) -> SegmentReport:
         return _failed(segment, clock, Failure("out of memory", str(error) or "MemoryError"))
     except Exception as error:
         # Nothing may leave a task but a report: Dask would retry, blame the worker, or end the search.
-        trace = traceback.format_exc()[-TRACEBACK_CHARACTERS:]
-        return _failed(segment, clock, Failure("bug", f"{type(error).__name__}: {error}", traceback=trace))
+        message = f"{type(error).__name__}: {error}"
+        return _failed(segment, clock, Failure("bug", message, traceback=_traceback_of(error, message)))
 
 
 @dataclass
@@ -153,8 +156,18 @@ def _failed(segment: Segment, clock: _Clock, failure: Failure) -> SegmentReport:
         ledger=clock.ledger(),
         worker=_worker_name(),
         versions=process.versions_of(segment.configuration.framework),
-        failure=failure,
+        failure=replace(failure, message=failure.message[:MESSAGE_CHARACTERS]),
     )
+
+
+def _traceback_of(error: Exception, message: str) -> str:
+    whole = "".join(traceback.format_exception(error))
+    if len(whole) <= TRACEBACK_CHARACTERS:
+        return whole
+    # The end of the whole could be all message, and say nothing of where it happened.
+    end = f"{message[:MESSAGE_CHARACTERS]}\n"
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return frames[len(end) - TRACEBACK_CHARACTERS :] + end
 
 
 def _worker_name() -> str:

@@ -71,6 +71,10 @@ class Running:
         """Its exit code."""
         return self.process.wait(PATIENCE)
 
+    def told(self) -> bool:
+        """Whether it has said of a trial that it ended."""
+        return "\ntrial " in self.stderr.read_text()
+
     def family(self) -> list[int]:
         """Processes of its session, itself among them, that are alive."""
         return [pid for pid in psutil.pids() if _session(pid) == self.process.pid and _alive(pid)]
@@ -110,10 +114,8 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 def stored(study: Path) -> tuple[TrialRecord, ...]:
-    """The trials that the storage of a study file holds; none where it isn't there yet."""
-    file = read_study_file(study)
-    kept = file.directory / f"{file.study.name}.db"
-    return read_study(file).records if file.study.storage.url or kept.exists() else ()
+    """The trials that the storage of a study file holds."""
+    return read_study(read_study_file(study)).records
 
 
 def states(study: Path) -> dict[int, str]:

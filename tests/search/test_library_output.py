@@ -29,20 +29,19 @@ def test_what_c_code_and_children_write_lands_in_the_log(
 
 
 def test_afterwards_stderr_is_what_it_was(log: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with library_output_to(log):
         os.write(2, b"noise\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_an_error_leaves_through_it_and_stderr_is_restored(
     log: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ZeroDivisionError), library_output_to(log):
-        os.write(2, b"the reason\n")
-        _ = 1 / 0
+        _fail()
     os.write(2, b"after\n")
     assert log.read_text() == "the reason\n"
     assert capfd.readouterr().err == "after\n"
@@ -73,6 +72,14 @@ def test_the_reason_of_an_earlier_crash_survives_the_next_launch(log: Path) -> N
     assert log.read_text() == "the JVM has crashed\n"
 
 
+def test_a_second_launch_that_is_refused_leaves_the_log_to_the_first(log: Path) -> None:
+    with library_output_to(log):
+        with library_output_to(log):
+            pass
+        os.write(2, b"from the first\n")
+    assert log.read_text() == "from the first\n"
+
+
 @pytest.mark.parametrize("made", [False, True], ids=["no directory", "log is a directory"])
 def test_a_log_that_can_not_be_written_is_done_without(
     made: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -84,3 +91,8 @@ def test_a_log_that_can_not_be_written_is_done_without(
         print("still heard", file=terminal)
         os.write(2, b"and this\n")
     assert capfd.readouterr().err == "still heard\nand this\n"
+
+
+def _fail() -> None:
+    os.write(2, b"the reason\n")
+    raise ZeroDivisionError

@@ -14,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from studies.errors import MachineError, StorageError
+from studies.errors import MachineError, NotStoredError, StorageError
 from studies.facts import DataFacts
 from studies.records import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
 from studies.samplers import make_sampler
@@ -269,6 +269,33 @@ def test_a_torn_journal_goes_on(study_file: Callable[..., Path]) -> None:
         ask(store)
     assert len(read_study(file).records) == 2
     assert mend_journal(journal) == 0
+
+
+def test_a_lock_that_a_killed_write_left_is_not_waited_for(study_file: Callable[..., Path]) -> None:
+    file = read_study_file(study_file(append='\n[storage]\nurl = "journal:kept.log"\n'))
+    left = file.directory / "kept.log.lock"
+    left.symlink_to(file.directory / "kept.log")
+    mend_journal(file.directory / "kept.log")
+    assert not left.is_symlink()
+
+
+def test_a_reader_makes_no_tables_in_a_database_that_a_driver_is_making(
+    study_file: Callable[..., Path],
+) -> None:
+    file = read_study_file(study_file())
+    (file.directory / "small.db").touch()
+    with pytest.raises(NotStoredError):
+        read_study(file)
+    assert (file.directory / "small.db").stat().st_size == 0
+
+
+def test_a_trial_that_was_reported_and_not_told_is_told_without_a_warning(file: StudyFile) -> None:
+    with opened(file) as store:
+        trial = ask(store)
+        store._open[trial.number].report(0.1, 1)
+    with opened(file) as store:
+        store.unfinished()
+        assert store.tell(good_report(trial.number)).state == "complete"
 
 
 def test_nothing_stored_yet_is_said_with_how_to_begin(file: StudyFile) -> None:

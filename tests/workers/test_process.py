@@ -1,4 +1,4 @@
-"""What a worker process keeps: one split a directory and one trainer a framework, however many threads ask."""
+"""What a worker process keeps: one split a directory, one trainer a framework, however many ask."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from workers.trainer import Trainer
 def directory(study_file: Callable[..., Path]) -> str:
     file = read_study_file(study_file())
     study = file.study
-    prepared = prepare(
-        study.data, study.features, study.seed, file.directory, file.work_directory / "data"
-    )
+    prepared = prepare(study.data, study.features, study.seed, file.directory, file.work_directory / "data")
     return str(prepared.directory)
 
 

@@ -1,0 +1,43 @@
+"""Launches a study file for each path that it reads, in a child forked from a process that is warm.
+
+What it prints, line by line, is the child's process id, a line a trial that is in storage, and the child's
+exit status. Killing the child is killing the driver; starting the next costs milliseconds instead of seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from search.display import SilentDisplay
+from search.driver import launch
+from studies.store import TrialRecord
+
+
+class _Told(SilentDisplay):
+    def trial_told(self, record: TrialRecord) -> None:
+        os.write(1, f"told {record.number}\n".encode())
+
+
+def main() -> None:
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            _launch(line.strip())
+        os.write(1, f"driver {pid}\n".encode())
+        _, status = os.waitpid(pid, 0)
+        os.write(1, f"ended {os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def _launch(path: str) -> None:
+    try:
+        launch(path, display=_Told())
+    except BaseException:
+        traceback.print_exc()
+        os._exit(70)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -24,8 +24,9 @@ from search.display import SilentDisplay
 from search.driver import rungs_of
 from search.preflight import prepare_data
 from studies.samplers import make_sampler
-from studies.store import TrialRecord, read_study
+from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
+from studies.trial_record import TrialRecord
 from workers.task import Segment, run_segment
 
 SIZES = (100, 1000, 5000)

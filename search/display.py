@@ -15,7 +15,7 @@ from search.live_view import live_view
 from search.loop import Loop
 from search.results import seconds_of
 from search.tables import configuration_text, one_line, outcome
-from studies.store import TrialRecord
+from studies.trial_record import TrialRecord
 
 REFRESH_SECONDS = 0.1
 """Seconds between two pictures of the live view, however fast events come."""

@@ -25,7 +25,7 @@ from optuna.distributions import (
 )
 
 from studies.distributions import Distribution, Fixed, Range
-from studies.store import TrialRecord
+from studies.trial_record import TrialRecord
 
 FEWEST_TRIALS = 10
 """Complete trials below which no shares are given."""

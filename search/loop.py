@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from studies.records import SegmentReport
-from studies.store import AskedTrial, TrialRecord
+from studies.store import AskedTrial
+from studies.trial_record import TrialRecord
 
 INTERRUPTED = "interrupted"
 """Why a search ended that was asked to stop, and finished what ran."""

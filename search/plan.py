@@ -14,7 +14,7 @@ from search.slots import describe_cluster, slots_of
 from studies.errors import NotStoredError
 from studies.facts import DataFacts, facts_of
 from studies.records import ROW_SETS
-from studies.store import read_study
+from studies.stored_study import read_study
 from studies.study_file import read_study_file
 
 

@@ -25,7 +25,7 @@ from search.tables import (
     table_width,
 )
 from studies.records import ROW_SETS, Scores
-from studies.store import TrialRecord
+from studies.trial_record import TrialRecord
 
 LARGEST_CONFUSION = 6
 """Classes up to which a confusion matrix is printed."""

@@ -21,8 +21,9 @@ from search.loop import INTERRUPTED, STOPPED_AT_ONCE
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.records import Scores
-from studies.store import StoredStudy, TrialRecord, read_study
+from studies.stored_study import StoredStudy, read_study
 from studies.study_file import StudyFile, read_study_file
+from studies.trial_record import TrialRecord
 from workers.scores import constant_scores
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from studies.configuration import Configuration
-from studies.store import TrialRecord
+from studies.trial_record import TrialRecord
 
 INDENT = 2
 """Columns that everything under a heading is moved to the right."""

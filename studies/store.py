@@ -1,4 +1,4 @@
-"""A study in its storage: what the driver writes, and what everybody reads.
+"""A study in its storage, as its driver writes it; :mod:`studies.stored_study` is how everybody reads it.
 
 In storage a trial is an ordinary Optuna trial with two user attributes: ``configuration`` (with the seed),
 written before it is submitted, and ``result``, written just before it is told.
@@ -12,23 +12,21 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
-from studies.errors import NotStoredError, StorageError
+from studies.errors import StorageError
 from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
+from studies.identity import differences, identity_of
 from studies.records import Failure, SegmentReport
 from studies.samplers import make_sampler
-from studies.storage import Location, check_directory, is_made, locate, mend_journal, open_storage
+from studies.storage import Location, check_directory, locate, mend_journal, open_storage
 from studies.study_file import StudyFile
-
-FREE_KEYS = ("trials", "timeout", "target", "cluster", "storage", "report", "enqueue")
-"""Keys of the study file that may change between launches: they don't change what a trial means."""
+from studies.trial_record import TrialRecord, configuration_of, record_of, records_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -40,27 +38,6 @@ class AskedTrial:
     number: int
     configuration: Configuration
     seed: int
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """A trial as storage knows it.
-
-    ``state`` is Optuna's, in lower case; ``value`` the validation score of a complete trial; ``report`` what
-    its last segment returned; ``params`` what was drawn, by Optuna's names; ``enqueued`` whether the study
-    file named it in an ``[[enqueue]]`` table.
-    """
-
-    number: int
-    state: str
-    configuration: Configuration | None
-    seed: int | None
-    value: float | None
-    report: SegmentReport | None
-    params: Mapping[str, Any]
-    started: datetime | None
-    completed: datetime | None
-    enqueued: bool = False
 
 
 class StudyStore:
@@ -75,7 +52,7 @@ class StudyStore:
         trials = study.get_trials(deepcopy=False)
         for trial in trials:
             if "configuration" in trial.user_attrs:
-                self._keys[_configuration(trial.user_attrs)[0].key()] += 1
+                self._keys[configuration_of(trial.user_attrs)[0].key()] += 1
         self._enqueue(trials)
         self._grid = self._remaining_grid(trials) if file.study.sampler.kind == "grid" else None
 
@@ -104,11 +81,11 @@ class StudyStore:
             told = self._study.tell(trial, value, skip_if_finished=True)
         else:
             told = self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-        return _record(told)
+        return record_of(told)
 
     def records(self) -> list[TrialRecord]:
         """All trials but those that wait, by number."""
-        return _records(self._study)
+        return records_of(self._study)
 
     def begin(self) -> None:
         """Say in storage that a launch is under way."""
@@ -147,7 +124,7 @@ class StudyStore:
         if "configuration" not in frozen.user_attrs:
             # The driver died while drawing: what it had drawn is kept, the rest is drawn now.
             return self._settle(trial)
-        configuration, seed = _configuration(frozen.user_attrs)
+        configuration, seed = configuration_of(frozen.user_attrs)
         self._open[trial.number] = trial
         return AskedTrial(trial.number, configuration, seed)
 
@@ -188,7 +165,7 @@ def open_store(
         if file.study.name in names and fresh:
             optuna.delete_study(study_name=file.study.name, storage=storage)
             names.remove(file.study.name)
-        identity = {**_identity(file), "data set": data_hash}
+        identity = {**identity_of(file), "data set": data_hash}
         if file.study.name in names:
             study = optuna.load_study(study_name=file.study.name, storage=storage)
             _check_identity(study, identity, location)
@@ -204,97 +181,15 @@ def open_store(
         yield StudyStore(file, study)
 
 
-@dataclass(frozen=True)
-class StoredStudy:
-    """What a reader finds in storage.
-
-    Attributes:
-        records: all trials but those that wait, by number.
-        metric: what they were scored by.
-        differences: how the study was made differently from what its file says now, in words.
-        facts, versions: of the last launch.
-        ended: why the last launch ended; empty while one runs, or where it was killed.
-    """
-
-    records: tuple[TrialRecord, ...]
-    metric: str
-    differences: tuple[str, ...]
-    facts: DataFacts
-    versions: Mapping[str, str]
-    ended: str
-    study: optuna.Study
-    location: Location
-
-
-def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
-    """Read a study without locking it; during a run, after it, or on another machine.
-
-    Args:
-        file: the study file.
-        data_hash: hash of its rows, where they are at hand to be compared with the stored study's.
-
-    Raises:
-        NotStoredError: where there is no such study.
-        StorageError: where the storage can't be opened.
-    """
-    location = locate(file.study.storage.url, file.study.name, file.directory)
-    missing = NotStoredError(
-        f"no study '{file.study.name}' is stored there yet",
-        where=location.shown,
-        remedy=f"search launch {file.path.name}",
-    )
-    if not is_made(location):
-        raise missing
-    try:
-        study = optuna.load_study(study_name=file.study.name, storage=open_storage(location))
-    except KeyError:
-        raise missing from None
-    attributes = study.user_attrs
-    if "data" not in attributes:
-        raise missing
-    made = attributes["identity"]
-    now = {**_identity(file), "data set": data_hash or made["data set"]}
-    return StoredStudy(
-        records=tuple(_records(study)),
-        metric=made["objective.metric"],
-        differences=_differences(made, now),
-        facts=DataFacts.from_dict(attributes["data"]),
-        versions=attributes.get("versions", {}),
-        ended=attributes.get("ended", ""),
-        study=study,
-        location=location,
-    )
-
-
-def _identity(file: StudyFile) -> dict[str, Any]:
-    """Every key that decides what a trial means, flat: ``model.hidden`` → ``[600]``."""
-    plain = file.study.model_dump(mode="json", exclude=set(FREE_KEYS))
-    flat: dict[str, Any] = {}
-    for key, value in plain.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": item for inner, item in value.items()}
-        else:
-            flat[key] = value
-    return flat
-
-
 def _check_identity(study: optuna.Study, identity: Mapping[str, Any], location: Location) -> None:
-    differences = _differences(study.user_attrs.get("identity", {}), identity)
-    if differences:
-        more = f" and {len(differences) - 5} more" if len(differences) > 5 else ""
+    differing = differences(study.user_attrs.get("identity", {}), identity)
+    if differing:
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         raise StorageError(
-            f"the stored study '{study.study_name}' was made differently: {'; '.join(differences[:5])}{more}",
+            f"the stored study '{study.study_name}' was made differently: {'; '.join(differing[:5])}{more}",
             where=location.shown,
             remedy="give this study another name, or launch with --fresh to remove the stored one",
         )
-
-
-def _differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(
-        f"{key} was {json.dumps(stored.get(key))}, is {json.dumps(now.get(key))}"
-        for key in {**stored, **now}
-        if stored.get(key) != now.get(key)
-    )
 
 
 def _finite(report: SegmentReport, metric: str) -> SegmentReport:
@@ -305,32 +200,3 @@ def _finite(report: SegmentReport, metric: str) -> SegmentReport:
         return report
     failure = Failure("diverged", f"{metric} on the validation rows is not finite", report.epoch)
     return replace(report, failure=failure, scores={})
-
-
-def _records(study: optuna.Study) -> list[TrialRecord]:
-    trials = study.get_trials(deepcopy=False)
-    return [_record(trial) for trial in trials if trial.state != TrialState.WAITING]
-
-
-def _record(trial: FrozenTrial) -> TrialRecord:
-    configuration, seed = (
-        _configuration(trial.user_attrs) if "configuration" in trial.user_attrs else (None, None)
-    )
-    result = trial.user_attrs.get("result")
-    return TrialRecord(
-        number=trial.number,
-        state=trial.state.name.lower(),
-        configuration=configuration,
-        seed=seed,
-        value=trial.value if trial.state == TrialState.COMPLETE else None,
-        report=SegmentReport.from_dict(result) if result else None,
-        params=trial.params,
-        started=trial.datetime_start,
-        completed=trial.datetime_complete,
-        enqueued="enqueued" in trial.user_attrs,
-    )
-
-
-def _configuration(attributes: Mapping[str, Any]) -> tuple[Configuration, int]:
-    stored = attributes["configuration"]
-    return Configuration.from_dict(stored), int(stored["seed"])

@@ -15,8 +15,10 @@ from rich.console import Console
 
 from search.live_view import live_view
 from search.loop import Limits, Loop, Running
-from studies.store import AskedTrial, TrialRecord, read_study
+from studies.store import AskedTrial
+from studies.stored_study import read_study
 from studies.study_file import read_study_file
+from studies.trial_record import TrialRecord
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import traceback
 
 from search.display import SilentDisplay
 from search.driver import launch
-from studies.store import TrialRecord
+from studies.trial_record import TrialRecord
 
 
 class _Told(SilentDisplay):

@@ -17,9 +17,10 @@ from studies.facts import DataFacts
 from studies.records import Cause, Failure, Scores, SegmentReport, TimeLedger
 from studies.space import SearchSpace
 from studies.storage import locate
-from studies.store import StoredStudy, TrialRecord
+from studies.stored_study import StoredStudy
 from studies.study import Study
 from studies.study_file import StudyFile
+from studies.trial_record import TrialRecord
 
 FACTS = DataFacts(
     classes=("ham", "spam"),

@@ -20,7 +20,8 @@ from search.live_view import duration_text, live_view, time_left
 from search.loop import Interrupted, Limits, Loop, Reported, Running, Told
 from studies.configuration import Configuration
 from studies.records import SegmentReport
-from studies.store import AskedTrial, TrialRecord
+from studies.store import AskedTrial
+from studies.trial_record import TrialRecord
 from tests.search import fakes
 
 ADAM = Configuration("tensorflow", "glorot_uniform", "adam", 27, learning_rate=0.00123, batch_size=64)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from search.importance import ImportanceGroup, best_count, importance
 from studies.distributions import Choice, Range
-from studies.store import TrialRecord
+from studies.trial_record import TrialRecord
 from tests.search import fakes
 
 SPACE = fakes.study_file().space.parameters()

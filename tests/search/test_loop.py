@@ -24,7 +24,8 @@ from search.loop import (
 )
 from studies.configuration import Configuration
 from studies.records import SegmentReport
-from studies.store import AskedTrial, TrialRecord
+from studies.store import AskedTrial
+from studies.trial_record import TrialRecord
 
 CONFIGURATION = Configuration("analytic", "he_normal", "sgd", 3)
 

@@ -15,7 +15,7 @@ from search.results import StudyReport
 from search.tables import Column, configuration_text, fitted_table
 from studies.configuration import Configuration
 from studies.facts import DataFacts
-from studies.store import TrialRecord
+from studies.trial_record import TrialRecord
 from tests.search import fakes
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 120])

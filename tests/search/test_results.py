@@ -15,8 +15,9 @@ from studies.configuration import Configuration
 from studies.errors import StorageError
 from studies.facts import DataFacts
 from studies.records import SegmentReport
-from studies.store import TrialRecord, open_store
+from studies.store import open_store
 from studies.study_file import read_study_file
+from studies.trial_record import TrialRecord
 from tests.search import fakes
 
 SPARK = Configuration("spark", "spark_uniform", "l-bfgs", 10)

@@ -19,7 +19,8 @@ from studies.facts import DataFacts
 from studies.records import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
 from studies.samplers import make_sampler
 from studies.storage import locate, mend_journal, open_storage
-from studies.store import StudyStore, open_store, read_study
+from studies.store import StudyStore, open_store
+from studies.stored_study import read_study
 from studies.study import Sampler
 from studies.study_file import StudyFile, read_study_file
 

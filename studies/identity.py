@@ -1,0 +1,33 @@
+"""What a study was made from, so that a resumed one that no longer matches its file says what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from studies.study_file import StudyFile
+
+FREE_KEYS = ("trials", "timeout", "target", "cluster", "storage", "report", "enqueue")
+"""Keys of the study file that may change between launches: they don't change what a trial means."""
+
+
+def identity_of(file: StudyFile) -> dict[str, Any]:
+    """Every key that decides what a trial means, flat: ``model.hidden`` → ``[600]``."""
+    plain = file.study.model_dump(mode="json", exclude=set(FREE_KEYS))
+    flat: dict[str, Any] = {}
+    for key, value in plain.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": item for inner, item in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """What differs between two identities, in words."""
+    return tuple(
+        f"{key} was {json.dumps(stored.get(key))}, is {json.dumps(now.get(key))}"
+        for key in {**stored, **now}
+        if stored.get(key) != now.get(key)
+    )

@@ -22,7 +22,8 @@ from tests.faults.programs import PATIENCE, ROOT, environment, started, states, 
 pytestmark = pytest.mark.slow
 
 KILLS = 10
-TRIALS = 70
+TRIALS = 300
+"""Far more than the kills leave time for on the fastest machine."""
 
 
 class Driver:

@@ -127,6 +127,8 @@ class _Search:
             metric=study.objective.metric,
             split=str(self.prepared.directory),
             checkpoints=str(_checkpoints(self.file).directory),
+            patience=study.model.patience,
+            trial_timeout=study.trial_timeout,
         )
 
     def _finish(self, action: Finish) -> None:

@@ -52,17 +52,8 @@ def fitted_table(columns: Sequence[Column], width: int, *, strong_row: int | Non
 
 
 def configuration_text(configuration: Configuration | None) -> str:
-    """One line that tells configurations apart, with the choices that are seldom made last."""
-    if configuration is None:
-        return "not drawn yet"
-    parts = [configuration.describe()]
-    if configuration.shuffle is False:
-        parts.append("no shuffling")
-    if configuration.drop_last_batch:
-        parts.append("last batch dropped")
-    if configuration.loss_scale not in (None, 1.0):
-        parts.append(f"loss scale {configuration.loss_scale:g}")
-    return ", ".join(parts)
+    """One line that tells configurations apart."""
+    return "not drawn yet" if configuration is None else configuration.describe()
 
 
 def outcome(record: TrialRecord) -> str:

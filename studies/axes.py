@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from studies.configuration import FULL_BATCH
+from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL_BATCH
 from studies.distributions import Choice, Value
 
 OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
-    "tensorflow": ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"),
+    "tensorflow": ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam", "lion"),
     "spark": ("l-bfgs", "gd"),
     "analytic": ("sgd", "adam"),
 }
@@ -38,6 +38,12 @@ INITIALISATIONS = (
     "seed_uniform",
 )
 """The schemes of :mod:`workers.initialisation`."""
+
+ACTIVATIONS = (DEFAULT_ACTIVATION, "tanh", "relu")
+"""What hidden layers can apply in TensorFlow; Spark MLlib has the first alone."""
+
+CLASS_WEIGHTS = (DEFAULT_CLASS_WEIGHT, "balanced")
+"""How much the loss of a row can count; see :func:`workers.network.class_weights`."""
 
 SCHEME_BIASES = "scheme"
 """The value of the axis ``biases`` that leaves them as the scheme draws them."""
@@ -82,6 +88,14 @@ def _is_above_zero(value: Value) -> bool:
     return _is_number(value) and float(value) > 0
 
 
+def _is_zero_or_above(value: Value) -> bool:
+    return _is_number(value) and float(value) >= 0
+
+
+def _is_rate(value: Value) -> bool:
+    return _is_number(value) and 0 <= float(value) < 1
+
+
 def _is_count(value: Value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
@@ -107,6 +121,8 @@ def _with_tensorflow(framework: str, _optimizer: str) -> bool:
 
 
 _ABOVE_ZERO = {"": Kind("numbers above 0", _is_above_zero)}
+_ZERO_OR_ABOVE = {"": Kind("numbers of at least 0", _is_zero_or_above)}
+_RATE = {"": Kind("numbers of at least 0 and below 1", _is_rate)}
 _COUNT = {"": Kind("whole numbers of at least 1", _is_count)}
 _FLAG = {"": Kind("true or false", lambda value: isinstance(value, bool))}
 _BIASES = Kind(f'"{SCHEME_BIASES}" or numbers', lambda value: value == SCHEME_BIASES or _is_number(value))
@@ -120,6 +136,10 @@ AXES: tuple[AxisRule, ...] = (
     AxisRule("shuffle", _FLAG, _with_tensorflow_batches),
     AxisRule("drop_last_batch", _FLAG, _with_tensorflow_batches),
     AxisRule("loss_scale", _ABOVE_ZERO, _with_tensorflow),
+    AxisRule("activation", {"": _names(ACTIVATIONS)}, _with_tensorflow),
+    AxisRule("class_weight", {"": _names(CLASS_WEIGHTS)}, _with_tensorflow),
+    AxisRule("weight_decay", _ZERO_OR_ABOVE, _with_tensorflow),
+    AxisRule("dropout", _RATE, _with_tensorflow_batches),
     AxisRule("epochs", _COUNT, _always),
 )
 """In the order in which they are drawn: the optimizer first, because others depend on it."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 FULL_BATCH = frozenset({"l-bfgs", "gd"})
 """Optimizers that take one step on all rows an epoch, so that they have no batch size and no shuffling."""
+
+DEFAULT_ACTIVATION = "sigmoid"
+"""What hidden layers apply where a configuration doesn't say: MLlib's only activation."""
+
+DEFAULT_CLASS_WEIGHT = "none"
+"""Where a configuration doesn't say, every row's loss counts once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,14 @@ class Configuration:
         drop_last_batch: whether a partial last batch is left out; ``None`` for full-batch optimizers.
         loss_scale: factor on the mean cross-entropy. 0.5 gives the mean over both outputs of the log
             loss; ``None`` for Spark, whose loss is fixed.
+        activation: what hidden layers apply: ``sigmoid``, ``tanh`` or ``relu``; ``None`` for Spark, which
+            has sigmoid only.
+        class_weight: ``none``, or ``balanced``, where a row's loss counts rows / (classes × rows of its
+            class) times; ``None`` for Spark.
+        weight_decay: factor on the sum of the squared weights, biases not among them, that is added to the
+            loss; ``None`` for Spark.
+        dropout: probability with which each output of a hidden layer is left out in a training step;
+            ``None`` for Spark and for full-batch optimizers.
     """
 
     framework: str
@@ -39,6 +53,10 @@ class Configuration:
     shuffle: bool | None = None
     drop_last_batch: bool | None = None
     loss_scale: float | None = None
+    activation: str | None = None
+    class_weight: str | None = None
+    weight_decay: float | None = None
+    dropout: float | None = None
 
     def used(self) -> dict[str, Any]:
         """The choices that this configuration makes, by name, without those it doesn't have."""
@@ -55,7 +73,10 @@ class Configuration:
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def describe(self) -> str:
-        """One line for a person: ``tensorflow adam lr 0.001 batch 128 glorot_uniform 27 epochs``."""
+        """One line for a person: ``tensorflow adam lr 0.001 batch 128 glorot_uniform 27 epochs, tanh``.
+
+        Choices that are seldom made come last, and only where they are not the default.
+        """
         parts = [self.framework, self.optimizer]
         if self.learning_rate is not None:
             parts.append(f"lr {self.learning_rate:.3g}")
@@ -65,7 +86,23 @@ class Configuration:
         if self.biases is not None:
             parts.append(f"biases {self.biases:g}")
         parts.append(f"{self.epochs} iterations" if self.optimizer in FULL_BATCH else f"{self.epochs} epochs")
-        return " ".join(parts)
+        return ", ".join([" ".join(parts), *self._seldom()])
+
+    def _seldom(self) -> Iterator[str]:
+        if self.activation not in (None, DEFAULT_ACTIVATION):
+            yield str(self.activation)
+        if self.dropout:
+            yield f"dropout {self.dropout:.3g}"
+        if self.weight_decay:
+            yield f"weight decay {self.weight_decay:.3g}"
+        if self.class_weight not in (None, DEFAULT_CLASS_WEIGHT):
+            yield f"{self.class_weight} classes"
+        if self.shuffle is False:
+            yield "no shuffling"
+        if self.drop_last_batch:
+            yield "last batch dropped"
+        if self.loss_scale not in (None, 1.0):
+            yield f"loss scale {self.loss_scale:g}"
 
 
 def trial_seed(study_seed: int, repeat: int) -> int:

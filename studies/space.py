@@ -6,13 +6,14 @@ Which values an axis accepts and which configurations use it stands in :mod:`stu
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from studies.axes import AXES, DEFAULT_OPTIMIZERS, INITIALISATIONS, OPTIMIZERS, SCHEME_BIASES, AxisRule
-from studies.configuration import Configuration
+from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.distributions import Choice, Distribution, Fixed, Range, Suggest, Value
 from studies.errors import StudyFileError, nearest
 from studies.study import Study
@@ -46,6 +47,8 @@ class SearchSpace:
             for framework in self.frameworks
             for rule in AXES
         }
+        if "spark" in self.frameworks:
+            self._check_activation_of_spark(study)
 
     def sample(self, suggest: Suggest) -> Configuration:
         """Draw one configuration; axes that it doesn't use are not drawn."""
@@ -145,6 +148,22 @@ class SearchSpace:
                 )
         return distribution
 
+    def _check_activation_of_spark(self, study: Study) -> None:
+        """Refuse a space that names activations, without framework, and not the one that Spark has."""
+        axis, where = study.space.activation, "space.activation"
+        if axis is None:
+            axis, where = Fixed(study.model.activation), "model.activation"
+        elif isinstance(axis, dict):
+            axis, where = axis.get("spark", Fixed(DEFAULT_ACTIVATION)), "space.activation.spark"
+        if axis.contains(DEFAULT_ACTIVATION):
+            return
+        raise StudyFileError(
+            f"found {axis.describe()}, but Spark's multilayer perceptron has sigmoid layers only",
+            where=f"{self._where}: {where}",
+            remedy=f"give activation.tensorflow = {_as_toml(axis)} in [space] instead, "
+            "or take spark out of space.framework",
+        )
+
     def _parameter(self, study: Study, rule: AxisRule, framework: str) -> Parameter:
         axis = getattr(study.space, rule.name)
         name = rule.name
@@ -233,17 +252,22 @@ def _default(study: Study, name: str, framework: str) -> Distribution:
     """What an axis is for a framework that the study file gives nothing for."""
     if name == "optimizer":
         return DEFAULT_OPTIMIZERS[framework]
-    if name == "epochs":
-        return Fixed(study.model.epochs)
+    if name in ("epochs", "activation"):
+        return Fixed(getattr(study.model, name))
     default: Distribution = type(study.space).model_fields[name].default
     return default
+
+
+def _as_toml(distribution: Distribution) -> str:
+    values = list(distribution.values() or ())
+    return json.dumps(values[0] if isinstance(distribution, Fixed) else values)
 
 
 def _configuration(framework: str, drawn: Mapping[str, Any]) -> Configuration:
     values = dict(drawn)
     if values.get("biases") == SCHEME_BIASES:
         values["biases"] = None
-    for name in ("biases", "learning_rate", "loss_scale"):
+    for name in ("biases", "learning_rate", "loss_scale", "weight_decay", "dropout"):
         if values.get(name) is not None:
             values[name] = float(values[name])
     return Configuration(framework=framework, **values)

@@ -143,12 +143,20 @@ class Features(Section):
 
 
 class Model(Section):
-    """The network: sigmoid hidden layers and a softmax over the classes, in both frameworks."""
+    """The network: hidden layers and a softmax over the classes, in both frameworks."""
 
     hidden: list[Annotated[int, Field(ge=1)]] = Field(default=[600], min_length=1)
     """Units of each hidden layer."""
+    activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid"
+    """What hidden layers apply. Spark MLlib has `sigmoid` only: where Spark is in the space, others go into
+    `space.activation.tensorflow`."""
     epochs: int = Field(default=27, ge=1)
     """Epochs of a trial; Spark's maxIter. `space.epochs` may say otherwise for each framework."""
+    patience: int | None = Field(default=None, ge=1)
+    """End a trial after this many epochs in a row without a better validation score, which is then computed
+    after every epoch. As with Keras's `EarlyStopping(restore_best_weights=True)`, the weights after the best
+    epoch are what the trial is scored with, also where it ran to its last epoch. Spark is unaffected. By
+    default every trial runs to its last epoch and is scored with the weights after it."""
 
 
 class Objective(Section):
@@ -175,8 +183,9 @@ class Space(Section):
     biases: Axis = Fixed("scheme")
     """Initial biases: `"scheme"` as the scheme draws them, or one number for all of them."""
     optimizer: Axis = Field(default_factory=dict)
-    """TensorFlow: `sgd`, `momentum`, `nesterov`, `rmsprop`, `adagrad`, `adam`, `adamw`, `nadam`. Spark:
-    `l-bfgs`, `gd`. By default `sgd`, `momentum`, `rmsprop`, `adam` and both of Spark's."""
+    """TensorFlow: `sgd`, `momentum`, `nesterov`, `rmsprop`, `adagrad`, `adam`, `adamw`, `nadam`,
+    `lion`, all Keras's own. Spark: `l-bfgs`, `gd`. By default `sgd`, `momentum`, `rmsprop`, `adam` and both
+    of Spark's."""
     learning_rate: Axis = Range(1e-4, 1.0, log=True)
     """Step size. Not used by l-bfgs."""
     batch_size: Axis = Choice((32, 64, 128, 256, 512))
@@ -190,6 +199,22 @@ class Space(Section):
     loss_scale: Axis = Fixed(1.0)
     """Factor on the mean cross-entropy; 0.5 is the mean over both outputs of a two-class log loss.
     TensorFlow only."""
+    activation: Axis = None
+    """What hidden layers apply: `sigmoid`, `tanh`, `relu`; by default `model.activation`. TensorFlow only:
+    Spark's are sigmoid."""
+    class_weight: Axis = Fixed("none")
+    """`"none"`, or `"balanced"`: the loss of a row counts rows / (classes × rows of its class) times, as in
+    scikit-learn, with the training rows counted. A step's objective is the sum of the weighted losses by the
+    rows of the batch, as in Keras. The training loss in the report stays unweighted. TensorFlow only."""
+    weight_decay: Axis = Fixed(0.0)
+    """L2 penalty: this factor times the sum of the squared weights, biases not among them, is added to the
+    objective of each step, after `loss_scale`. As Keras's `regularizers.L2`; a half of it is what other texts
+    call the factor. It is apart from `adamw`'s own decoupled decay, which stays Keras's 0.004. TensorFlow
+    only."""
+    dropout: Axis = Fixed(0.0)
+    """Rate at which outputs of each hidden layer are left out in a training step, those left being divided by
+    1 - rate; at least 0, below 1. Predicting leaves nothing out. The training loss in the report is that of
+    the steps, with dropout. TensorFlow only, and not with full-batch optimizers."""
 
 
 class Sampler(Section):
@@ -244,6 +269,9 @@ class Study(Section):
     """Stop after this many trials, over all launches. By default 60, where nothing else stops the study."""
     timeout: Duration | None = None
     """Stop asking for new trials after this long: `"20m"`, `"1h30m"` or seconds, counted from the launch."""
+    trial_timeout: Duration | None = None
+    """Fail a trial, with the cause `timeout`, that trains for longer than this: `"90s"`, `"5m"` or seconds.
+    It ends with the epoch that it is in; a fit of Spark's is cancelled. By default none is."""
     target: float | None = None
     """Stop asking for new trials once one reaches this score."""
     data: Data

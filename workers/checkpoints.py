@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from studies.configuration import Configuration
 from workers.trainer import State
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the files change, so that older ones are foreign instead of misread."""
 
 _NAME = re.compile(r"trial-(\d+)-epoch-(\d+)\.npz")
@@ -141,30 +141,41 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _to_bytes(trial: int, identity: str, state: State) -> bytes:
-    slots = sorted(state.slots)
-    header = {
-        "format": FORMAT,
-        "trial": trial,
-        "identity": identity,
-        "epoch": state.epoch,
-        "weights": len(state.weights),
-        "slots": slots,
-    }
-    arrays: dict[str, NDArray[Any]] = {
-        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
-        "losses": np.array(state.losses, dtype=np.float64),
-        "scored_epochs": np.array([epoch for epoch, _ in state.validation_scores], dtype=np.int64),
-        "validation_scores": np.array([score for _, score in state.validation_scores], dtype=np.float64),
-    }
-    # Numbered, because a slot's name can be anything, also what no archive takes as a member's name.
-    arrays |= {f"weights_{index}": array for index, array in enumerate(state.weights)}
-    arrays |= {f"slots_{index}": np.asarray(state.slots[name]) for index, name in enumerate(slots)}
+    header = {"format": FORMAT, "trial": trial, "identity": identity, **_outline(state)}
+    arrays = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **_arrays(state)}
     for array in arrays.values():
         _check_kept(array.dtype)
     # To memory first: an archive that fails halfway tries to write its end once more when it is closed.
     archive = io.BytesIO()
     np.savez(archive, allow_pickle=False, **arrays)
     return archive.getvalue()
+
+
+def _outline(state: State) -> dict[str, Any]:
+    """All of a state but its arrays."""
+    return {
+        "epoch": state.epoch,
+        "activation": state.activation,
+        "weights": len(state.weights),
+        "slots": sorted(state.slots),
+        "best": None if state.best is None else _outline(state.best),
+    }
+
+
+def _arrays(state: State, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """The arrays of a state by their names in the archive; those of the best one begin with ``best_``."""
+    arrays: dict[str, NDArray[Any]] = {
+        "losses": np.array(state.losses, dtype=np.float64),
+        "scored_epochs": np.array([epoch for epoch, _ in state.validation_scores], dtype=np.int64),
+        "validation_scores": np.array([score for _, score in state.validation_scores], dtype=np.float64),
+    }
+    # Numbered, because a slot's name can be anything, also what no archive takes as a member's name.
+    arrays |= {f"weights_{index}": array for index, array in enumerate(state.weights)}
+    arrays |= {
+        f"slots_{index}": np.asarray(state.slots[name]) for index, name in enumerate(sorted(state.slots))
+    }
+    arrays = {prefix + name: array for name, array in arrays.items()}
+    return arrays | (_arrays(state.best, f"{prefix}best_") if state.best else {})
 
 
 def _check_kept(dtype: np.dtype[Any]) -> None:
@@ -196,12 +207,20 @@ def _parse(content: bytes, trial: int, identity: str, epoch: int) -> State | Non
         owner = (header["format"], header["trial"], header["identity"], header["epoch"])
         if owner != (FORMAT, trial, identity, epoch):
             return None
-        return State(
-            epoch=epoch,
-            weights=tuple(arrays[f"weights_{index}"] for index in range(header["weights"])),
-            slots={name: arrays[f"slots_{index}"] for index, name in enumerate(header["slots"])},
-            losses=tuple(arrays["losses"].tolist()),
-            validation_scores=tuple(
-                zip(arrays["scored_epochs"].tolist(), arrays["validation_scores"].tolist(), strict=True)
-            ),
-        )
+        return _state(header, arrays)
+
+
+def _state(outline: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> State:
+    """The state that :func:`_outline` and :func:`_arrays` were made of."""
+    scored_epochs = arrays[f"{prefix}scored_epochs"].tolist()
+    scores = arrays[f"{prefix}validation_scores"].tolist()
+    best = outline["best"]
+    return State(
+        epoch=outline["epoch"],
+        activation=outline["activation"],
+        weights=tuple(arrays[f"{prefix}weights_{index}"] for index in range(outline["weights"])),
+        slots={name: arrays[f"{prefix}slots_{index}"] for index, name in enumerate(outline["slots"])},
+        losses=tuple(arrays[f"{prefix}losses"].tolist()),
+        validation_scores=tuple(zip(scored_epochs, scores, strict=True)),
+        best=None if best is None else _state(best, arrays, f"{prefix}best_"),
+    )

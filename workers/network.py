@@ -1,37 +1,49 @@
 """The network itself, in NumPy: what both frameworks train, computed without either.
 
-Sigmoid hidden layers and a softmax over the classes, as Spark MLlib's MultilayerPerceptronClassifier has
-them. Training is the frameworks' business; predicting, comparing and translating weights is done here.
+Hidden layers and a softmax over the classes; with sigmoid layers it is the network of Spark MLlib's
+MultilayerPerceptronClassifier. Training is the frameworks' business; predicting, comparing and translating
+weights is done here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.errors import StudyFileError
 from workers.trainer import Weights
 
 ROWS_AT_ONCE = 8192
 """Rows that go through the network together, so that a large set needs no large hidden activations."""
 
 
-def forward(weights: Weights, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def forward(
+    weights: Weights, features: NDArray[np.floating[Any]], activation: str = "sigmoid"
+) -> NDArray[np.float64]:
     """(rows, classes) float64 probabilities of (rows, features); each row sums to 1.
+
+    ``activation`` is a name in :data:`ACTIVATIONS`.
 
     Weights that aren't finite give NaN in every row that they reach, without a warning:
     :func:`workers.scores.score` refuses such rows.
     """
     probabilities = np.empty((len(features), len(weights[-1])))
-    for block, logits in _logits_by_block(weights, features):
+    for block, logits in _logits_by_block(weights, features, activation):
         probabilities[block] = softmax(logits)
     return probabilities
 
 
-def cross_entropy(weights: Weights, features: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
+def cross_entropy(
+    weights: Weights,
+    features: NDArray[np.floating[Any]],
+    labels: NDArray[np.int64],
+    activation: str = "sigmoid",
+) -> float:
     """Mean over the rows of -log(probability of the row's label), in nats; NaN without rows.
 
     Computed from the logits, so that it stays exact where the probability itself is no longer told from 0.
@@ -39,7 +51,7 @@ def cross_entropy(weights: Weights, features: NDArray[np.floating[Any]], labels:
     if not len(features):
         return float("nan")
     total = 0.0
-    for block, logits in _logits_by_block(weights, features):
+    for block, logits in _logits_by_block(weights, features, activation):
         total += cross_entropy_of_logits(logits, labels[block]) * len(logits)
     return total / len(features)
 
@@ -59,6 +71,28 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     np.exp(z, out=z)
     z /= z.sum(axis=1, keepdims=True)
     return z
+
+
+def class_weights(class_weight: str, labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """(classes,) how many times the loss of a row of each class counts.
+
+    ``balanced`` is rows / (classes × rows of the class), so that the mean over the rows stays 1, as
+    scikit-learn's ``compute_class_weight`` has it, after G. King and L. Zeng, "Logistic regression in rare
+    events data", Political Analysis 9, 2001. A class without rows counts 0 times.
+
+    Raises:
+        StudyFileError: where ``class_weight`` is neither ``none`` nor ``balanced``.
+    """
+    if class_weight == "none":
+        return np.ones(classes)
+    if class_weight != "balanced":
+        raise StudyFileError(
+            f"found the unknown class weight '{class_weight}'",
+            where="space.class_weight",
+            allowed="none, balanced",
+        )
+    counts = np.bincount(labels, minlength=classes)
+    return np.where(counts > 0, len(labels) / (classes * np.maximum(counts, 1)), 0.0)
 
 
 def flatten(weights: Weights) -> NDArray[np.float64]:
@@ -95,16 +129,17 @@ def parameters(layers: Sequence[int]) -> int:
 
 
 def _logits_by_block(
-    weights: Weights, features: NDArray[np.floating[Any]]
+    weights: Weights, features: NDArray[np.floating[Any]], activation: str
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """Which rows, and what the softmax is taken of for them: (rows, classes)."""
+    activate = ACTIVATIONS[activation]
     double = tuple(np.asarray(array, dtype=np.float64) for array in weights)
     for first in range(0, len(features), ROWS_AT_ONCE):
         block = slice(first, first + ROWS_AT_ONCE)
         activations = np.asarray(features[block], dtype=np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             for W, b in zip(double[:-2:2], double[1:-2:2], strict=True):
-                activations = _sigmoid(activations @ W + b)
+                activations = activate(activations @ W + b)
             logits: NDArray[np.float64] = activations @ double[-2] + double[-1]
         yield block, logits
 
@@ -114,3 +149,19 @@ def _sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
     np.exp(np.negative(z, out=z), out=z)
     z += 1.0
     return np.reciprocal(z, out=z)
+
+
+def _tanh(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """In place."""
+    return np.tanh(z, out=z)
+
+
+def _relu(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """max(z, 0), in place."""
+    return np.maximum(z, 0.0, out=z)
+
+
+ACTIVATIONS: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = MappingProxyType(
+    {"sigmoid": _sigmoid, "tanh": _tanh, "relu": _relu}
+)
+"""What hidden layers apply, by name; each may overwrite its argument."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from distributed import get_worker
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.records import ROW_SETS, Failure, Scores, SegmentReport, TimeLedger
-from workers import process
+from workers import early_stopping, process
 from workers.checkpoints import Checkpoints, trial_identity
 from workers.scores import metric_of, score
 from workers.trainer import Deadline, State, Trainer, TrainingFailed, check_finite, curve_of, layer_sizes
@@ -27,6 +27,9 @@ MESSAGE_CHARACTERS = 1000
 
 TRACEBACK_CHARACTERS = 4000
 """What is kept of a bug's traceback, from its end: it goes into storage with the trial."""
+
+CLOCK: Callable[[], float] = time.monotonic
+"""What ``trial_timeout`` is measured with, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Segment:
         metric: the study's metric, for the scores at the rungs.
         split: cache directory of the rows.
         checkpoints: directory of the checkpoints.
+        patience: epochs without a better validation score after which a trial ends; ``None`` for no such end.
+            Not for Spark, which would have to fit anew for each epoch.
+        trial_timeout: seconds after the segment's training began, from which on no further epoch begins.
     """
 
     study: str
@@ -55,6 +61,8 @@ class Segment:
     split: str
     checkpoints: str
     attempt: int = 0
+    patience: int | None = None
+    trial_timeout: float | None = None
 
     @property
     def key(self) -> str:
@@ -103,14 +111,12 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         split = process.split_at(segment.split)
         trainer = process.trainer_for(segment.configuration.framework, segment.split, segment.hidden)
         checkpoints = Checkpoints(Path(segment.checkpoints))
-        identity = trial_identity(
-            segment.configuration, segment.seed, layer_sizes(split, segment.hidden), split.content_hash
-        )
+        identity = _identity(segment, split)
         state = checkpoints.newest(segment.trial, identity, segment.rungs[-1])
         state = state or trainer.begin(segment.configuration, segment.seed)
     state = _train(segment, trainer, split, state, clock)
     with clock.timing("score"):
-        scores = _score(trainer, split, state, ROW_SETS)
+        scores = _score(trainer, split, early_stopping.left_by(state), ROW_SETS)
         checkpoints.write(segment.trial, identity, state)
     return SegmentReport(
         trial=segment.trial,
@@ -121,23 +127,37 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         worker=_worker_name(),
         device=trainer.device,
         versions=process.versions_of(segment.configuration.framework),
+        notes=early_stopping.describe(state, segment.rungs[-1]),
     )
 
 
+def _identity(segment: Segment, split: Split) -> str:
+    """Whose checkpoints are this trial's; those made without patience don't know the best epoch."""
+    layers = layer_sizes(split, segment.hidden)
+    identity = trial_identity(segment.configuration, segment.seed, layers, split.content_hash)
+    return identity if segment.patience is None else f"{identity}, with patience"
+
+
 def _train(segment: Segment, trainer: Trainer, split: Split, state: State, clock: _Clock) -> State:
-    """From rung to rung, with a validation score at each."""
-    deadline = Deadline(stopped=process.is_stopped)
+    """From rung to rung, with a validation score at each; with patience, from epoch to epoch."""
+    limit = float("inf") if segment.trial_timeout is None else segment.trial_timeout
+    deadline = Deadline(CLOCK() + limit, CLOCK, stopped=process.is_stopped)
     configuration, seed = segment.configuration, segment.seed
-    for rung in trainer.rungs(configuration, segment.rungs):
+    patience = None if configuration.framework == "spark" else segment.patience
+    rungs = segment.rungs if patience is None else range(1, segment.rungs[-1] + 1)
+    for rung in trainer.rungs(configuration, rungs):
         if state.epoch >= rung:
             continue
+        if patience is not None and early_stopping.is_out_of_patience(state, patience):
+            break
         with clock.timing("train"):
             state = trainer.advance(configuration, seed, state, rung, deadline)
             check_finite(state)
         with clock.timing("score"):
             scores = _score(trainer, split, state, ("validation",))
-        point = (state.epoch, metric_of(scores["validation"], segment.metric))
-        state = replace(state, validation_scores=(*state.validation_scores, point))
+        state = early_stopping.with_score(state, metric_of(scores["validation"], segment.metric))
+        if patience is not None:
+            state = early_stopping.with_best(state)
     return state
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.tensorflow_epoch import CompiledEpoch, EpochKey, compile_epoch
+from workers.tensorflow_epoch import CompiledEpoch, EpochInputs, EpochKey, compile_epoch
 from workers.tensorflow_setup import tf
 from workers.trainer import Weights
 
@@ -88,25 +88,18 @@ class Program:
         # Not in a finally: after an error it is cheaper to let go of them than to know that they can be used.
         self._idle.append(variables)
 
-    def train_epoch(
-        self, variables: Variables, order: NDArray[np.int32], features: Any, labels: Any, loss_scale: float
-    ) -> tuple[float, bool]:
+    def train_epoch(self, variables: Variables, inputs: EpochInputs) -> tuple[float, bool]:
         """Train one epoch.
 
         Args:
             variables: of this program; trained in place.
-            order: (rows,) the row that each place in the epoch takes.
-            features: (rows, features) float32 tensor.
-            labels: (rows,) int32 tensor.
-            loss_scale: factor on the mean cross-entropy of a batch.
+            inputs: tensors.
 
         Returns:
-            Mean cross-entropy, unscaled, in nats a row, of the rows that were trained on, each before its own
-            batch's step; and whether all weights are finite after the epoch.
+            Mean cross-entropy, without any factors, in nats a row, of the rows that were trained on, each
+            before its own batch's step; and whether all weights are finite after the epoch.
         """
-        losses, finite = self._epoch.function(
-            tf.constant(order), features, labels, tf.constant(loss_scale, tf.float32), variables.all
-        )
+        losses, finite = self._epoch.function(inputs, variables.all)
         loss = float(np.average(losses.numpy().astype(np.float64), weights=self._batch_rows))
         return loss, bool(finite.numpy())
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import Configuration
+from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.data.split import Split
 from studies.records import CurvePoint, Failure
 
@@ -32,9 +32,12 @@ class State:
     Attributes:
         epoch: epochs done.
         weights: the network's weights, see :data:`Weights`.
+        activation: what its hidden layers apply.
         slots: whatever else the optimizer carries, by name; empty at the start.
-        losses: training loss of each epoch done, in nats a row; empty at the start.
+        losses: training loss of each epoch done, in nats a row; empty at the start. Without class weights,
+            loss scale and weight decay; with dropout where there is any.
         validation_scores: (epoch, score) where the validation rows were scored on the way.
+        best: the state after the epoch with the best validation score, for a trial that may stop early.
     """
 
     epoch: int
@@ -42,6 +45,8 @@ class State:
     slots: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     losses: tuple[float, ...] = ()
     validation_scores: tuple[tuple[int, float], ...] = ()
+    activation: str = DEFAULT_ACTIVATION
+    best: State | None = None
 
 
 class TrainingFailed(Exception):  # noqa: N818  it is an outcome that becomes a record, not an error

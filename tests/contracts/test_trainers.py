@@ -36,6 +36,18 @@ CASES = {
     "tensorflow-momentum": Configuration(
         "tensorflow", "he_normal", "momentum", epochs=9, learning_rate=0.05, batch_size=64, shuffle=False
     ),
+    "tensorflow-dropout": Configuration(
+        "tensorflow",
+        "glorot_uniform",
+        "nadam",
+        epochs=12,
+        learning_rate=0.02,
+        batch_size=32,
+        activation="tanh",
+        class_weight="balanced",
+        weight_decay=1e-4,
+        dropout=0.1,
+    ),
     "spark-l-bfgs": Configuration("spark", "spark_uniform", "l-bfgs", epochs=15),
     "spark-gd": Configuration("spark", "spark_uniform", "gd", epochs=60, learning_rate=2.0),
 }
@@ -272,6 +284,7 @@ def _same_arrays(some: tuple[np.ndarray, ...], others: tuple[np.ndarray, ...]) -
 def _assert_same(state: State, other: State) -> None:
     """Bit by bit, not nearly."""
     assert (state.epoch, state.losses) == (other.epoch, other.losses)
+    assert (state.activation, state.best) == (other.activation, other.best)
     assert _same_arrays(state.weights, other.weights)
     assert set(state.slots) == set(other.slots)
     names = sorted(state.slots)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
-from studies.axes import AXES, INITIALISATIONS, OPTIMIZERS
+from studies.axes import ACTIVATIONS, AXES, INITIALISATIONS, OPTIMIZERS
 from studies.configuration import FULL_BATCH, Configuration, trial_seed
 from studies.distributions import Choice, Fixed, Range, parse_distribution
 from studies.errors import StudyFileError
@@ -79,6 +80,57 @@ def test_a_configuration_has_just_the_choices_that_its_optimizer_uses(data: st.D
     assert (configuration.batch_size is None) == (configuration.optimizer in FULL_BATCH)
     assert (configuration.shuffle is None) == (configuration.framework != "tensorflow")
     assert configuration.optimizer in OPTIMIZERS[configuration.framework]
+    for name in ("activation", "class_weight", "weight_decay", "dropout"):
+        assert (getattr(configuration, name) is None) == (configuration.framework != "tensorflow")
+
+
+def test_the_activation_is_that_of_the_model_unless_the_space_says_otherwise() -> None:
+    def activation(space: SearchSpace) -> str | None:
+        drawn = {"optimizer.tensorflow": "sgd", "initialisation": "he_normal"}
+        return space.sample(FixedTrial({**drawn, "learning_rate": 0.1, "batch_size": 32})).activation
+
+    def space(model: dict[str, Any], axes: dict[str, Any]) -> SearchSpace:
+        raw = {"name": "s", "data": {"source": "sms-spam"}, "model": model}
+        return SearchSpace(Study.model_validate({**raw, "space": {"framework": "tensorflow", **axes}}))
+
+    assert activation(space({}, {})) == "sigmoid"
+    assert activation(space({"activation": "relu"}, {})) == "relu"
+    assert activation(space({"activation": "relu"}, {"activation": "tanh"})) == "tanh"
+    assert "activation" not in str(space({"activation": "relu"}, {}).parameters())
+
+
+def test_activations_beside_spark_are_drawn_for_tensorflow_alone() -> None:
+    space = space_of(
+        activation=["tanh", "sigmoid"], optimizer={"spark": "l-bfgs"}, initialisation="he_normal"
+    )
+    assert space.parameters()["activation"] == Choice(("tanh", "sigmoid"))
+    assert space.sample(FixedTrial({"framework": "spark"})).activation is None
+    fixed = space_of(
+        activation={"tensorflow": "tanh"}, optimizer={"spark": "l-bfgs"}, initialisation="he_normal"
+    )
+    assert fixed.sample(FixedTrial({"framework": "spark"})).activation is None
+
+
+DEFAULT = Configuration("tensorflow", "he_normal", "sgd", 9, None, 0.1, 32, True, False, 1.0)
+SELDOM = {
+    "tanh": {"activation": "tanh"},
+    "dropout 0.25": {"dropout": 0.25},
+    "weight decay 0.0001": {"weight_decay": 1e-4},
+    "balanced classes": {"class_weight": "balanced"},
+    "no shuffling": {"shuffle": False},
+    "last batch dropped": {"drop_last_batch": True},
+    "loss scale 0.5": {"loss_scale": 0.5},
+}
+
+
+@pytest.mark.parametrize("words", SELDOM)
+def test_a_choice_that_is_seldom_made_is_described_last(words: str) -> None:
+    assert replace(DEFAULT, **SELDOM[words]).describe() == f"{DEFAULT.describe()}, {words}"
+
+
+def test_choices_at_their_defaults_are_not_described() -> None:
+    spelt_out = replace(DEFAULT, activation="sigmoid", class_weight="none", weight_decay=0.0, dropout=0.0)
+    assert spelt_out.describe() == DEFAULT.describe() == "tensorflow sgd lr 0.1 batch 32 he_normal 9 epochs"
 
 
 def test_a_fixed_value_and_a_single_choice_are_no_parameters() -> None:
@@ -160,8 +212,9 @@ def test_every_axis_is_a_field_of_the_configuration_and_a_key_of_the_space() -> 
 
 
 def test_the_names_are_those_that_the_workers_know() -> None:
-    from workers import analytic_trainer, initialisation, spark_trainer, tensorflow_trainer
+    from workers import analytic_trainer, initialisation, network, spark_trainer, tensorflow_trainer
 
+    assert tuple(network.ACTIVATIONS) == ACTIVATIONS
     assert set(initialisation.SCHEMES) == set(INITIALISATIONS)
     assert tuple(tensorflow_trainer.OPTIMIZERS) == OPTIMIZERS["tensorflow"]
     assert tuple(spark_trainer.OPTIMIZERS) == OPTIMIZERS["spark"]

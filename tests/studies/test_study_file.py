@@ -23,6 +23,11 @@ REFUSED = {
     "bad name": ('name = "a b"\n' + MINIMAL, ["name", "'a b'"]),
     "no slots": (MINIMAL + "[cluster]\nslots = 0\n", ["cluster.slots", "0", "greater than or equal to 1"]),
     "bad duration": ('timeout = "soon"\n' + MINIMAL, ["timeout", "'soon'", '"20m"']),
+    "bad duration of a trial": (
+        'trial_timeout = "1 week"\n' + MINIMAL,
+        ["trial_timeout", "'1 week'", '"20m"'],
+    ),
+    "no patience": (MINIMAL + "[model]\npatience = 0\n", ["model.patience", "0", "or equal to 1"]),
     "unknown source": ('[data]\nsource = "sms"\n', ["data.source", "'sms'", "sms-spam"]),
     "two sources": (MINIMAL + 'path = "a.csv"\n', ["data", "both", "exactly one"]),
     "no source": ('[data]\nlabel = "y"\n', ["data", "neither", "exactly one"]),
@@ -60,6 +65,42 @@ REFUSED = {
     "unknown initialisation": (
         MINIMAL + '[space]\ninitialisation = "glorot"\n',
         ["space.initialisation", "'glorot'", "glorot_uniform"],
+    ),
+    "unknown activation of the model": (
+        MINIMAL + '[model]\nactivation = "rleu"\n',
+        ["model.activation", "'rleu'", "sigmoid, tanh, relu", "'relu'?"],
+    ),
+    "unknown activation": (
+        MINIMAL + '[space]\nactivation.tensorflow = ["elu"]\n',
+        ["space.activation.tensorflow", "'elu'", "sigmoid, tanh, relu"],
+    ),
+    "another activation of the model, with spark": (
+        MINIMAL + '[model]\nactivation = "tanh"\n',
+        ["model.activation", "'tanh'", "sigmoid layers only", 'activation.tensorflow = "tanh" in [space]'],
+    ),
+    "other activations, with spark": (
+        MINIMAL + '[space]\nactivation = ["tanh", "relu"]\n',
+        ["space.activation", "tanh, relu", 'activation.tensorflow = ["tanh", "relu"] in [space]'],
+    ),
+    "another activation for spark": (
+        MINIMAL + '[space]\nactivation.spark = "relu"\n',
+        ["space.activation.spark", "'relu'", "sigmoid layers only"],
+    ),
+    "enqueued activation for spark": (
+        MINIMAL + '[[enqueue]]\nframework = "spark"\nactivation = "sigmoid"\n',
+        ["activation is not used by spark", "leave activation out"],
+    ),
+    "unknown class weight": (
+        MINIMAL + '[space]\nclass_weight = ["none", "balance"]\n',
+        ["space.class_weight", "'balance'", "none, balanced"],
+    ),
+    "negative weight decay": (
+        MINIMAL + "[space]\nweight_decay = -0.1\n",
+        ["space.weight_decay", "-0.1", "at least 0"],
+    ),
+    "dropout of everything": (
+        MINIMAL + "[space]\ndropout = { low = 0.0, high = 1.0 }\n",
+        ["space.dropout", "1.0", "below 1"],
     ),
     "enqueued outside": (
         MINIMAL + '[[enqueue]]\nframework = "tensorflow"\nbatch_size = 100\n',
@@ -173,6 +214,10 @@ def test_the_question_has_three_configurations_and_draws_nothing_else() -> None:
                 "shuffle": False,
                 "drop_last_batch": True,
                 "loss_scale": 0.5,
+                "activation": "sigmoid",
+                "class_weight": "none",
+                "weight_decay": 0.0,
+                "dropout": 0.0,
             }
             for scheme in ("seed_uniform", "truncated_normal")
         ),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_class_weight
 
+from studies.errors import StudyFileError
 from workers import network
-from workers.network import cross_entropy, flatten, forward, parameters, unflatten
+from workers.network import class_weights, cross_entropy, flatten, forward, parameters, unflatten
 from workers.trainer import Weights
 
 LAYERS = st.lists(st.integers(1, 6), min_size=2, max_size=5)
@@ -36,6 +39,37 @@ def test_forward_of_a_network_computed_by_hand() -> None:
     odds = np.exp(hidden[1] + 0.5 - hidden[0])
     expected = [[1 / (1 + odds), odds / (1 + odds)]]
     np.testing.assert_allclose(forward(weights, np.array([[2.0, 3.0]], np.float32)), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("activation", "hidden"), [("tanh", np.tanh([-3.0, 0.5])), ("relu", [0.0, 0.5]), ("sigmoid", None)]
+)
+def test_forward_with_each_activation_computed_by_hand(activation: str, hidden: NDArray[Any] | None) -> None:
+    weights = (np.array([[-3.0, 0.5]]), np.zeros(2), np.eye(2), np.array([0.0, 0.25]))
+    outputs = 1 / (1 + np.exp([3.0, -0.5])) if hidden is None else hidden
+    odds = np.exp(outputs[1] + 0.25 - outputs[0])
+    row, labels = np.ones((1, 1), np.float32), np.array([1])
+    probabilities = forward(weights, row, activation)
+    np.testing.assert_allclose(probabilities, [[1 / (1 + odds), odds / (1 + odds)]], rtol=1e-14)
+    assert cross_entropy(weights, row, labels, activation) == pytest.approx(-np.log(probabilities[0, 1]))
+
+
+@given(labels=st.lists(st.integers(0, 3), min_size=1, max_size=40).filter(lambda drawn: len(set(drawn)) == 4))
+def test_balanced_class_weights_are_those_of_scikit_learn(labels: list[int]) -> None:
+    expected = compute_class_weight("balanced", classes=np.arange(4), y=np.array(labels))
+    weights = class_weights("balanced", np.array(labels), 4)
+    np.testing.assert_allclose(weights, expected, rtol=1e-15)
+    assert weights[labels].mean() == pytest.approx(1.0)
+
+
+def test_without_class_weights_and_without_rows_of_a_class() -> None:
+    assert class_weights("none", np.array([0, 0, 1]), 3).tolist() == [1.0, 1.0, 1.0]
+    assert class_weights("balanced", np.array([0, 0, 1]), 3).tolist() == [0.5, 1.0, 0.0]
+
+
+def test_an_unknown_class_weight_is_refused() -> None:
+    with pytest.raises(StudyFileError, match="'balance'"):
+        class_weights("balance", np.array([0]), 1)
 
 
 @given(layers=LAYERS, seed=st.integers(0, 2**32), scale=st.sampled_from([0.0, 0.1, 1.0, 1e3, 1e150, 1e300]))

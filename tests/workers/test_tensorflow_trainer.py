@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.utils.class_weight import compute_class_weight
 
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from tests.contracts.drawn import drawn_split
 from workers.network import ROWS_AT_ONCE, cross_entropy, forward
-from workers.tensorflow_epoch import OPTIMIZERS, EpochKey
+from workers.tensorflow_epoch import OPTIMIZERS, EpochKey, dropped
 from workers.tensorflow_programs import Program, ProgramPool
+from workers.tensorflow_recipe import dropout_seed, row_order
 from workers.tensorflow_setup import keras, tf
-from workers.tensorflow_trainer import TensorFlowTrainer, row_order
+from workers.tensorflow_trainer import TensorFlowTrainer
 from workers.trainer import Deadline, State, TrainingFailed
 
 ROWS = 100
@@ -46,7 +49,10 @@ KERAS = {
     "adam": lambda step: keras.optimizers.Adam(step),
     "adamw": lambda step: keras.optimizers.AdamW(step),
     "nadam": lambda step: keras.optimizers.Nadam(step),
+    "lion": lambda step: keras.optimizers.Lion(step),
 }
+
+DROPPED = tf.function(dropped, jit_compile=True)
 
 
 class CountingPool(ProgramPool):
@@ -83,10 +89,15 @@ def keras_fit(
     split: Split, configuration: Configuration, begun: State
 ) -> tuple[list[np.ndarray], list[float]]:
     """Weights and losses of ``keras.Model.fit`` from the same weights, on the trainer's orders of rows."""
-    layers = [keras.layers.Dense(units, activation="sigmoid") for units in HIDDEN]
-    model = keras.Sequential(
-        [keras.Input((split.features,)), *layers, keras.layers.Dense(len(split.classes))]
-    )
+    penalty = keras.regularizers.L2(configuration.weight_decay or 0.0)
+    layers = [
+        keras.layers.Dense(
+            units, activation=configuration.activation or "sigmoid", kernel_regularizer=penalty
+        )
+        for units in HIDDEN
+    ]
+    last = keras.layers.Dense(len(split.classes), kernel_regularizer=penalty)
+    model = keras.Sequential([keras.Input((split.features,)), *layers, last])
     model.set_weights([array.astype(np.float32) for array in begun.weights])
     model.compile(
         optimizer=KERAS[configuration.optimizer](configuration.learning_rate),
@@ -101,9 +112,15 @@ def keras_fit(
             batch_size=configuration.batch_size,
             shuffle=False,
             verbose=0,
+            class_weight=_scikit_weights(split) if configuration.class_weight == "balanced" else None,
         )
         losses.append(history.history["loss"][0])
     return model.get_weights(), losses
+
+
+def _scikit_weights(split: Split) -> dict[int, float]:
+    classes = np.arange(len(split.classes))
+    return dict(enumerate(compute_class_weight("balanced", classes=classes, y=split.train.labels)))
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
@@ -114,6 +131,94 @@ def test_epochs_equal_those_of_keras_fit(trainer: TensorFlowTrainer, split: Spli
     for ours, theirs in zip(state.weights, weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
     np.testing.assert_allclose(state.losses, losses, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"activation": "tanh"},
+        {"activation": "relu"},
+        {"class_weight": "balanced"},
+        {"weight_decay": 0.01},
+        {"optimizer": "adamw", "weight_decay": 0.01, "activation": "tanh", "class_weight": "balanced"},
+    ],
+    ids=lambda change: " ".join(f"{value}" for value in change.values()),
+)
+def test_choices_of_the_objective_are_those_of_keras(
+    trainer: TensorFlowTrainer, split: Split, change: dict[str, Any]
+):
+    configuration = replace(ADAM, **change)
+    weights, _ = keras_fit(split, configuration, trainer.begin(configuration, SEED))
+    state = train(trainer, configuration)
+    for ours, theirs in zip(state.weights, weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+    plain = train(trainer, ADAM)
+    assert not np.allclose(state.weights[0], plain.weights[0], rtol=0, atol=1e-3)
+
+
+def test_dropout_is_that_of_its_own_definition(trainer: TensorFlowTrainer, split: Split):
+    """The same three epochs once more, step by step, without compiling, with masks that were drawn apart."""
+    configuration = replace(SGD, dropout=0.4)
+    begun = trainer.begin(configuration, SEED)
+    weights = [tf.Variable(array, dtype=tf.float32) for array in begun.weights]
+    losses = []
+    for epoch in range(1, 4):
+        order = row_order(SEED, epoch, ROWS, shuffle=True)
+        for step, first in enumerate(range(0, ROWS, 32)):
+            batch = order[first : first + 32]
+            with tf.GradientTape() as tape:
+                outputs = tf.constant(split.train.features[batch])
+                for layer, units in enumerate(HIDDEN):
+                    random = dropout_seed(SEED, epoch) + np.array([0, step * len(HIDDEN) + layer], np.int32)
+                    factors = DROPPED(tf.ones((len(batch), units)), tf.constant(0.4), random, 0)
+                    outputs = factors * tf.sigmoid(outputs @ weights[2 * layer] + weights[2 * layer + 1])
+                loss = tf.reduce_mean(
+                    tf.nn.sparse_softmax_cross_entropy_with_logits(
+                        labels=split.train.labels[batch], logits=outputs @ weights[-2] + weights[-1]
+                    )
+                )
+            for variable, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+                variable.assign_sub(SGD.learning_rate * gradient)
+            losses.append(float(loss) * len(batch))
+    state = train(trainer, configuration)
+    for ours, theirs in zip(state.weights, weights, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=1e-5)
+    expected = np.array(losses).reshape(3, -1).sum(axis=1) / ROWS
+    np.testing.assert_allclose(state.losses, expected, rtol=0, atol=1e-5)
+
+
+@given(
+    rate=st.floats(0.0, 0.9375, width=32),
+    seed=st.integers(0, 2**31),
+    epoch=st.integers(1, 99),
+    number=st.integers(0, 9),
+)
+@settings(max_examples=30)
+def test_dropout_sets_its_share_to_zero_and_keeps_the_mean(rate: float, seed: int, epoch: int, number: int):
+    outputs = tf.ones((200, 50))
+    random = tf.constant(dropout_seed(seed, epoch))
+    left = DROPPED(outputs, tf.constant(rate), random, tf.constant(number)).numpy()
+    # Six standard deviations of a share of 10,000.
+    assert (left == 0).mean() == pytest.approx(rate, abs=6 * 0.5 / 100)
+    np.testing.assert_allclose(left[left != 0], 1 / (1 - np.float32(rate)), rtol=1e-6)
+    assert np.array_equal(left, DROPPED(outputs, tf.constant(rate), random, tf.constant(number)).numpy())
+
+
+def test_each_step_layer_epoch_and_seed_drops_others():
+    outputs, rate = tf.ones((8, 50)), tf.constant(0.5)
+    draws = {
+        DROPPED(outputs, rate, tf.constant(dropout_seed(seed, epoch)), tf.constant(number)).numpy().tobytes()
+        for seed in range(3)
+        for epoch in range(1, 4)
+        for number in range(4)
+    }
+    assert len(draws) == 36
+
+
+def test_nothing_is_dropped_where_rows_are_predicted(trainer: TensorFlowTrainer, split: Split):
+    state = train(trainer, replace(ADAM, dropout=0.5))
+    expected = forward(state.weights, split.test.features)
+    np.testing.assert_allclose(trainer.predict(state, split.test.features), expected, rtol=0, atol=1e-6)
 
 
 def test_without_shuffling_the_batches_are_those_of_the_source(trainer: TensorFlowTrainer, split: Split):
@@ -145,11 +250,13 @@ def test_half_the_loss_scale_is_half_the_gradient(trainer: TensorFlowTrainer):
     assert not np.allclose(unlike.weights[0], whole.weights[0], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("loss_scale", [1.0, 0.5])
-def test_losses_are_the_unscaled_cross_entropy_a_row(
-    trainer: TensorFlowTrainer, split: Split, loss_scale: float
+@pytest.mark.parametrize(
+    "change", [{}, {"loss_scale": 0.5}, {"class_weight": "balanced"}, {"weight_decay": 1.0}], ids=str
+)
+def test_losses_are_the_cross_entropy_a_row_without_any_factors(
+    trainer: TensorFlowTrainer, split: Split, change: dict[str, Any]
 ):
-    hardly_moving = replace(SGD, learning_rate=1e-9, loss_scale=loss_scale)
+    hardly_moving = replace(SGD, learning_rate=1e-9, **change)
     state = train(trainer, hardly_moving, epochs=1)
     expected = cross_entropy(trainer.begin(SGD, SEED).weights, split.train.features, split.train.labels)
     assert state.losses == pytest.approx([expected], abs=1e-6)
@@ -200,6 +307,8 @@ def test_what_only_changes_numbers_is_not_compiled_again(split: Split):
         ADAM,
         replace(ADAM, learning_rate=0.3),
         replace(ADAM, loss_scale=0.5),
+        replace(ADAM, class_weight="balanced"),
+        replace(ADAM, weight_decay=0.1),
         replace(ADAM, shuffle=False),
         replace(ADAM, initialisation="spark_uniform", biases=1.0),
     ]
@@ -208,8 +317,17 @@ def test_what_only_changes_numbers_is_not_compiled_again(split: Split):
     assert len({state.losses for state in states}) == len(configurations)
 
 
+def test_rates_of_dropout_share_a_program_and_no_dropout_has_its_own(split: Split):
+    pool = CountingPool()
+    trainer = TensorFlowTrainer(split, HIDDEN, pool)
+    states = [train(trainer, replace(ADAM, dropout=rate)) for rate in (0.0, None, 0.1, 0.5)]
+    assert [key.dropout for key in pool.made] == [False, True]
+    assert len({state.losses for state in states}) == 3
+
+
 def test_threads_at_once_give_the_same_bits_as_one_after_the_other(split: Split):
-    trials = [(replace(ADAM, optimizer=name), seed) for name in ("adam", "momentum") for seed in (1, 2, 3)]
+    changes = ({}, {"optimizer": "momentum"}, {"dropout": 0.3})
+    trials = [(replace(ADAM, **change), seed) for change in changes for seed in (1, 2)]
     alone = [train(TensorFlowTrainer(split, HIDDEN), *trial, epochs=20) for trial in trials]
     shared = TensorFlowTrainer(split, HIDDEN, ProgramPool())
     with ThreadPoolExecutor(len(trials)) as threads:
@@ -256,9 +374,19 @@ def test_a_state_of_another_optimizer_is_refused(trainer: TensorFlowTrainer):
         trainer.advance(ADAM, SEED, state, 2, Deadline())
 
 
+def test_an_unknown_activation_is_refused_with_those_there_are(trainer: TensorFlowTrainer):
+    with pytest.raises(StudyFileError) as refused:
+        train(trainer, replace(SGD, activation="tahn"))
+    assert "sigmoid, tanh, relu" in refused.value.allowed
+    assert "'tanh'" in refused.value.remedy
+
+
+@pytest.mark.parametrize("activation", [None, "tanh", "relu"])
 @pytest.mark.parametrize("rows", [0, 1, ROWS_AT_ONCE + 1])
-def test_predicts_what_the_network_in_numpy_predicts(trainer: TensorFlowTrainer, rows: int):
-    state = train(trainer, ADAM)
+def test_predicts_what_the_network_in_numpy_predicts(
+    trainer: TensorFlowTrainer, rows: int, activation: str | None
+):
+    state = train(trainer, replace(ADAM, activation=activation))
     features = np.random.default_rng(1).normal(size=(rows, 6)).astype(np.float32)
-    expected = forward(state.weights, features)
+    expected = forward(state.weights, features, activation or "sigmoid")
     np.testing.assert_allclose(trainer.predict(state, features), expected, rtol=0, atol=1e-6)

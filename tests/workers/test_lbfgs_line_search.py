@@ -129,8 +129,7 @@ def test_a_slope_that_lies_is_given_up() -> None:
     assert len(along.steps) == 1 + ZOOM_STEPS
 
 
-def test_an_interval_without_a_width_is_given_up() -> None:
-    # After ten halvings of the interval both ends can be one number.
+def test_an_interval_that_nothing_can_be_interpolated_in_is_given_up() -> None:
     along = Along(lambda t: 0.0 if t == 0 else 1.0, lambda t: -1.0 if t == 0 else math.nan)
     with pytest.raises(LineSearchFailed, match="not a number"):
         strong_wolfe(along, along.at(0.0), 1.0)

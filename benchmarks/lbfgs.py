@@ -26,8 +26,7 @@ from workers import spark_session
 from workers.initialisation import initial_weights
 from workers.lbfgs import TOLERANCE, begin, iterations
 from workers.network import flatten, parameters
-from workers.spark_rows import PARTITIONS, heap_mib, load, write_once
-from workers.spark_trainer import BLOCK_SIZE
+from workers.spark_rows import BLOCK_SIZE, PARTITIONS, heap_mib, load, write_once
 from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, mllib_row_weights
 from workers.trainer import layer_sizes
 

@@ -14,14 +14,25 @@ from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL
 from studies.distributions import Choice, Value
 
 OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
-    "tensorflow": ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam", "lion"),
+    "tensorflow": (
+        "sgd",
+        "momentum",
+        "nesterov",
+        "rmsprop",
+        "adagrad",
+        "adam",
+        "adamw",
+        "nadam",
+        "lion",
+        "l-bfgs",
+    ),
     "spark": ("l-bfgs", "gd"),
     "analytic": ("sgd", "adam"),
 }
 """What each framework's trainer can run."""
 
 DEFAULT_OPTIMIZERS: Mapping[str, Choice] = {
-    "tensorflow": Choice(("sgd", "momentum", "rmsprop", "adam")),
+    "tensorflow": Choice(("sgd", "momentum", "rmsprop", "adam", "l-bfgs")),
     "spark": Choice(("l-bfgs", "gd")),
     "analytic": Choice(("sgd", "adam")),
 }
@@ -135,7 +146,7 @@ AXES: tuple[AxisRule, ...] = (
     AxisRule("batch_size", _COUNT, _with_batches),
     AxisRule("shuffle", _FLAG, _with_tensorflow_batches),
     AxisRule("drop_last_batch", _FLAG, _with_tensorflow_batches),
-    AxisRule("loss_scale", _ABOVE_ZERO, _with_tensorflow),
+    AxisRule("loss_scale", _ABOVE_ZERO, _with_tensorflow_batches),
     AxisRule("activation", {"": _names(ACTIVATIONS)}, _with_tensorflow),
     AxisRule("class_weight", {"": _names(CLASS_WEIGHTS)}, _with_tensorflow),
     AxisRule("weight_decay", _ZERO_OR_ABOVE, _with_tensorflow),

@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 from studies.data.split import Rows
 from workers.spark_session import Spark
 
+BLOCK_SIZE = 128
+"""MLlib's blockSize, at its default. Not a mini-batch: it says how many rows of a partition are stacked into
+one matrix product. But MLlib averages the means of the blocks, so that a row of a shorter last block weighs
+more: another size is another objective."""
+
 PARTITIONS = 2
 """Partitions of the training rows, each a run of them in the split's order, on any number of cores.
 

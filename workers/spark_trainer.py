@@ -25,18 +25,13 @@ from workers import spark_session
 from workers.initialisation import initial_weights
 from workers.network import flatten, forward, parameters, unflatten
 from workers.spark_failures import interrupted, translated
-from workers.spark_rows import heap_mib, load, refusal, write_once
+from workers.spark_rows import BLOCK_SIZE, heap_mib, load, refusal, write_once
 from workers.spark_session import Spark
 from workers.trainer import Deadline, State, TrainingFailed, check_finite, layer_sizes
 
 OPTIMIZERS = ("l-bfgs", "gd")
 """MLlib's solvers. ``l-bfgs`` is Breeze's, with 10 corrections and a strong Wolfe line search. ``gd`` is
 gradient descent on all rows with a constant step. Neither takes mini-batches."""
-
-BLOCK_SIZE = 128
-"""MLlib's blockSize, at its default. Not a mini-batch: it says how many rows of a partition are stacked into
-one matrix product. But MLlib averages the means of the blocks, so that a row of a shorter last block weighs
-more: another size is another objective."""
 
 TOLERANCE = {"l-bfgs": 1e-6, "gd": 0.0}
 """MLlib's tol. For l-bfgs its default: a run that has converged ends early, with fewer losses than iterations

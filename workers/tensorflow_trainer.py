@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.data.split import Split
 from studies.records import Failure
+from workers import tensorflow_epoch
 from workers.initialisation import initial_weights
 from workers.network import ROWS_AT_ONCE
-from workers.tensorflow_epoch import OPTIMIZERS, logits
+from workers.tensorflow_epoch import logits
+from workers.tensorflow_full_batch import OPTIMIZER as FULL_BATCH_OPTIMIZER
+from workers.tensorflow_full_batch import FullBatchTraining
 from workers.tensorflow_programs import ProgramPool
 from workers.tensorflow_recipe import DeviceRows, epoch_key, recipe_of
 from workers.tensorflow_setup import DEVICE, tf
 from workers.trainer import Deadline, State, TrainingFailed, check_finite, layer_sizes
 
-__all__ = ["OPTIMIZERS", "TensorFlowTrainer"]
+OPTIMIZERS = (*tensorflow_epoch.OPTIMIZERS, FULL_BATCH_OPTIMIZER)
+"""Keras's on mini-batches, and l-bfgs on all rows."""
 
 _POOL = ProgramPool()
 """The pool of this process: a second trainer on as many rows finds the compiled programs of the first."""
@@ -38,6 +42,8 @@ class TensorFlowTrainer:
         loss_scale · mean(class weight · cross-entropy) + weight_decay · Σ w²
 
     with the sum over all matrices, biases not among them, and class weights counted in all training rows.
+    l-bfgs takes its steps on all rows at once, without ``loss_scale``; see
+    :class:`workers.tensorflow_full_batch.FullBatchTraining`.
 
     Args:
         split: the rows; the training rows are copied to the device once.
@@ -48,6 +54,7 @@ class TensorFlowTrainer:
     def __init__(self, split: Split, hidden: Sequence[int], pool: ProgramPool = _POOL) -> None:
         self._layers = layer_sizes(split, hidden)
         self._rows = DeviceRows(split.train, len(split.classes))
+        self._full_batch = FullBatchTraining(split.train, self._layers)
         self._pool = pool
 
     def rungs(self, configuration: Configuration, wanted: Sequence[int]) -> tuple[int, ...]:  # noqa: ARG002
@@ -71,26 +78,33 @@ class TensorFlowTrainer:
             StudyFileError: where the optimizer or the activation is not known.
             ValueError: where the configuration lacks a learning rate or a batch size.
         """
-        recipe = recipe_of(configuration)
         if epoch <= state.epoch:
             return state
         try:
-            program = self._pool.program(epoch_key(recipe, self._layers, self._rows.count))
-            with program.variables() as variables:
-                slots = state.slots or program.initial_slots
-                variables.load(state.weights, slots, recipe.learning_rate)
-                inputs = self._rows.inputs(recipe, seed)
-                losses = list(state.losses)
-                for number in range(state.epoch + 1, epoch + 1):
-                    deadline.check(number - 1)
-                    loss, finite = program.train_epoch(variables, inputs(number))
-                    losses.append(loss)
-                    if not finite or not np.isfinite(loss):
-                        check_finite(State(number, variables.weights(), losses=tuple(losses)))
-                weights, slots = variables.weights(), variables.slots()
-                return replace(state, epoch=epoch, weights=weights, slots=slots, losses=tuple(losses))
+            if configuration.optimizer == FULL_BATCH_OPTIMIZER:
+                return self._full_batch.advance(configuration, state, epoch, deadline)
+            return self._advance_by_batches(configuration, seed, state, epoch, deadline)
         except tf.errors.ResourceExhaustedError as error:
             raise TrainingFailed(Failure("out of memory", str(error), state.epoch)) from error
+
+    def _advance_by_batches(
+        self, configuration: Configuration, seed: int, state: State, epoch: int, deadline: Deadline
+    ) -> State:
+        recipe = recipe_of(configuration)
+        program = self._pool.program(epoch_key(recipe, self._layers, self._rows.count))
+        with program.variables() as variables:
+            slots = state.slots or program.initial_slots
+            variables.load(state.weights, slots, recipe.learning_rate)
+            inputs = self._rows.inputs(recipe, seed)
+            losses = list(state.losses)
+            for number in range(state.epoch + 1, epoch + 1):
+                deadline.check(number - 1)
+                loss, finite = program.train_epoch(variables, inputs(number))
+                losses.append(loss)
+                if not finite or not np.isfinite(loss):
+                    check_finite(State(number, variables.weights(), losses=tuple(losses)))
+            weights, slots = variables.weights(), variables.slots()
+            return replace(state, epoch=epoch, weights=weights, slots=slots, losses=tuple(losses))
 
     def predict(self, state: State, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """See :meth:`workers.trainer.Trainer.predict`.

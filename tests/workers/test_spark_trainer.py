@@ -15,8 +15,8 @@ from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from workers import spark_session
 from workers.network import cross_entropy, flatten
-from workers.spark_rows import PARTITIONS, load, write_once
-from workers.spark_trainer import BLOCK_SIZE, OPTIMIZERS, SparkTrainer, _fit
+from workers.spark_rows import BLOCK_SIZE, PARTITIONS, load, write_once
+from workers.spark_trainer import OPTIMIZERS, SparkTrainer, _fit
 from workers.trainer import Deadline, State, TrainingFailed
 
 HIDDEN = (5,)

@@ -1,0 +1,80 @@
+"""l-bfgs as a trainer's trials run it: ends, weights of classes, and checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studies.configuration import Configuration
+from tests.contracts.drawn import drawn_split
+from workers.checkpoints import Checkpoints
+from workers.network import class_weights, cross_entropy, forward
+from workers.spark_rows import BLOCK_SIZE, PARTITIONS
+from workers.tensorflow_full_batch import FullBatchTraining
+from workers.tensorflow_lbfgs import mllib_row_weights
+from workers.tensorflow_trainer import TensorFlowTrainer
+from workers.trainer import Deadline, State, layer_sizes
+
+LBFGS = Configuration("tensorflow", "glorot_uniform", "l-bfgs", 60)
+SPLIT = drawn_split()
+LAYERS = layer_sizes(SPLIT, (6,))
+NO_DEADLINE = Deadline()
+
+
+def begun(configuration: Configuration = LBFGS) -> State:
+    return TensorFlowTrainer(SPLIT, (6,)).begin(configuration, 3)
+
+
+def test_a_run_that_converges_has_fewer_losses_than_epochs_and_counts_as_done() -> None:
+    training = FullBatchTraining(SPLIT.train, LAYERS, "float64")
+    asked = replace(LBFGS, epochs=1000, weight_decay=0.01)
+    state = training.advance(asked, begun(), 1000, NO_DEADLINE)
+    assert state.epoch == 1000
+    assert 20 < len(state.losses) < 1000
+    assert all(later <= earlier for earlier, later in zip(state.losses, state.losses[1:], strict=False))
+    again = training.advance(asked, replace(state, epoch=999), 1000, NO_DEADLINE)
+    assert again.losses == state.losses
+
+
+def test_the_last_loss_is_mllibs_objective_of_the_weights() -> None:
+    state = FullBatchTraining(SPLIT.train, LAYERS, "float64").advance(LBFGS, begun(), 5, NO_DEADLINE)
+    features, labels = SPLIT.train.features, SPLIT.train.labels
+    probabilities = forward(state.weights, features)
+    losses = -np.log(probabilities[np.arange(len(labels)), labels])
+    assert state.losses[-1] == pytest.approx(
+        float(losses @ mllib_row_weights(len(labels), BLOCK_SIZE, PARTITIONS)), rel=1e-12
+    )
+    assert state.losses[-1] == pytest.approx(cross_entropy(state.weights, features, labels), rel=0.05)
+
+
+def test_balanced_classes_weigh_the_rare_class_up() -> None:
+    balanced = replace(LBFGS, class_weight="balanced")
+    training = FullBatchTraining(SPLIT.train, LAYERS, "float64")
+    state = training.advance(balanced, begun(), 1, NO_DEADLINE)
+    labels = SPLIT.train.labels
+    factors = class_weights("balanced", labels, LAYERS[-1])
+    weights = mllib_row_weights(len(labels), BLOCK_SIZE, PARTITIONS) * factors[labels]
+    probabilities = forward(state.weights, SPLIT.train.features)
+    losses = -np.log(probabilities[np.arange(len(labels)), labels])
+    assert state.losses[-1] == pytest.approx(float(losses @ weights), rel=1e-12)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_through_checkpoints_it_arrives_at_the_same_bits(precision: str, tmp_path: Path) -> None:
+    training = FullBatchTraining(SPLIT.train, LAYERS, precision)  # type: ignore[arg-type]
+    whole = training.advance(LBFGS, begun(), 30, NO_DEADLINE)
+    checkpoints = Checkpoints(tmp_path)
+    state = begun()
+    for epoch in (1, 7, 30):
+        state = training.advance(LBFGS, state, epoch, NO_DEADLINE)
+        checkpoints.write(0, "lbfgs", state)
+        found = checkpoints.newest(0, "lbfgs", epoch)
+        assert found is not None
+        state = found
+    assert state.losses == whole.losses
+    for one, other in zip(state.weights, whole.weights, strict=True):
+        assert one.dtype == other.dtype == np.dtype(precision)
+        assert np.array_equal(one, other)

@@ -1,0 +1,98 @@
+"""Trains with l-bfgs on all rows at once: MLlib's objective, Breeze's steps, TensorFlow's arithmetic."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, Configuration
+from studies.data.split import Rows
+from studies.records import Failure
+from workers import lbfgs
+from workers.network import class_weights, flatten, unflatten
+from workers.spark_rows import BLOCK_SIZE, PARTITIONS
+from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, Precision, mllib_row_weights
+from workers.trainer import Deadline, State, TrainingFailed
+
+OPTIMIZER = "l-bfgs"
+"""The name of it, as Spark's solver has it."""
+
+
+class FullBatchTraining:
+    """l-bfgs on the training rows of one split, from the same objective as MLlib's.
+
+    Rows weigh what they weigh in MLlib, which averages the means of blocks, so that a run follows that of
+    Spark from the same start; see :func:`workers.tensorflow_lbfgs.mllib_row_weights`.
+
+    Args:
+        rows: to train on; copied to the device when the first trial needs them.
+        layers: (features, *hidden, classes).
+        precision: of weights and arithmetic. float32 is more than twice as fast; float64 follows Spark's
+            objective history to rounding.
+    """
+
+    def __init__(self, rows: Rows, layers: Sequence[int], precision: Precision = "float32") -> None:
+        self._rows = rows
+        self._layers = tuple(layers)
+        self._precision: Precision = precision
+        self._lock = threading.Lock()
+        self._on_device: FullBatchRows | None = None
+
+    def advance(self, configuration: Configuration, state: State, epoch: int, deadline: Deadline) -> State:
+        """Iterate until ``epoch`` iterations are done in all, or the run has converged before.
+
+        As with Spark's, a converged run has fewer losses than epochs, and a failed line search, after which
+        Breeze begins a new curvature history, is no iteration.
+
+        Raises:
+            TrainingFailed: with cause ``data`` where there are no rows, ``diverged`` where the objective
+                isn't finite, ``timeout`` where the deadline passes.
+        """
+        if not len(self._rows):
+            raise TrainingFailed(Failure("data", "there are no training rows", state.epoch))
+        deadline.check(state.epoch)
+        objective = self._objective(configuration)
+        with np.errstate(over="ignore"):  # what is too large for float32 is found by the check below
+            x = flatten(state.weights).astype(self._precision)
+        current = lbfgs.from_arrays(x, state.slots) if state.slots else lbfgs.begin(objective, x)
+        _check_finite(current)
+        losses = list(state.losses)
+        if current.iteration < epoch:
+            for after in lbfgs.iterations(objective, current):
+                if after.iteration > current.iteration:
+                    losses.append(after.value)
+                current = after
+                _check_finite(current)
+                if current.iteration == epoch:
+                    break
+                deadline.check(current.iteration)
+        weights = unflatten(current.x, self._layers)
+        return replace(
+            state,
+            epoch=epoch,
+            weights=tuple(array.astype(self._precision) for array in weights),
+            slots=current.to_arrays(),
+            losses=tuple(losses),
+        )
+
+    def _objective(self, configuration: Configuration) -> FullBatchObjective:
+        with self._lock:
+            self._on_device = self._on_device or FullBatchRows(self._rows, self._precision)
+        labels = self._rows.labels
+        by_class = class_weights(configuration.class_weight or DEFAULT_CLASS_WEIGHT, labels, self._layers[-1])
+        return FullBatchObjective(
+            self._on_device,
+            self._layers,
+            weights=mllib_row_weights(len(labels), BLOCK_SIZE, PARTITIONS) * by_class[labels],
+            activation=configuration.activation or DEFAULT_ACTIVATION,
+            weight_decay=configuration.weight_decay or 0.0,
+        )
+
+
+def _check_finite(state: lbfgs.LbfgsState) -> None:
+    if not np.isfinite(state.value):
+        message = f"objective not finite after iteration {state.iteration}"
+        raise TrainingFailed(Failure("diverged", message, state.iteration))

@@ -78,9 +78,12 @@ def test_a_configuration_has_just_the_choices_that_its_optimizer_uses(data: st.D
     configuration = space_of(framework=["tensorflow", "spark", "analytic"]).sample(Drawing(data))
     assert (configuration.learning_rate is None) == (configuration.optimizer == "l-bfgs")
     assert (configuration.batch_size is None) == (configuration.optimizer in FULL_BATCH)
-    assert (configuration.shuffle is None) == (configuration.framework != "tensorflow")
+    by_batches = configuration.framework == "tensorflow" and configuration.optimizer not in FULL_BATCH
+    assert (configuration.shuffle is not None) == by_batches
+    assert (configuration.loss_scale is not None) == by_batches
     assert configuration.optimizer in OPTIMIZERS[configuration.framework]
-    for name in ("activation", "class_weight", "weight_decay", "dropout"):
+    assert (configuration.dropout is not None) == by_batches
+    for name in ("activation", "class_weight", "weight_decay"):
         assert (getattr(configuration, name) is None) == (configuration.framework != "tensorflow")
 
 

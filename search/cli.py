@@ -82,6 +82,31 @@ def report(study: Path, as_json: bool) -> None:
 @main.command()
 @STUDY
 @JSON
+def status(study: Path, as_json: bool) -> None:
+    """Print what a study's driver is doing: what runs where, rungs, pace, failures."""
+    from search.status import render_status
+    from search.status import status as read
+
+    found = read(study)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        render_status(found, _console())
+
+
+@main.command()
+@STUDY
+@click.option("--now", is_flag=True, help="Don't finish what runs; the next launch goes on with it.")
+def stop(study: Path, now: bool) -> None:
+    """Ask a running study to stop, from any machine that reaches its storage; as Ctrl-C does."""
+    from search.status import stop as ask
+
+    click.echo(ask(study, now=now))
+
+
+@main.command()
+@STUDY
+@JSON
 def check(study: Path, as_json: bool) -> None:
     """Validate a study, load its data, and print what a launch would do."""
     from search.plan import check as plan_of

@@ -1,65 +1,213 @@
-"""Sends segments to the cluster, and turns whatever comes back into an event for the loop."""
+"""Sends segments to the cluster, runs again what failed by no fault of its own, and gives the rest to the
+loop.
+
+All but the callbacks of futures runs in the driver's thread.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distributed import KilledWorker
 from distributed.scheduler import NoWorkerError
 
-from search.loop import Reported
+from search.attempts import Attempt, after_failure, with_count
+from search.cluster import RunningCluster
+from search.loop import Lost, Reported, Resized
+from search.slots import Slots
 from studies.records import Failure, SegmentReport
+from studies.study import Retry
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
 
+WATCHDOG_SECONDS = 30.0
+"""How long a segment may take to come back after its ``trial_timeout``, before it counts as hanging."""
 
-class Dispatcher:
-    """One a launch.
+LOST_SECONDS = 20.0
+"""How long the connection to the scheduler may be away before the cluster is given up."""
 
-    Args:
-        client: a connected ``distributed.Client``.
-        deliver: takes each event; called from the client's own threads.
+
+@dataclass(eq=False)
+class Run:
+    """One attempt at a segment that was given to Dask.
+
+    Attributes:
+        submitted: reading of the clock, in seconds.
+        future: Dask's; one that nobody holds is released, and its task with it.
     """
 
-    def __init__(self, client: Any, deliver: Callable[[Reported], None]) -> None:
-        self._client = client
-        self._deliver = deliver
-        # A future that nobody holds is released by Dask, and its task with it.
-        self._futures: dict[int, Any] = {}
+    segment: Segment
+    attempt: Attempt
+    submitted: float
+    future: Any = None
 
-    def submit(self, segment: Segment) -> None:
-        """Start a segment; its :class:`search.loop.Reported` is delivered when it ends, however it ends."""
-        submitted = time.monotonic()
+
+@dataclass(frozen=True)
+class Ended:
+    """A run came back: what the client's threads tell the driver's."""
+
+    run: Run
+    report: SegmentReport
+    lost: bool = False
+
+
+@dataclass
+class Dispatcher:
+    """One a launch. No more segments are with Dask than the cluster has slots, so that none waits there.
+
+    Args:
+        cluster: where they run.
+        rules: what is run again.
+        deliver: takes each :class:`Ended`; called from the client's own threads.
+        quarantined: keys of configurations that are not run, because they kill the processes that run them.
+    """
+
+    cluster: RunningCluster
+    rules: Retry
+    deliver: Callable[[Ended], None]
+    quarantined: set[str] = field(default_factory=set)
+    clock: Callable[[], float] = time.monotonic
+    _slots: Slots = field(init=False)
+    _queue: deque[tuple[Segment, Attempt]] = field(default_factory=deque)
+    _runs: dict[int, Run] = field(default_factory=dict)
+    _disconnected: float | None = None
+
+    def __post_init__(self) -> None:
+        self._slots = self.cluster.slots
+
+    def submit(self, segment: Segment) -> SegmentReport | None:
+        """Start a segment once a slot of its kind is free; a report at once where it must not be run."""
+        if segment.configuration.key() in self.quarantined:
+            message = "not run: this configuration killed the processes that ran it before"
+            return _failed(segment, Failure("worker died", message))
+        self._queue.append((segment, Attempt()))
+        self._fill()
+        return None
+
+    def ended(self, ended: Ended) -> Reported | Lost | None:
+        """What the loop should know of a run that came back; nothing where it is run again."""
+        run = ended.run
+        if self._runs.get(run.segment.trial) is not run:
+            return None  # given up meanwhile
+        if ended.lost:
+            return Lost("the cluster's scheduler went away")
+        del self._runs[run.segment.trial]
+        report = self._again_or_report(run, ended.report)
+        self._fill()
+        return Reported(report) if report else None
+
+    def watch(self) -> Iterator[Reported | Lost | Resized]:
+        """Look for segments that don't come back, and for a scheduler that is gone; a few times a second."""
+        if self._is_lost():
+            yield Lost("the connection to the cluster's scheduler is lost")
+            return
+        for run in [run for run in self._runs.values() if self._hangs(run)]:
+            yield from self._give_up(run)
+        self._fill()
+
+    def _give_up(self, run: Run) -> Iterator[Reported | Lost | Resized]:
+        """End the process of a segment that hangs, or do without its thread, which can't be ended."""
+        del self._runs[run.segment.trial]
+        seconds = self.clock() - run.submitted
+        if self.cluster.end_worker_of(run.segment.key):
+            message = f"its process did not answer for {seconds:.0f} s and was ended"
+        else:
+            message = (
+                f"it did not come back for {seconds:.0f} s, and its thread can't be ended: a slot is lost"
+            )
+            self._slots = self._slots.without(run.segment.configuration.framework)
+            yield Resized(self._slots)
+            if self._slots.total == 0:
+                yield Lost("every slot is held by a trial that does not come back")
+        report = self._again_or_report(run, _failed(run.segment, Failure("timeout", message)))
+        if report is not None:
+            yield Reported(report)
+
+    def _again_or_report(self, run: Run, report: SegmentReport) -> SegmentReport | None:
+        failure = report.failure
+        if failure is not None:
+            kind = self._slots.kind(run.segment.configuration.framework)
+            beside_others = self.cluster.slots_a_worker(kind) > 1
+            attempt = after_failure(run.attempt, failure, beside_others, self.rules)
+            if attempt is not None:
+                self._queue.appendleft((replace(run.segment, attempt=attempt.number - 1), attempt))
+                return None
+            if failure.cause == "worker died":
+                self.quarantined.add(run.segment.configuration.key())
+            report = replace(report, failure=with_count(failure, run.attempt))
+        return replace(report, attempts=run.attempt.number)
+
+    def _fill(self) -> None:
+        """Give Dask what there are free slots for, in order within each kind."""
+        free = dict(self._slots.by_kind)
+        for run in self._runs.values():
+            free[self._slots.kind(run.segment.configuration.framework)] -= 1
+        left: deque[tuple[Segment, Attempt]] = deque()
+        while self._queue and any(count > 0 for count in free.values()):
+            segment, attempt = self._queue.popleft()
+            kind = self._slots.kind(segment.configuration.framework)
+            if free[kind] > 0:
+                free[kind] -= 1
+                self._run(segment, attempt, kind)
+            else:
+                left.append((segment, attempt))
+        self._queue.extendleft(reversed(left))
+
+    def _run(self, segment: Segment, attempt: Attempt, kind: str) -> None:
+        run = Run(segment, attempt, self.clock())
+        self._runs[segment.trial] = run
+        amount = self.cluster.slots_a_worker(kind) if attempt.alone else 1
         # pure=False and an own key: Dask would take a repeated configuration for the same work.
-        future = self._client.submit(run_segment, segment, key=segment.key, pure=False, retries=0)
-        self._futures[segment.trial] = future
+        run.future = self.cluster.client.submit(
+            run_segment, segment, key=segment.key, pure=False, retries=0, resources={kind: amount}
+        )
 
-        def done(ended: Any) -> None:
-            elapsed = time.monotonic() - submitted
-            self._deliver(Reported(_report(segment, ended).with_elapsed(elapsed)))
+        def done(future: Any) -> None:
+            elapsed = self.clock() - run.submitted
+            report, lost = _result(segment, future)
+            self.deliver(Ended(run, report.with_elapsed(elapsed), lost))
 
-        future.add_done_callback(done)
+        run.future.add_done_callback(done)
 
-    def release(self, trial: int) -> None:
-        """Forget a trial's future, so that the cluster can forget its result."""
-        self._futures.pop(trial, None)
+    def _hangs(self, run: Run) -> bool:
+        limit = run.segment.trial_timeout
+        return limit is not None and self.clock() - run.submitted > limit + WATCHDOG_SECONDS
+
+    def _is_lost(self) -> bool:
+        if self.cluster.client.status == "running":
+            self._disconnected = None
+            return False
+        self._disconnected = self._disconnected or self.clock()
+        return self.clock() - self._disconnected > LOST_SECONDS
 
 
-def _report(segment: Segment, future: Any) -> SegmentReport:
-    """What a future holds, as a report; Dask's own errors become failures."""
+def quarantined_keys(failures: Iterable[tuple[str, Failure | None]]) -> set[str]:
+    """The configurations, by key, that an earlier launch found to kill their workers."""
+    return {key for key, failure in failures if failure is not None and failure.cause == "worker died"}
+
+
+def _result(segment: Segment, future: Any) -> tuple[SegmentReport, bool]:
+    """What a future holds, as a report, and whether the scheduler is gone; Dask's errors become failures."""
     try:
         report: SegmentReport = future.result()
-        return report
+        return report, False
     except KilledWorker as error:
-        workers = error.last_worker.address if error.last_worker else "unknown"
-        failure = Failure("worker died", f"every worker that ran it died, the last at {workers}")
+        worker = error.last_worker.address if error.last_worker else "unknown"
+        return _failed(segment, Failure("worker died", f"the worker {worker} died while it ran")), False
     except NoWorkerError:
         failure = Failure("worker died", "the cluster lost all its workers, and none came back")
+        return _failed(segment, failure), False
     except CancelledError:
         failure = Failure("worker died", "the cluster lost the task: its scheduler went away")
+        return _failed(segment, failure), True
     except Exception as error:
         message = f"the task did not come back: {type(error).__name__}: {error}"
-        failure = Failure("bug", message[:MESSAGE_CHARACTERS])
+        return _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS])), False
+
+
+def _failed(segment: Segment, failure: Failure) -> SegmentReport:
     return SegmentReport(trial=segment.trial, epoch=0, failure=failure)

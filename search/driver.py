@@ -9,24 +9,48 @@ import queue
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from search.cluster import start_cluster
-from search.dispatch import Dispatcher
+from search.cluster import RunningCluster, start_cluster
+from search.dispatch import Dispatcher, Ended, quarantined_keys
 from search.display import Display, make_display
-from search.loop import Ask, Asked, Event, Finish, Interrupted, Limits, Loop, Submit, Tell, Tick, Told
+from search.halving import Ladder
+from search.loop import (
+    Ask,
+    Asked,
+    AtRungs,
+    Event,
+    Finish,
+    Interrupted,
+    Loop,
+    Record,
+    Recorded,
+    Reported,
+    Submit,
+    Tell,
+    Tick,
+    Told,
+)
+from search.ordering import InOrder
 from search.preflight import package_versions, preflight, prepare_data
 from search.results import StudyReport, report
-from studies.configuration import Configuration
+from search.slots import Slots
+from search.status import StoredStatus
+from search.stopping import Limits
 from studies.data import Prepared
+from studies.errors import ClusterLostError
 from studies.facts import facts_of
-from studies.store import AskedTrial, StudyStore, open_store
+from studies.pruners import asks_optuna
+from studies.records import Failure
+from studies.store import StudyStore, open_store
+from studies.study import Pruner, Study
 from studies.study_file import StudyFile, read_study_file
+from studies.trial_record import TrialRecord
 from workers import process
 from workers.checkpoints import Checkpoints
 from workers.task import Segment
@@ -61,10 +85,10 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
         store = stack.enter_context(
             open_store(file, prepared.split.content_hash, facts, package_versions(), fresh=fresh)
         )
-        cluster = stack.enter_context(start_cluster(file.study.cluster))
+        cluster = stack.enter_context(start_cluster(file.study.cluster, file.space.frameworks))
         if fresh:
             _checkpoints(file).clear()
-        _Search(file, prepared, store, display).run(cluster.client, cluster.slots)
+        _Search(file, prepared, store, display, cluster).run()
     return report(path)
 
 
@@ -76,77 +100,161 @@ class _Search:
     prepared: Prepared
     store: StudyStore
     display: Display
+    cluster: RunningCluster
 
-    def run(self, client: Any, slots: int) -> None:
-        """From the first event to the last."""
+    def __post_init__(self) -> None:
         study = self.file.study
-        limits = Limits(slots, study.trial_limit, study.timeout, study.target)
-        loop = Loop(limits, started=time.monotonic())
-        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        dispatcher = Dispatcher(client, events.put)
+        self.events: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
+        ended = self.store.ended()
+        self.loop = Loop(
+            limits=limits_of(study),
+            # In logical order a search is as wide as the file says, whatever the cluster has.
+            slots=Slots(study.width) if study.reproducible else self.cluster.slots,
+            started=time.monotonic(),
+            ladder=ladder_of(study.pruner),
+            at_rungs=at_rungs(study.pruner),
+            searched=self.store.begin(),
+        )
+        self.order = InOrder() if study.reproducible else None
+        self.dispatcher = Dispatcher(
+            self.cluster, study.retry, self.events.put, quarantined_keys(_failures_by_key(ended))
+        )
+        self.status = StoredStatus(self.store, self.cluster)
+        self.looked = 0.0
+        self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
+
+    def run(self) -> None:
+        """From the first event to the last."""
         process.go_on()
-        self.store.begin()
-        with _interrupts_to(events):
-            ended = [record for record in self.store.records() if record.state != "running"]
-            actions = deque(loop.start(ended, self.store.unfinished(), time.monotonic()))
+        with _interrupts_to(self.events):
             while True:
-                while actions:
-                    action = actions.popleft()
+                while self.actions:
+                    action = self.actions.popleft()
                     if isinstance(action, Finish):
                         self._finish(action)
                         return
-                    # Answered here and not through the queue, where an interrupt could be ahead of it: what
-                    # is in storage would be unknown to the loop when it stops.
-                    answer = self._do(action, dispatcher)
-                    if answer is not None:
-                        actions.extend(loop.handle(answer, time.monotonic()))
-                self.display.update(loop, time.monotonic())
-                actions.extend(loop.handle(_next_event(events), time.monotonic()))
+                    self._do(action)
+                self.display.update(self.loop, time.monotonic())
+                self._hear(_next_event(self.events))
 
-    def _do(self, action: Ask | Submit | Tell, dispatcher: Dispatcher) -> Asked | Told | None:
-        if isinstance(action, Ask):
-            return Asked(self.store.ask())
-        if isinstance(action, Submit):
-            dispatcher.submit(self._segment(action.trial))
-            return None
-        record = self.store.tell(action.report)
-        dispatcher.release(action.report.trial)
-        _checkpoints(self.file).remove(action.report.trial)
-        self.display.trial_told(record)
-        return Told(record)
+    def _hear(self, event: Event | Ended) -> None:
+        """Tell the loop what happened."""
+        if isinstance(event, Ended):
+            outcome = self.dispatcher.ended(event)
+            if outcome is not None:
+                self._pass_on(outcome)
+        else:
+            self._pass_on(event)
+        self._look_around(time.monotonic())
 
-    def _segment(self, trial: AskedTrial) -> Segment:
-        study = self.file.study
+    def _look_around(self, now: float) -> None:
+        """See whether something hangs, and say what runs; a few times a second."""
+        if now < self.looked + TICK_SECONDS:
+            return
+        self.looked = now
+        for found in self.dispatcher.watch():
+            self._pass_on(found)
+        for _ in range(self.status.keep(self.loop, now)):
+            self._pass_on(Interrupted())
+
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Reported) and self.order is not None:
+            for report in self.order.arrived(event.report):
+                self._handle(Reported(report))
+        else:
+            self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        self.actions.extend(self.loop.handle(event, time.monotonic()))
+
+    def _do(self, action: Ask | Submit | Record | Tell) -> None:
+        # Answered here and not through the queue, where an interrupt could be ahead of it: what is in storage
+        # would be unknown to the loop when it stops.
+        match action:
+            case Ask(place):
+                self._handle(Asked(self.store.ask(place)))
+            case Submit():
+                self._submit(action)
+            case Record(report):
+                self._handle(Recorded(report.trial, *self.store.record(report)))
+            case Tell(report, pruned):
+                record = self.store.tell(report, pruned=pruned)
+                self.checkpoints.remove(report.trial)
+                self.display.trial_told(record)
+                self._handle(Told(record))
+
+    def _submit(self, action: Submit) -> None:
+        if action.goes_on:
+            self.store.begin_segment(action.trial.number, action.rung, action.place)
+        if self.order is not None:
+            self.order.submitted(action.trial.number)
+        refused = self.dispatcher.submit(self._segment(action))
+        if refused is not None:
+            self.events.put(Reported(refused))
+
+    def _segment(self, action: Submit) -> Segment:
+        study, trial = self.file.study, action.trial
         return Segment(
             study=study.name,
             trial=trial.number,
             configuration=trial.configuration,
             seed=trial.seed,
-            rungs=rungs_of(trial.configuration),
+            rungs=self.loop.rungs(trial.number, trial.configuration.epochs),
+            until=action.rung,
             hidden=tuple(study.model.hidden),
             metric=study.objective.metric,
             split=str(self.prepared.directory),
-            checkpoints=str(_checkpoints(self.file).directory),
+            checkpoints=str(self.checkpoints.directory),
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
         )
 
     def _finish(self, action: Finish) -> None:
+        self.status.keep(self.loop, time.monotonic(), last=True)
         self.store.end(action.reason)
         if action.abandoned:
             process.stop_all()
             names = ", ".join(str(number) for number in action.abandoned)
-            self.display.note(f"trials {names} will be run again by the next launch")
+            self.display.note(f"trials {names} go on with the next launch")
+        if self.loop.lost:
+            raise ClusterLostError(
+                f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
+            )
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Where the study's trials keep their states."""
+        return _checkpoints(self.file)
 
 
-def rungs_of(configuration: Configuration) -> tuple[int, ...]:
-    """The epochs at which a trial's validation rows are scored: 1, 3, 9, 27, 81 … and its last."""
-    rungs = []
-    rung = 1
-    while rung < configuration.epochs:
-        rungs.append(rung)
-        rung *= 3
-    return (*rungs, configuration.epochs)
+def limits_of(study: Study) -> Limits:
+    """When a study's search stops asking."""
+    return Limits(
+        trials=study.trial_limit,
+        timeout=study.timeout,
+        target=study.target,
+        patience=study.patience,
+        regret=study.regret,
+        give_up=study.retry.give_up,
+    )
+
+
+def ladder_of(pruner: Pruner) -> Ladder:
+    """The rungs of a study."""
+    return Ladder(pruner.min_epochs, pruner.reduction_factor, pruner.brackets)
+
+
+def at_rungs(pruner: Pruner) -> AtRungs:
+    """What trials do at a rung."""
+    if pruner.kind == "asha":
+        return "wait"
+    return "asked" if asks_optuna(pruner) else "pass"
+
+
+def _failures_by_key(records: Sequence[TrialRecord]) -> Iterator[tuple[str, Failure | None]]:
+    for record in records:
+        if record.configuration is not None and record.report is not None:
+            yield record.configuration.key(), record.report.failure
 
 
 def _prepare(file: StudyFile, display: Display) -> Prepared:
@@ -162,7 +270,7 @@ def _checkpoints(file: StudyFile) -> Checkpoints:
     return Checkpoints(file.work_directory / "checkpoints" / file.study.name)
 
 
-def _next_event(events: queue.SimpleQueue[Event]) -> Event:
+def _next_event(events: queue.SimpleQueue[Event | Ended]) -> Event | Ended:
     try:
         return events.get(timeout=TICK_SECONDS)
     except queue.Empty:
@@ -170,7 +278,7 @@ def _next_event(events: queue.SimpleQueue[Event]) -> Event:
 
 
 @contextmanager
-def _interrupts_to(events: queue.SimpleQueue[Event]) -> Iterator[None]:
+def _interrupts_to(events: queue.SimpleQueue[Event | Ended]) -> Iterator[None]:
     """Ctrl-C and SIGTERM become events, so that nothing is cut in the middle of a write."""
 
     def interrupted(_signal: int, _frame: FrameType | None) -> None:

@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.loop import Loop, Running
+from search.loop import Loop, LoopTrial
 from search.results import FailedTrials, failures_of
 from search.tables import configuration_text, count_of, indented, inset, one_line, outcome
 
@@ -26,7 +26,7 @@ def live_view(loop: Loop, now: float, title: str, *, told_here: int, height: int
         height: lines of the terminal; running and ended trials that don't fit are counted instead.
     """
     room = max(2, height - _FIXED_LINES)
-    running = sorted(loop.running.values(), key=lambda one: one.since)
+    running = sorted(loop.running, key=lambda one: one.since)
     for_running = min(len(running), max(1, room - 3)) or 1
     return Group(
         *_progress(loop, now, title, told_here),
@@ -100,14 +100,14 @@ def _best(loop: Loop) -> list[RenderableType]:
     ]
 
 
-def _running(running: list[Running], now: float, most: int) -> list[RenderableType]:
+def _running(running: list[LoopTrial], now: float, most: int) -> list[RenderableType]:
     title = Text(f"Running: {len(running)}", style="bold")
     table = _rows()
     for one in running[:most]:
         table.add_row(
-            Text(str(one.trial.number)),
+            Text(str(one.number)),
             Text(duration_text(now - one.since)),
-            Text(configuration_text(one.trial.configuration)),
+            Text(configuration_text(one.asked.configuration)),
         )
     if len(running) > most:
         title.append(f", the {most} longest", style="dim")

@@ -1,41 +1,69 @@
 """The search loop's bookkeeping: events in, actions out.
 
 Nothing here knows Dask, storage, a clock or a model. :class:`Loop` is told what happened and when, and says
-what to do next; :mod:`search.driver` does it. A trial is in exactly one place at a time::
+what to do next; :mod:`search.driver` does it. A trial is in exactly one phase at a time::
 
-    Ask → Asked → Submit → Reported → Tell
+    Ask → READY → RUNNING → RECORDING → PAUSED → RUNNING … → TELLING → told
+                     └── failed, or at its last epoch ──────────┘
+
+A free slot is given first to a trial that is ready, then to one that waits at a rung and may go on, and only
+then to a new one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
 
+from search.halving import Halving, Ladder
+from search.slots import Slots
+from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits, Progress, reason_to_stop
 from studies.records import SegmentReport
-from studies.store import AskedTrial
+from studies.store import AskedTrial, UnfinishedTrial
 from studies.trial_record import TrialRecord
 
-INTERRUPTED = "interrupted"
-"""Why a search ended that was asked to stop, and finished what ran."""
+READY_A_SLOT = 2
+"""Trials a slot that may wait for one of their kind: a Spark trial that was drawn while Spark's slots are
+taken must not keep another trial from a free slot, and not all trials that are drawn may pile up so."""
 
-STOPPED_AT_ONCE = "interrupted twice"
-"""Why a search ended that was asked to stop at once; what ran is run again by the next launch."""
+AtRungs = Literal["pass", "wait", "asked"]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """When a search ends, and how many trials it runs at once.
+class Phase(Enum):
+    """Where a trial is that has not ended."""
+
+    READY = "ready"
+    RUNNING = "running"
+    RECORDING = "recording"
+    PAUSED = "paused"
+    TELLING = "telling"
+
+
+@dataclass(slots=True)
+class LoopTrial:
+    """A trial that has not ended.
 
     Attributes:
-        slots: trials in flight at most.
-        trials: trials told in all, over every launch; ``None`` for no limit.
-        timeout: seconds after the start at which asking stops.
-        target: score at which asking stops.
+        asked: what is trained.
+        phase: where it is.
+        rung: epochs after which its segment ends that is next, or runs; those that it has, while it is
+            paused.
+        since: reading of the driver's clock, in seconds, when its segment was submitted.
+        report: of its last segment.
     """
 
-    slots: int
-    trials: int | None = None
-    timeout: float | None = None
-    target: float | None = None
+    asked: AskedTrial
+    phase: Phase
+    rung: int
+    since: float = 0.0
+    report: SegmentReport | None = None
+
+    @property
+    def number(self) -> int:
+        """The trial's."""
+        return self.asked.number
 
 
 @dataclass(frozen=True)
@@ -47,9 +75,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reported:
-    """A submitted trial ended, well or not."""
+    """A submitted segment ended, well or not."""
 
     report: SegmentReport
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A trial's score at a rung is in storage; ``stop`` is what Optuna's pruner says, where one is used."""
+
+    trial: int
+    score: float
+    stop: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +98,28 @@ class Told:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """Somebody pressed Ctrl-C, or sent SIGTERM."""
+    """Somebody pressed Ctrl-C, sent SIGTERM, or asked for the end with `search stop`."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The cluster can't be used any more, for this reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The cluster has other slots than before."""
+
+    slots: Slots
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What the best score could still gain, see :mod:`search.regret`."""
+
+    regret: float
 
 
 @dataclass(frozen=True)
@@ -69,45 +127,56 @@ class Tick:
     """Time went by."""
 
 
-Event = Asked | Reported | Told | Interrupted | Tick
+Event = Asked | Reported | Recorded | Told | Interrupted | Lost | Resized | Estimated | Tick
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Draw a trial, store it, and answer with :class:`Asked`."""
+    """Draw a trial, store it as the ``place``-th segment of the search, and answer with :class:`Asked`."""
+
+    place: int
 
 
 @dataclass(frozen=True)
 class Submit:
-    """Run a trial on the cluster; :class:`Reported` follows."""
+    """Run a trial's segment up to ``rung`` on the cluster; :class:`Reported` follows.
+
+    ``place`` counts the segments of a study, over every launch, in the order in which they were decided on.
+    ``goes_on`` says that the trial was paused, or is taken up again.
+    """
 
     trial: AskedTrial
+    rung: int
+    place: int
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
-class Tell:
-    """Store a trial's end, and answer with :class:`Told`."""
+class Record:
+    """Store a trial's score at a rung, and answer with :class:`Recorded`."""
 
     report: SegmentReport
 
 
 @dataclass(frozen=True)
+class Tell:
+    """Store a trial's end, and answer with :class:`Told`; ``pruned`` where it was stopped before its last
+    epoch.
+    """
+
+    report: SegmentReport
+    pruned: bool = False
+
+
+@dataclass(frozen=True)
 class Finish:
-    """Nothing is left to do. ``abandoned`` are trials that still run and stay in storage as running."""
+    """Nothing is left to do. ``abandoned`` are trials that stay in storage as running."""
 
     reason: str
     abandoned: tuple[int, ...] = ()
 
 
-Action = Ask | Submit | Tell | Finish
-
-
-@dataclass(frozen=True)
-class Running:
-    """A trial in flight, since a reading of the driver's clock in seconds."""
-
-    trial: AskedTrial
-    since: float
+Action = Ask | Submit | Record | Tell | Finish
 
 
 @dataclass
@@ -115,111 +184,301 @@ class Loop:
     """Decides what a search does next.
 
     Attributes:
-        limits: when it ends.
+        limits: when it stops asking.
+        slots: segments at once.
         started: the clock's reading when it began, in seconds.
-        running: trials in flight by number.
-        told: trials whose end is in storage, from earlier launches too.
-        best: the best complete trial so far.
+        ladder: the rungs.
+        at_rungs: what happens at one: trials ``pass`` all of them in one segment, ``wait`` there to be
+            promoted, or are ``asked`` about, of Optuna's pruner.
+        searched: seconds of earlier launches.
+        told: trials whose end is in storage, from earlier launches too, in the order of their ends.
+        progress: what these say.
         stopping: why nothing more is asked for; empty while the search goes on.
+        lost: whether it ended because the cluster can't be used any more.
     """
 
     limits: Limits
+    slots: Slots
     started: float
-    running: dict[int, Running] = field(default_factory=dict)
+    ladder: Ladder = field(default_factory=Ladder)
+    at_rungs: AtRungs = "pass"
+    searched: float = 0.0
     told: list[TrialRecord] = field(default_factory=list)
-    best: TrialRecord | None = None
+    progress: Progress = field(default_factory=Progress)
     stopping: str = ""
-    _asking: int = 0
-    _telling: int = 0
-    _recovered: list[AskedTrial] = field(default_factory=list)
+    lost: bool = False
+    _active: dict[int, LoopTrial] = field(default_factory=dict)
+    _phases: dict[Phase, dict[int, LoopTrial]] = field(default_factory=lambda: {phase: {} for phase in Phase})
+    _exhausted: str = ""
+    _asking: bool = False
+    _regret: float | None = None
+    _next_place: int = 0
     _finished: bool = False
+    _halving: Halving = field(init=False)
 
-    def start(self, told: list[TrialRecord], unfinished: list[AskedTrial], now: float) -> list[Action]:
-        """Begin with what earlier launches left: trials that ended, and trials to be run again."""
+    def __post_init__(self) -> None:
+        self._halving = Halving(self.ladder, self.limits.trials)
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best complete trial so far."""
+        return self.progress.best
+
+    @property
+    def running(self) -> list[LoopTrial]:
+        """Trials with a segment on the cluster."""
+        return list(self._phases[Phase.RUNNING].values())
+
+    @property
+    def paused(self) -> list[LoopTrial]:
+        """Trials that wait at a rung."""
+        return list(self._phases[Phase.PAUSED].values())
+
+    def seconds(self, now: float) -> float:
+        """How long the study has been searched for, over every launch."""
+        return self.searched + now - self.started
+
+    def start(
+        self, told: Sequence[TrialRecord], unfinished: Sequence[UnfinishedTrial], now: float
+    ) -> list[Action]:
+        """Begin with what earlier launches left.
+
+        Args:
+            told: trials that ended, in the order in which they did.
+            unfinished: trials that did not, in the order in which their segments were decided on.
+            now: the clock's reading.
+        """
         for record in told:
             self._keep(record)
-        self._recovered = list(unfinished)
-        return self._next(now)
+            if record.configuration is not None:
+                self._reached(record.number, record.configuration.epochs, record.rung_scores)
+        actions = [action for left in unfinished for action in self._take_up(left)]
+        self._next_place = max((left.place + 1 for left in unfinished), default=0)
+        return [*actions, *self._prune_hopeless(), *self._next(now)]
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """What to do after an event."""
-        if isinstance(event, Asked):
-            return self._asked(event, now)
-        if isinstance(event, Reported):
-            return self._reported(event, now)
-        if isinstance(event, Told):
-            self._telling -= 1
-            self._keep(event.record)
-        if isinstance(event, Interrupted):
-            return self._interrupted(now)
+        match event:
+            case Reported(report):
+                # What is next depends on what storage answers to this.
+                return self._reported(report)
+            case Recorded():
+                return [*self._recorded(event), *self._next(now)]
+            case Interrupted():
+                return self._interrupted(now)
+            case Lost(reason):
+                self.lost = True
+                return self._abandon(reason)
+            case Asked(trial):
+                self._asked(trial)
+            case Told(record):
+                self._remove(record.number)
+                self._keep(record)
+            case Resized(slots):
+                self.slots = slots
+            case Estimated(regret):
+                self._regret = regret
+            case Tick():
+                pass
         return self._next(now)
 
-    def _asked(self, event: Asked, now: float) -> list[Action]:
-        self._asking -= 1
-        if event.trial is None:
-            self.stopping = self.stopping or "every configuration of the grid was tried"
-            return self._next(now)
-        return [self._submit(event.trial, now), *self._next(now)]
+    def rungs(self, number: int, epochs: int) -> tuple[int, ...]:
+        """The epochs after which a trial's score is looked at; the last is its end."""
+        return self.ladder.rungs(epochs, self.ladder.bracket(number))
 
-    def _reported(self, event: Reported, now: float) -> list[Action]:
-        if self.running.pop(event.report.trial, None) is None:
+    # Events
+
+    def _asked(self, asked: AskedTrial | None) -> None:
+        self._asking = False
+        if asked is None:
+            self._exhausted = "every configuration of the grid was tried"
+        else:
+            self._add(LoopTrial(asked, Phase.READY, self._rung_after(asked, 0)))
+
+    def _reported(self, report: SegmentReport) -> list[Action]:
+        trial = self._phases[Phase.RUNNING].get(report.trial)
+        if trial is None:
             return []
-        self._telling += 1
-        return [Tell(event.report), *self._next(now)]
+        trial.report = report
+        return [self._store(trial, report)]
+
+    def _store(self, trial: LoopTrial, report: SegmentReport) -> Record | Tell:
+        if report.finished or report.failure is not None:
+            self._move(trial, Phase.TELLING)
+            return Tell(report)
+        self._move(trial, Phase.RECORDING)
+        return Record(report)
+
+    def _recorded(self, event: Recorded) -> list[Action]:
+        trial = self._active[event.trial]
+        epoch = trial.report.epoch if trial.report else 0
+        if event.stop:
+            return [self._prune(trial)]
+        if self.at_rungs != "wait":
+            trial.rung = self._rung_after(trial.asked, epoch)
+            self._move(trial, Phase.READY)
+            return []
+        trial.rung = epoch
+        self._move(trial, Phase.PAUSED)
+        self._halving.reached(trial.number, epoch, event.score, waits=True)
+        return self._prune_hopeless()
 
     def _interrupted(self, now: float) -> list[Action]:
         if self.stopping == INTERRUPTED:
-            self._finished = True
-            return [Finish(STOPPED_AT_ONCE, tuple(sorted(self.running)))]
+            return self._abandon(STOPPED_AT_ONCE)
         self.stopping = INTERRUPTED
         return self._next(now)
+
+    def _abandon(self, reason: str) -> list[Action]:
+        if self._finished:
+            return []
+        self._finished = True
+        return [Finish(reason, tuple(sorted(self._active)))]
+
+    # Decisions
 
     def _next(self, now: float) -> list[Action]:
         """Fill the free slots, or finish."""
         if self._finished:
             return []
-        self._decide_to_stop(now)
-        actions: list[Action] = []
-        while self._free() and self._recovered:
-            # Trials that are in storage already are run even when no new one may be asked for.
-            if self.stopping == INTERRUPTED:
-                break
-            actions.append(self._submit(self._recovered.pop(0), now))
-        while not self.stopping and self._free() and self._wanted():
-            self._asking += 1
-            actions.append(Ask())
-        if self.stopping and not (self.running or self._asking or self._telling):
-            self._finished = True
-            left = tuple(trial.number for trial in self._recovered)
-            actions.append(Finish(self.stopping, left))
+        if not self.stopping:
+            seconds = self.seconds(now)
+            self.stopping = reason_to_stop(self.limits, self.progress, seconds, self._regret)
+        actions: list[Action] = [*self._submissions(now)]
+        if self._may_ask():
+            # One at a time: what is drawn next depends on what was drawn before.
+            self._asking = True
+            actions.append(Ask(self._next_place))
+        elif self._is_idle():
+            actions += self._ending()
         return actions
 
-    def _decide_to_stop(self, now: float) -> None:
-        if self.stopping:
+    def _submissions(self, now: float) -> Iterator[Submit]:
+        """Segments for the free slots: of trials that are ready, then of those that may be promoted."""
+        if self.stopping == INTERRUPTED:
             return
-        limits = self.limits
-        if limits.trials is not None and len(self.told) >= limits.trials:
-            self.stopping = f"{limits.trials} trials are done"
-        elif limits.timeout is not None and now - self.started >= limits.timeout:
-            self.stopping = f"{limits.timeout:g} s are over"
-        elif limits.target is not None and self.best is not None and (self.best.value or 0) >= limits.target:
-            self.stopping = f"the target {limits.target:g} is reached"
+        free = self._free()
+        for trial in list(self._phases[Phase.READY].values()):
+            if free[self._kind(trial)] > 0:
+                yield self._submit(trial, trial.rung, free, now)
+        if self.stopping or not _any(free):
+            return
+        for number in list(self._halving.promotable()):
+            trial = self._active[number]
+            if free[self._kind(trial)] > 0:
+                self._halving.left(number)
+                yield self._submit(trial, self._rung_after(trial.asked, trial.rung), free, now)
 
-    def _submit(self, trial: AskedTrial, now: float) -> Submit:
-        self.running[trial.number] = Running(trial, now)
-        return Submit(trial)
+    def _submit(self, trial: LoopTrial, rung: int, free: dict[str, int], now: float) -> Submit:
+        free[self._kind(trial)] -= 1
+        trial.rung, trial.since = rung, now
+        self._move(trial, Phase.RUNNING)
+        place = self._next_place
+        self._next_place += 1
+        return Submit(trial.asked, rung, place, goes_on=trial.report is not None)
+
+    def _may_ask(self) -> bool:
+        if (
+            self._asking
+            or self.stopping
+            or self._exhausted
+            or not any(count > 0 for count in self._free().values())
+        ):
+            return False
+        if len(self._phases[Phase.READY]) >= READY_A_SLOT * self.slots.total:
+            return False
+        limit = self.limits.trials
+        return limit is None or len(self.told) + len(self._active) < limit
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is on its way, and nothing more will be begun."""
+        under_way = {phase for phase, trials in self._phases.items() if trials} - {Phase.PAUSED}
+        if self.stopping == INTERRUPTED:
+            under_way -= {Phase.READY}
+        return not (self._asking or under_way)
+
+    def _ending(self) -> list[Action]:
+        if self.stopping == INTERRUPTED:
+            return self._abandon(INTERRUPTED)
+        if self._phases[Phase.PAUSED]:
+            return [self._prune(trial) for trial in self.paused]
+        reason = self.stopping or self._exhausted
+        return self._abandon(reason) if reason else []
+
+    def _prune(self, trial: LoopTrial) -> Tell:
+        if trial.report is None:
+            raise RuntimeError(f"trial {trial.number} is to be pruned without a report")
+        self._halving.left(trial.number)
+        self._move(trial, Phase.TELLING)
+        return Tell(trial.report, pruned=True)
+
+    def _prune_hopeless(self) -> list[Action]:
+        """End the trials that wait in vain, so that their checkpoints can go."""
+        return [self._prune(self._active[number]) for number in self._halving.take_hopeless()]
+
+    # State
+
+    def _take_up(self, left: UnfinishedTrial) -> list[Action]:
+        """A trial of an earlier launch: what it did is stored, it waits, or its segment is run again."""
+        report, asked = left.report, left.asked
+        epoch = report.epoch if report else 0
+        trial = LoopTrial(asked, Phase.READY, left.rung or self._rung_after(asked, epoch), report=report)
+        self._add(trial)
+        stored_alone = report is not None and left.rung is None
+        waits = stored_alone and self.at_rungs == "wait" and not (report and report.finished)
+        self._reached(
+            asked.number, asked.configuration.epochs, left.rung_scores, waits_at=epoch if waits else None
+        )
+        if waits:
+            trial.rung = epoch
+            self._move(trial, Phase.PAUSED)
+        elif report is not None and stored_alone:
+            return [self._store(trial, report)]
+        return []
+
+    def _reached(
+        self, number: int, epochs: int, scores: Mapping[int, float], waits_at: int | None = None
+    ) -> None:
+        """The rungs that a trial of an earlier launch has passed, and the one that it waits at."""
+        if self.at_rungs != "wait":
+            return
+        for rung in self.rungs(number, epochs)[:-1]:
+            if rung in scores:
+                self._halving.reached(number, rung, scores[rung], waits=rung == waits_at)
+
+    def _rung_after(self, asked: AskedTrial, epoch: int) -> int:
+        """Where a trial's segment ends that begins after ``epoch`` epochs."""
+        epochs = asked.configuration.epochs
+        if self.at_rungs == "pass":
+            return epochs
+        return next((rung for rung in self.rungs(asked.number, epochs) if rung > epoch), epochs)
 
     def _keep(self, record: TrialRecord) -> None:
         self.told.append(record)
-        if record.value is not None and (
-            self.best is None or self.best.value is None or record.value > self.best.value
-        ):
-            self.best = record
+        self.progress = self.progress.after(record)
 
-    def _free(self) -> bool:
-        return len(self.running) + self._asking < self.limits.slots
+    def _add(self, trial: LoopTrial) -> None:
+        self._active[trial.number] = self._phases[trial.phase][trial.number] = trial
 
-    def _wanted(self) -> bool:
-        limit = self.limits.trials
-        under_way = len(self.running) + self._asking + self._telling
-        return limit is None or len(self.told) + under_way < limit
+    def _move(self, trial: LoopTrial, phase: Phase) -> None:
+        del self._phases[trial.phase][trial.number]
+        trial.phase = phase
+        self._phases[phase][trial.number] = trial
+
+    def _remove(self, number: int) -> None:
+        trial = self._active.pop(number)
+        del self._phases[trial.phase][number]
+
+    def _kind(self, trial: LoopTrial) -> str:
+        return self.slots.kind(trial.asked.configuration.framework)
+
+    def _free(self) -> dict[str, int]:
+        """Free slots by kind; fewer than none where a cluster has shrunk."""
+        free = dict(self.slots.by_kind)
+        for trial in self._phases[Phase.RUNNING].values():
+            free[self._kind(trial)] -= 1
+        return free
+
+
+def _any(free: Mapping[str, int]) -> bool:
+    return any(count > 0 for count in free.values())

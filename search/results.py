@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.importance import Importance, importance
-from search.loop import INTERRUPTED, STOPPED_AT_ONCE
+from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.records import Scores

@@ -57,8 +57,13 @@ def configuration_text(configuration: Configuration | None) -> str:
 
 
 def outcome(record: TrialRecord) -> str:
-    """A trial's validation score, or that it has none."""
-    return "failed" if record.value is None else f"{record.value:.3f}"
+    """A trial's validation score, how far it came where it was stopped early, or that it failed."""
+    if record.value is not None:
+        return f"{record.value:.3f}"
+    if record.state == "pruned" and record.rung_scores:
+        epoch = max(record.rung_scores)
+        return f"{record.rung_scores[epoch]:.3f} at {epoch}"
+    return "failed"
 
 
 def inset(content: RenderableType, steps: int = 1) -> Padding:

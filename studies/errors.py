@@ -9,7 +9,8 @@
     │   ├── StorageError        the study's storage can't be opened, is in use, or holds another study
     │   │   └── NotStoredError  the storage is fine, and holds no such study
     │   └── MachineError        this machine lacks something that the study needs (Java, an extra, a slot)
-    └── StudyFailedError        the study ran and no trial finished, exit code 1
+    ├── StudyFailedError        the study ran and no trial finished, exit code 1
+    └── ClusterLostError        the cluster went away while the study ran, exit code 1
 
 A trial that fails is not an exception but a value: :class:`studies.records.Failure`.
 """
@@ -81,6 +82,10 @@ class MachineError(UserError):
 
 class StudyFailedError(SearchError):
     """The study ran, and not one trial finished."""
+
+
+class ClusterLostError(SearchError):
+    """The cluster went away while the study ran."""
 
 
 def nearest(found: str, known: Iterable[str]) -> str:

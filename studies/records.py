@@ -93,12 +93,16 @@ class Failure:
 class SegmentReport:
     """What one segment of a trial returns to the driver.
 
-    ``curve`` and ``ledger`` are those of the whole trial so far. Either ``failure`` is set, or ``scores``
-    holds the scores on each of :data:`ROW_SETS` after ``epoch`` epochs.
+    ``curve`` is that of the whole trial so far, ``ledger`` that of all its segments once the driver has added
+    them up. Either ``failure`` is set, or ``scores`` holds the scores after ``epoch`` epochs: those on the
+    validation rows, and where the trial is ``finished`` those on all of :data:`ROW_SETS`. ``attempts`` counts
+    how often its segments were run in all, retries among them.
     """
 
     trial: int
     epoch: int
+    finished: bool = True
+    attempts: int = 1
     curve: tuple[CurvePoint, ...] = ()
     scores: Mapping[str, Scores] = field(default_factory=dict)
     ledger: TimeLedger = TimeLedger()
@@ -130,3 +134,14 @@ class SegmentReport:
         """The same report, with all that the driver waited for it beyond its own work booked as queued."""
         work = self.ledger.setup + self.ledger.train + self.ledger.score
         return replace(self, ledger=replace(self.ledger, queued=max(0.0, seconds - work)))
+
+    def following(self, earlier: SegmentReport | None) -> SegmentReport:
+        """The same report, with the seconds and the attempts of the trial's earlier segments added."""
+        if earlier is None:
+            return self
+        attempts = self.attempts + earlier.attempts
+        return replace(self, ledger=self.ledger + earlier.ledger, attempts=attempts)
+
+    def score(self, metric: str) -> float | None:
+        """One of the scores on the validation rows; ``None`` for a failure."""
+        return None if self.failure else float(getattr(self.scores["validation"], metric))

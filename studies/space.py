@@ -125,6 +125,12 @@ class SearchSpace:
             total += math.prod(len(values or ()) for values in counts)
         return total
 
+    @property
+    def most_epochs(self) -> int:
+        """The most epochs that a configuration can have."""
+        found = [self._parameters[framework, "epochs"].distribution for framework in self.frameworks]
+        return max(int(_highest(distribution)) for distribution in found)
+
     def parameters(self) -> dict[str, Distribution]:
         """The distributions by the names that Optuna knows, without fixed ones and unused ones."""
         found: dict[str, Distribution] = {"framework": self.framework}
@@ -246,6 +252,12 @@ class SearchSpace:
                 where=f"{self._where}: {where}",
                 remedy=f"leave {name} out of this configuration",
             )
+
+
+def _highest(distribution: Distribution) -> Value:
+    if isinstance(distribution, Range):
+        return distribution.high
+    return max(distribution.values() or ())
 
 
 def _default(study: Study, name: str, framework: str) -> Distribution:

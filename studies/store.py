@@ -1,7 +1,12 @@
 """A study in its storage, as its driver writes it; :mod:`studies.stored_study` is how everybody reads it.
 
-In storage a trial is an ordinary Optuna trial with two user attributes: ``configuration`` (with the seed),
-written before it is submitted, and ``result``, written just before it is told.
+In storage a trial is an ordinary Optuna trial with these user attributes:
+
+- ``configuration``, with the seed and the place of its first segment, written before it is submitted;
+- ``segment``, the rung and the place of a later segment, written before that is submitted;
+- ``result``, the last segment's report, written after its scores and before the trial is told.
+
+So a driver that is killed at any moment leaves a state that the next one goes on from.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
@@ -22,11 +27,13 @@ from studies.errors import StorageError
 from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.identity import differences, identity_of
+from studies.pruners import asks_optuna, make_pruner
 from studies.records import Failure, SegmentReport
 from studies.samplers import make_sampler
+from studies.sole_writer import SoleWriterStorage
 from studies.storage import Location, check_directory, locate, mend_journal, open_storage
 from studies.study_file import StudyFile
-from studies.trial_record import TrialRecord, configuration_of, record_of, records_of
+from studies.trial_record import TrialRecord, configuration_of, record_of, records_of, rung_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -40,12 +47,39 @@ class AskedTrial:
     seed: int
 
 
-class StudyStore:
-    """The driver's side of the storage. There is one a study at a time, held by :func:`open_store`."""
+@dataclass(frozen=True)
+class UnfinishedTrial:
+    """A trial that an earlier launch left without an end.
 
-    def __init__(self, file: StudyFile, study: optuna.Study) -> None:
+    Attributes:
+        asked: the trial.
+        place: place of its last segment among all of the study.
+        rung: where that segment ends, if it was begun and has not reported; ``None`` where it was not, or
+            has.
+        report: of the segment before.
+        rung_scores: validation scores on the way, by epoch.
+    """
+
+    asked: AskedTrial
+    place: int
+    rung: int | None = None
+    report: SegmentReport | None = None
+    rung_scores: Mapping[int, float] = field(default_factory=dict)
+
+
+class StudyStore:
+    """The driver's side of the storage. There is one a study at a time, held by :func:`open_store`.
+
+    Args:
+        file: the study file.
+        study: Optuna's, on a storage that this process alone writes.
+        memory: that storage.
+    """
+
+    def __init__(self, file: StudyFile, study: optuna.Study, memory: SoleWriterStorage) -> None:
         self._file = file
         self._study = study
+        self._memory = memory
         self._metric = file.study.objective.metric
         self._open: dict[int, Trial] = {}
         self._keys: Counter[str] = Counter()
@@ -56,40 +90,101 @@ class StudyStore:
         self._enqueue(trials)
         self._grid = self._remaining_grid(trials) if file.study.sampler.kind == "grid" else None
 
-    def unfinished(self) -> list[AskedTrial]:
-        """Trials that a dead driver left running, to be run again under their own numbers."""
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [self._take_up(trial) for trial in running]
+    def ended(self) -> list[TrialRecord]:
+        """Trials that ended, in the order in which they did."""
+        ended = (record for record in self.records() if record.state != "running")
+        return sorted(ended, key=lambda record: (str(record.completed), record.number))
 
-    def ask(self) -> AskedTrial | None:
-        """Draw the next trial and write it; ``None`` where a grid has no configuration left."""
+    def unfinished(self) -> list[UnfinishedTrial]:
+        """Trials that an earlier driver left without an end, in the order of their last segments' places."""
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        left = [self._take_up(trial) for trial in running if "configuration" in trial.user_attrs]
+        after = max((trial.place + 1 for trial in left), default=0)
+        # The driver died while drawing: what it had drawn is kept, the rest is drawn now.
+        drawn = [trial for trial in running if "configuration" not in trial.user_attrs]
+        left += [
+            UnfinishedTrial(self._settle(Trial(self._study, trial._trial_id), place), place)
+            for place, trial in enumerate(drawn, start=after)
+        ]
+        for trial in left:
+            if trial.report is not None and trial.rung is None and trial.rung_scores:
+                self._memory.pause(self._open[trial.asked.number]._trial_id)
+        return sorted(left, key=lambda trial: (trial.place, trial.asked.number))
+
+    def ask(self, place: int = 0) -> AskedTrial | None:
+        """Draw the next trial and write it; ``None`` where a grid has no configuration left.
+
+        Args:
+            place: of its first segment among all of the study.
+        """
         if self._grid is not None and not self._waiting():
             point = next(self._grid, None)
             if point is None:
                 return None
             self._study.enqueue_trial(point)
-        return self._settle(self._study.ask())
+        if self._file.study.reproducible:
+            # What is drawn must not depend on what this process drew before: a killed one drew the same.
+            drawn = len(self._study.get_trials(deepcopy=False))
+            self._study.sampler = make_sampler(self._file.study.sampler, self._file.study.seed, drawn)
+        return self._settle(self._study.ask(), place)
 
-    def tell(self, report: SegmentReport) -> TrialRecord:
+    def begin_segment(self, number: int, rung: int, place: int) -> None:
+        """Write that a trial that was paused, or taken up, trains to a rung."""
+        trial = self._open[number]
+        trial.set_user_attr("segment", {"rung": rung, "place": place})
+        self._memory.resume(trial._trial_id)
+
+    def record(self, report: SegmentReport) -> tuple[float, bool]:
+        """Write where a trial has come to, from which it may go on.
+
+        Returns:
+            Its score there, and whether Optuna's pruner, where the study has one, would stop it.
+        """
+        trial = self._open[report.trial]
+        self._report_curve(trial, report)
+        trial.set_user_attr("result", report.to_dict())
+        # Of the epoch itself, also where the study is scored by the best of the epochs before it: that is
+        # what storage keeps, and the next launch must decide alike.
+        score = self._memory.get_trial(trial._trial_id).intermediate_values.get(report.epoch)
+        if score is None:
+            return -math.inf, True  # not finite: telling makes a failure of it
+        stop = asks_optuna(self._file.study.pruner) and trial.should_prune()
+        self._memory.pause(trial._trial_id)
+        return score, stop
+
+    def tell(self, report: SegmentReport, *, pruned: bool = False) -> TrialRecord:
         """Write a trial's end. A score that isn't finite is a failure; Optuna takes inf for a success."""
         report = _finite(report, self._metric)
         trial = self._open.pop(report.trial)
-        trial.set_user_attr("result", report.to_dict())
+        self._memory.resume(trial._trial_id)
         self._report_curve(trial, report)
-        if report.failure is None:
-            value = getattr(report.scores["validation"], self._metric)
-            told = self._study.tell(trial, value, skip_if_finished=True)
+        trial.set_user_attr("result", report.to_dict())
+        if report.failure is not None:
+            told = self._study.tell(trial, state=TrialState.FAIL)
+        elif pruned:
+            told = self._study.tell(trial, state=TrialState.PRUNED)
         else:
-            told = self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            told = self._study.tell(trial, report.score(self._metric))
         return record_of(told)
 
     def records(self) -> list[TrialRecord]:
         """All trials but those that wait, by number."""
         return records_of(self._study)
 
-    def begin(self) -> None:
-        """Say in storage that a launch is under way."""
+    def begin(self) -> float:
+        """Say in storage that a launch is under way; returns the seconds that earlier ones searched."""
         self._study.set_user_attr("ended", "")
+        self._study.set_user_attr("stop", 0)
+        return float(self._study.user_attrs.get("seconds", 0.0))
+
+    def keep_status(self, seconds: float, status: Mapping[str, Any]) -> None:
+        """Write how long the study has been searched for, over every launch, and what runs now."""
+        self._study.set_user_attr("seconds", seconds)
+        self._study.set_user_attr("status", dict(status))
+
+    def stops_asked_for(self) -> int:
+        """How often somebody asked this launch to stop, see :func:`studies.stored_study.ask_to_stop`."""
+        return int(self._study.user_attrs.get("stop", 0))
 
     def end(self, reason: str) -> None:
         """Say in storage why the launch ended."""
@@ -97,7 +192,7 @@ class StudyStore:
 
     def _report_curve(self, trial: Trial, report: SegmentReport) -> None:
         # A driver that died between reporting and telling leaves steps that Optuna would warn about.
-        there = self._study._storage.get_trial(trial._trial_id).intermediate_values
+        there = self._memory.get_trial(trial._trial_id).intermediate_values
         for point in report.curve:
             score = point.validation_score
             if score is not None and math.isfinite(score) and point.epoch not in there:
@@ -119,21 +214,26 @@ class StudyStore:
             if json.dumps(point, sort_keys=True) not in drawn:
                 yield point
 
-    def _take_up(self, frozen: FrozenTrial) -> AskedTrial:
-        trial = Trial(self._study, frozen._trial_id)
-        if "configuration" not in frozen.user_attrs:
-            # The driver died while drawing: what it had drawn is kept, the rest is drawn now.
-            return self._settle(trial)
-        configuration, seed = configuration_of(frozen.user_attrs)
-        self._open[trial.number] = trial
-        return AskedTrial(trial.number, configuration, seed)
+    def _take_up(self, frozen: FrozenTrial) -> UnfinishedTrial:
+        attributes = frozen.user_attrs
+        configuration, seed = configuration_of(attributes)
+        self._open[frozen.number] = Trial(self._study, frozen._trial_id)
+        first = attributes["configuration"].get("place", frozen.number)
+        result = attributes.get("result")
+        return UnfinishedTrial(
+            asked=AskedTrial(frozen.number, configuration, seed),
+            place=attributes.get("segment", {}).get("place", first),
+            rung=rung_of(attributes),
+            report=SegmentReport.from_dict(result) if result else None,
+            rung_scores=dict(frozen.intermediate_values),
+        )
 
-    def _settle(self, trial: Trial) -> AskedTrial:
+    def _settle(self, trial: Trial, place: int) -> AskedTrial:
         configuration = self._file.space.sample(trial)
         key = configuration.key()
         seed = trial_seed(self._file.study.seed, self._keys[key])
         self._keys[key] += 1
-        trial.set_user_attr("configuration", {**configuration.used(), "seed": seed})
+        trial.set_user_attr("configuration", {**configuration.used(), "seed": seed, "place": place})
         self._open[trial.number] = trial
         return AskedTrial(trial.number, configuration, seed)
 
@@ -176,9 +276,18 @@ def open_store(
             study.set_user_attr("identity", identity)
         study.set_user_attr("versions", dict(versions))
         study.set_user_attr("data", facts.to_dict())
-        drawn = len(study.get_trials(deepcopy=False))
-        study.sampler = make_sampler(file.study.sampler, file.study.seed, drawn)
-        yield StudyStore(file, study)
+        memory = SoleWriterStorage(storage, study._study_id)
+        drawn = len(memory.get_all_trials(study._study_id, deepcopy=False))
+        yield StudyStore(
+            file,
+            optuna.Study(
+                file.study.name,
+                memory,
+                sampler=make_sampler(file.study.sampler, file.study.seed, drawn),
+                pruner=make_pruner(file.study.pruner, file.space.most_epochs),
+            ),
+            memory,
+        )
 
 
 def _check_identity(study: optuna.Study, identity: Mapping[str, Any], location: Location) -> None:

@@ -1,9 +1,12 @@
-"""A study as everybody reads it: during a run, after it, or on another machine. Nothing here writes."""
+"""A study as everybody reads it: during a run, after it, or on another machine. Nothing here writes but the
+wish to stop.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 
@@ -25,6 +28,8 @@ class StoredStudy:
         differences: how the study was made differently from what its file says now, in words.
         facts, versions: of the last launch.
         ended: why the last launch ended; empty while one runs, or where it was killed.
+        seconds: how long it has been searched for, over every launch.
+        status: what the driver last wrote of what runs, see :mod:`search.status`.
     """
 
     records: tuple[TrialRecord, ...]
@@ -33,6 +38,8 @@ class StoredStudy:
     facts: DataFacts
     versions: Mapping[str, str]
     ended: str
+    seconds: float
+    status: Mapping[str, Any]
     study: optuna.Study
     location: Location
 
@@ -72,6 +79,17 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         facts=DataFacts.from_dict(attributes["data"]),
         versions=attributes.get("versions", {}),
         ended=attributes.get("ended", ""),
+        seconds=float(attributes.get("seconds", 0.0)),
+        status=attributes.get("status", {}),
         study=study,
         location=location,
     )
+
+
+def ask_to_stop(stored: StoredStudy, *, now: bool) -> None:
+    """Ask the study's driver to stop, wherever it runs: it looks every few seconds.
+
+    Args:
+        now: leave what runs to the next launch, instead of finishing it.
+    """
+    stored.study.set_user_attr("stop", 2 if now else 1)

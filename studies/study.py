@@ -228,10 +228,45 @@ class Sampler(Section):
 
 
 class Pruner(Section):
-    """Who stops weak trials early. Not there yet: every trial runs to its last epoch."""
+    """Who stops weak trials early. Trials are compared at rungs: after `min_epochs` epochs, after
+    `reduction_factor` times as many, and so on up to their last epoch."""
 
-    kind: Literal["none"] = "none"
-    """`none`."""
+    kind: Literal["none", "asha", "hyperband", "median", "percentile", "wilcoxon"] = "none"
+    """`none`: every trial runs to its last epoch. `asha`: asynchronous successive halving with promotion: a
+    trial pauses at each rung, frees its slot, and goes on when it is among the best 1/`reduction_factor` that
+    reached that rung, now or later. The others are Optuna's pruners, asked at each rung: what they stop is
+    stopped for good."""
+    min_epochs: int = Field(default=1, ge=1)
+    """The first rung, in epochs. For `median` and `percentile` too, which stop no trial before it."""
+    reduction_factor: int = Field(default=3, ge=2)
+    """Epochs grow, and trials get fewer, by this factor from rung to rung."""
+    brackets: int = Field(default=1, ge=1, le=8)
+    """`asha`: trials are dealt out to so many ladders of rungs; each begins a rung later than the one before,
+    for scores that say little after few epochs."""
+    startup_trials: int = Field(default=5, ge=0)
+    """`median`, `percentile`, `wilcoxon`: complete trials before the first may be stopped."""
+    percentile: float = Field(default=25.0, gt=0, lt=100)
+    """`percentile`: trials below the best so many per cent at a rung are stopped."""
+
+
+class Retry(Section):
+    """How often a trial that failed is run again, from its last checkpoint, by the cause of its failure. A
+    training
+    that diverged, or that its trainer refused, would do so again: these are not retried."""
+
+    worker_died: int = Field(default=2, ge=0)
+    """The process that it ran in died. A trial is blamed only where nothing else ran there; where others did,
+    it is run again alone, so that the guilty one is found."""
+    spark_died: int = Field(default=1, ge=0)
+    """The Java process of Spark died or hung."""
+    out_of_memory: int = Field(default=1, ge=0)
+    """There was too little memory."""
+    timeout: int = Field(default=0, ge=0)
+    """`trial_timeout` was over."""
+    bug: int = Field(default=0, ge=0)
+    """An exception that nobody foresaw."""
+    give_up: int = Field(default=5, ge=0)
+    """End the study when its first so many trials all failed of one cause; 0 never does."""
 
 
 class Cluster(Section):
@@ -268,12 +303,22 @@ class Study(Section):
     trials: int | None = Field(default=None, ge=1)
     """Stop after this many trials, over all launches. By default 60, where nothing else stops the study."""
     timeout: Duration | None = None
-    """Stop asking for new trials after this long: `"20m"`, `"1h30m"` or seconds, counted from the launch."""
+    """Stop asking for new trials after this long: `"20m"`, `"1h30m"` or seconds, over all launches."""
     trial_timeout: Duration | None = None
     """Fail a trial, with the cause `timeout`, that trains for longer than this: `"90s"`, `"5m"` or seconds.
     It ends with the epoch that it is in; a fit of Spark's is cancelled. By default none is."""
     target: float | None = None
     """Stop asking for new trials once one reaches this score."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop asking for new trials after so many in a row without a better best."""
+    regret: float | None = Field(default=None, gt=0)
+    """Stop asking for new trials once what the best score could still gain is estimated at less than this."""
+    reproducible: bool = False
+    """Make the table of trials depend on this file and its data alone: not on how many workers there are, in
+    which order they finish, or how often the study was stopped. Decisions then consume results in the order
+    in which their trials were asked for, so that slots may wait."""
+    width: int = Field(default=8, ge=1)
+    """With `reproducible`: trials that are decided on ahead of results; more slots than this stay empty."""
     data: Data
     features: Features = Features()
     model: Model = Model()
@@ -281,6 +326,7 @@ class Study(Section):
     space: Space = Space()
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
+    retry: Retry = Retry()
     cluster: Cluster = Cluster()
     storage: Storage = Storage()
     report: Report = Report()
@@ -291,6 +337,7 @@ class Study(Section):
     @property
     def trial_limit(self) -> int | None:
         """Trials after which the study ends; ``None`` where only time or a target ends it."""
-        if self.trials is None and self.timeout is None and self.target is None:
+        ends = (self.trials, self.timeout, self.target, self.patience, self.regret)
+        if all(end is None for end in ends):
             return 60
         return self.trials

@@ -16,7 +16,6 @@ from studies.space import SearchSpace
 from studies.study import Study
 
 NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
-    ("pruner", "kind"): ("asha", "hyperband", "median", "percentile", "wilcoxon"),
     ("cluster", "kind"): ("address", "ssh", "slurm", "pbs", "sge", "lsf", "kubernetes", "cuda"),
 }
 """Values of the design whose machinery isn't there yet: refused by name."""
@@ -24,7 +23,6 @@ NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
 NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
     ("report", "finalists"): "retraining the best configurations with new seeds",
     ("report", "seeds"): "retraining the best configurations with new seeds",
-    ("reproducible",): "runs that give the same table on any number of workers",
     ("spark",): "settings of the Spark session",
     ("recipe",): "explaining the difference between two recipes",
 }

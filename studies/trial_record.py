@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,8 @@ class TrialRecord:
 
     ``state`` is Optuna's, in lower case; ``value`` the validation score of a complete trial; ``report`` what
     its last segment returned; ``params`` what was drawn, by Optuna's names; ``enqueued`` whether the study
-    file named it in an ``[[enqueue]]`` table.
+    file named it in an ``[[enqueue]]`` table; ``rung_scores`` the validation scores on the way, by epoch.
+    ``rung`` is the epoch that a running trial trains to, and ``None`` where it waits at a rung.
     """
 
     number: int
@@ -33,6 +34,13 @@ class TrialRecord:
     started: datetime | None
     completed: datetime | None
     enqueued: bool = False
+    rung_scores: Mapping[int, float] = field(default_factory=dict)
+    rung: int | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits at a rung, to be promoted or pruned."""
+        return self.state == "running" and self.report is not None and self.rung is None
 
 
 def records_of(study: optuna.Study) -> list[TrialRecord]:
@@ -58,6 +66,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         started=trial.datetime_start,
         completed=trial.datetime_complete,
         enqueued="enqueued" in trial.user_attrs,
+        rung_scores=trial.intermediate_values,
+        rung=rung_of(trial.user_attrs),
     )
 
 
@@ -65,3 +75,10 @@ def configuration_of(attributes: Mapping[str, Any]) -> tuple[Configuration, int]
     """The configuration and the seed among a trial's user attributes."""
     stored = attributes["configuration"]
     return Configuration.from_dict(stored), int(stored["seed"])
+
+
+def rung_of(attributes: Mapping[str, Any]) -> int | None:
+    """The epoch that a trial's segment trains to, where one was begun and has not reported."""
+    begun = attributes.get("segment", {}).get("rung")
+    reached = attributes.get("result", {}).get("epoch", 0)
+    return begun if begun is not None and begun > reached else None

@@ -46,6 +46,8 @@ class Segment:
         metric: the study's metric, for the scores at the rungs.
         split: cache directory of the rows.
         checkpoints: directory of the checkpoints.
+        until: the rung at which this segment ends. A trainer that can't stop there goes on to the first rung
+            at which it can.
         patience: epochs without a better validation score after which a trial ends; ``None`` for no such end.
             Not for Spark, which would have to fit anew for each epoch.
         trial_timeout: seconds after the segment's training began, from which on no further epoch begins.
@@ -60,6 +62,7 @@ class Segment:
     metric: str
     split: str
     checkpoints: str
+    until: int
     attempt: int = 0
     patience: int | None = None
     trial_timeout: float | None = None
@@ -68,7 +71,7 @@ class Segment:
     def key(self) -> str:
         """Name of the Dask task: ``sms-spam/trial-12/rung-27``, with the attempt after the first."""
         again = f"/attempt-{self.attempt + 1}" if self.attempt else ""
-        return f"{self.study}/trial-{self.trial}/rung-{self.rungs[-1]}{again}"
+        return f"{self.study}/trial-{self.trial}/rung-{self.until}{again}"
 
 
 def run_segment(segment: Segment) -> SegmentReport:
@@ -112,22 +115,26 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         trainer = process.trainer_for(segment.configuration.framework, segment.split, segment.hidden)
         checkpoints = Checkpoints(Path(segment.checkpoints))
         identity = _identity(segment, split)
-        state = checkpoints.newest(segment.trial, identity, segment.rungs[-1])
+        stops = _stops(segment, trainer)
+        state = checkpoints.newest(segment.trial, identity, stops[-1])
         state = state or trainer.begin(segment.configuration, segment.seed)
-    state = _train(segment, trainer, split, state, clock)
+    state = _train(segment, stops, trainer, split, state, clock)
+    finished = _is_finished(segment, state)
     with clock.timing("score"):
-        scores = _score(trainer, split, early_stopping.left_by(state), ROW_SETS)
+        row_sets = ROW_SETS if finished else ("validation",)
+        scores = _score(trainer, split, early_stopping.left_by(state), row_sets)
         checkpoints.write(segment.trial, identity, state)
     return SegmentReport(
         trial=segment.trial,
         epoch=state.epoch,
+        finished=finished,
         curve=curve_of(state),
         scores=scores,
         ledger=clock.ledger(),
         worker=_worker_name(),
         device=trainer.device,
         versions=process.versions_of(segment.configuration.framework),
-        notes=early_stopping.describe(state, segment.rungs[-1]),
+        notes=early_stopping.describe(state, segment.rungs[-1]) if finished else (),
     )
 
 
@@ -138,27 +145,50 @@ def _identity(segment: Segment, split: Split) -> str:
     return identity if segment.patience is None else f"{identity}, with patience"
 
 
-def _train(segment: Segment, trainer: Trainer, split: Split, state: State, clock: _Clock) -> State:
-    """From rung to rung, with a validation score at each; with patience, from epoch to epoch."""
+def _stops(segment: Segment, trainer: Trainer) -> tuple[int, ...]:
+    """The epochs at which the validation rows are scored, up to that at which the segment ends.
+
+    With patience they are all epochs. The last is the first at or after the segment's rung at which the
+    trainer can stop.
+    """
+    last = segment.rungs[-1]
+    wanted = segment.rungs if _patience(segment) is None else range(1, last + 1)
+    possible = trainer.rungs(segment.configuration, wanted)
+    end = next((rung for rung in possible if rung >= segment.until), last)
+    return tuple(rung for rung in possible if rung <= end)
+
+
+def _train(
+    segment: Segment, stops: Sequence[int], trainer: Trainer, split: Split, state: State, clock: _Clock
+) -> State:
+    """From stop to stop, with a validation score at each, until the last or until patience is over."""
     limit = float("inf") if segment.trial_timeout is None else segment.trial_timeout
     deadline = Deadline(CLOCK() + limit, CLOCK, stopped=process.is_stopped)
-    configuration, seed = segment.configuration, segment.seed
-    patience = None if configuration.framework == "spark" else segment.patience
-    rungs = segment.rungs if patience is None else range(1, segment.rungs[-1] + 1)
-    for rung in trainer.rungs(configuration, rungs):
-        if state.epoch >= rung:
+    for stop in stops:
+        if state.epoch >= stop:
             continue
-        if patience is not None and early_stopping.is_out_of_patience(state, patience):
+        if _is_finished(segment, state):
             break
         with clock.timing("train"):
-            state = trainer.advance(configuration, seed, state, rung, deadline)
+            state = trainer.advance(segment.configuration, segment.seed, state, stop, deadline)
             check_finite(state)
         with clock.timing("score"):
             scores = _score(trainer, split, state, ("validation",))
         state = early_stopping.with_score(state, metric_of(scores["validation"], segment.metric))
-        if patience is not None:
+        if _patience(segment) is not None:
             state = early_stopping.with_best(state)
     return state
+
+
+def _patience(segment: Segment) -> int | None:
+    return None if segment.configuration.framework == "spark" else segment.patience
+
+
+def _is_finished(segment: Segment, state: State) -> bool:
+    """Whether the trial, not only the segment, is at its end."""
+    patience = _patience(segment)
+    out = patience is not None and early_stopping.is_out_of_patience(state, patience)
+    return out or state.epoch >= segment.rungs[-1]
 
 
 def _score(trainer: Trainer, split: Split, state: State, row_sets: Sequence[str]) -> dict[str, Scores]:

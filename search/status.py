@@ -1,0 +1,220 @@
+"""What a driver says of itself in storage every few seconds, and what ``search status`` makes of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from search.cluster import RunningCluster
+from search.live_view import duration_text
+from search.loop import Loop
+from search.results import FailedTrials, failures_of
+from search.tables import Column, count_of, fitted_table, indented, inset
+from studies.store import StudyStore
+from studies.stored_study import StoredStudy, ask_to_stop, read_study
+from studies.study_file import read_study_file
+
+STATUS_SECONDS = 2.0
+"""Seconds between two words of a driver."""
+
+SILENT_SECONDS = 20.0
+"""After how long a driver that says nothing is taken to be dead."""
+
+
+@dataclass(frozen=True)
+class RunningSegment:
+    """A segment on the cluster: its trial, the epoch that it trains to, where, and for how many seconds."""
+
+    trial: int
+    rung: int
+    worker: str
+    seconds: float
+
+
+class StoredStatus:
+    """Keeps a study's status in its storage, for one launch."""
+
+    def __init__(self, store: StudyStore, cluster: RunningCluster) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._due = 0.0
+        self._stops = 0
+
+    def keep(self, loop: Loop, now: float, *, last: bool = False) -> int:
+        """Write the status where that is due; returns how often somebody asked to stop since it was last."""
+        if now < self._due and not last:
+            return 0
+        self._due = now + STATUS_SECONDS
+        self._store.keep_status(loop.seconds(now), self._status(loop, now, last))
+        before, self._stops = self._stops, self._store.stops_asked_for()
+        return max(0, self._stops - before)
+
+    def _status(self, loop: Loop, now: float, last: bool) -> dict[str, Any]:
+        workers = {} if last else self._cluster.workers_of()
+        by_trial = {_trial_of(key): address for key, address in workers.items()}
+        running = [
+            RunningSegment(trial.number, trial.rung, by_trial.get(trial.number, ""), now - trial.since)
+            for trial in ([] if last else loop.running)
+        ]
+        return {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "cluster": self._cluster.description,
+            "slots": self._cluster.slots.total,
+            "running": [asdict(segment) for segment in running],
+        }
+
+
+def _trial_of(key: str) -> int | None:
+    """12 of ``sms-spam/trial-12/rung-27``."""
+    name = key.split("/")[1] if key.count("/") >= 2 else ""
+    number = name.removeprefix("trial-")
+    return int(number) if number.isdigit() else None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of a study that runs, or ran.
+
+    Attributes:
+        name: of the study.
+        state: ``running``, ``ended``, or ``dead`` where its driver stopped saying anything.
+        ended: why the last launch ended.
+        driver: where it runs, or ran.
+        slots: of its cluster, and ``cluster`` what that is.
+        states: trials by state; those that wait at a rung are ``paused``.
+        rungs: trials whose best rung so far it is, by epochs.
+        running: what runs now.
+        failures: by cause.
+        seconds: of searching, over every launch.
+        limit: trials after which the study ends.
+        best: number and score of the best complete trial.
+    """
+
+    name: str
+    state: str
+    ended: str
+    driver: str
+    cluster: str
+    slots: int
+    states: Mapping[str, int]
+    rungs: Mapping[int, int]
+    running: tuple[RunningSegment, ...]
+    failures: tuple[FailedTrials, ...]
+    seconds: float
+    limit: int | None
+    best: tuple[int, float] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return asdict(self)
+
+
+def status(path: str | Path) -> Status:
+    """The status of the study that a study file describes, from its storage.
+
+    Raises:
+        StudyFileError: where the study file can't be used.
+        StorageError: where the study isn't in its storage yet, or the storage can't be opened.
+    """
+    file = read_study_file(path)
+    stored = read_study(file)
+    said = stored.status
+    states = Counter("paused" if record.paused else record.state for record in stored.records)
+    rungs = Counter(max(record.rung_scores) for record in stored.records if record.rung_scores)
+    complete = [(record.value, -record.number) for record in stored.records if record.value is not None]
+    state = _state(stored, datetime.now(UTC))
+    return Status(
+        name=file.study.name,
+        state=state,
+        ended=stored.ended,
+        driver=f"process {said['pid']} on {said['host']}" if said else "",
+        cluster=said.get("cluster", ""),
+        slots=said.get("slots", 0),
+        states=dict(sorted(states.items())),
+        rungs=dict(sorted(rungs.items())),
+        running=tuple(RunningSegment(**one) for one in said.get("running", ())) if state == "running" else (),
+        failures=failures_of(stored.records),
+        seconds=stored.seconds,
+        limit=file.study.trial_limit,
+        best=(-max(complete)[1], max(complete)[0]) if complete else None,
+    )
+
+
+def stop(path: str | Path, *, now: bool = False) -> str:
+    """Ask a study's driver to stop; returns what was done, for a person.
+
+    Args:
+        path: the study file.
+        now: leave what runs to the next launch, instead of finishing it.
+
+    Raises:
+        StudyFileError, StorageError: as :func:`status`.
+    """
+    stored = read_study(read_study_file(path))
+    found = _state(stored, datetime.now(UTC))
+    if found != "running":
+        return f"nothing to stop: the study is {_STATES[found]}"
+    ask_to_stop(stored, now=now)
+    what = "stops now" if now else "finishes what runs and stops"
+    return f"asked: the driver {what} within {STATUS_SECONDS:g} s or so; `search status` tells"
+
+
+def _state(stored: StoredStudy, now: datetime) -> str:
+    if stored.ended:
+        return "ended"
+    at = stored.status.get("at")
+    silent = timedelta(seconds=SILENT_SECONDS)
+    return "running" if at and now - datetime.fromisoformat(at) < silent else "dead"
+
+
+def render_status(found: Status, console: Console) -> None:
+    """Print a status for a person."""
+    ended = sum(count for state, count in found.states.items() if state not in ("running", "paused"))
+    of = f" of {found.limit}" if found.limit else ""
+    console.print(Text.assemble((found.name, "bold"), f": {_STATES[found.state]}"))
+    if found.ended:
+        console.print(indented(f"Ended: {found.ended}"))
+    if found.driver:
+        console.print(indented(f"Driver: {found.driver}; {found.cluster}"))
+    pace = f", {ended * 60 / found.seconds:.1f} a minute" if found.seconds > 0 else ""
+    searched = duration_text(found.seconds)
+    console.print(indented(f"{ended}{of} trials ended in {searched}{pace}"))
+    states = ", ".join(f"{count} {state}" for state, count in found.states.items())
+    if states:
+        console.print(indented(states))
+    if found.best:
+        console.print(indented(f"Best so far: {found.best[1]:.3f}, trial {found.best[0]}"))
+    if found.rungs:
+        reached = ", ".join(f"{epochs}: {count}" for epochs, count in found.rungs.items())
+        console.print(indented(f"Trials by the last epoch that they were scored at: {reached}"))
+    for group in found.failures:
+        console.print(
+            indented(f"Failed: {count_of(len(group.trials), 'trial')} {group.cause}: {group.message}")
+        )
+    if found.running:
+        console.print(Text("\nRunning", style="bold"))
+        columns = [
+            Column("trial", [str(one.trial) for one in found.running]),
+            Column("to epoch", [str(one.rung) for one in found.running]),
+            Column("for", [duration_text(one.seconds) for one in found.running]),
+            Column("worker", [one.worker for one in found.running], right=False, optional=True),
+        ]
+        console.print(inset(fitted_table(columns, console.width)))
+
+
+_STATES: Mapping[str, str] = {
+    "running": "running",
+    "ended": "not running",
+    "dead": "not running; its driver was killed, launch it again to go on",
+}

@@ -1,0 +1,181 @@
+"""A storage as its only writer sees it: what it wrote itself needn't be read back.
+
+Optuna's own cache reads every unfinished trial from the database anew for each trial that is asked for, and
+checks each write by reading. With some thousand trials that wait at rungs, that alone takes seconds. Here
+everything is read once; from then on, writes go to the storage and to the copy in memory, and reads to the
+copy.
+
+In the copy, a trial that waits at a rung is pruned, with its last score as its value: that is what samplers
+and pruners should learn from it. In the storage it is running, because it may go on.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Container, Sequence
+from datetime import datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.study._frozen import FrozenStudy
+from optuna.study._study_direction import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+
+class SoleWriterStorage(BaseStorage):
+    """Optuna's storage interface over another storage, for one study of which this process is the only
+    writer.
+
+    Args:
+        backend: where everything is kept.
+        study_id: the study's, in the backend.
+    """
+
+    def __init__(self, backend: BaseStorage, study_id: int) -> None:
+        self._backend = backend
+        self._study_id = study_id
+        trials = backend.get_all_trials(study_id, deepcopy=True)
+        self._trials: dict[int, FrozenTrial] = {trial._trial_id: trial for trial in trials}
+        self._waiting: set[int] = {trial._trial_id for trial in trials if trial.state == TrialState.WAITING}
+
+    def pause(self, trial_id: int) -> None:
+        """Show a running trial as pruned."""
+        trial = self._trials[trial_id]
+        trial.state = TrialState.PRUNED
+        trial.values = [trial.intermediate_values[max(trial.intermediate_values)]]
+
+    def resume(self, trial_id: int) -> None:
+        """Show a trial as running again that :meth:`pause` was called for."""
+        trial = self._trials[trial_id]
+        trial.state = TrialState.RUNNING
+        trial.values = None
+
+    # Studies
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        """The backend's."""
+        return self._backend.create_new_study(directions, study_name)
+
+    def delete_study(self, study_id: int) -> None:
+        """The backend's."""
+        self._backend.delete_study(study_id)
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """The backend's."""
+        self._backend.set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """The backend's."""
+        self._backend.set_study_system_attr(study_id, key, value)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """The backend's."""
+        return self._backend.get_study_id_from_name(study_name)
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """The backend's."""
+        return self._backend.get_study_name_from_id(study_id)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """The backend's."""
+        return self._backend.get_study_directions(study_id)
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """The backend's: others write here too."""
+        return self._backend.get_study_user_attrs(study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """The backend's."""
+        return self._backend.get_study_system_attrs(study_id)
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """The backend's."""
+        return self._backend.get_all_studies()
+
+    # Trials: written to both
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Make a trial; ``template_trial`` as Optuna has it."""
+        trial_id = self._backend.create_new_trial(study_id, template_trial)
+        trial = copy.deepcopy(self._backend.get_trial(trial_id))
+        self._trials[trial_id] = trial
+        if trial.state == TrialState.WAITING:
+            self._waiting.add(trial_id)
+        return trial_id
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """Keep what was drawn."""
+        self._backend.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        trial = self._trials[trial_id]
+        trial.params[param_name] = distribution.to_external_repr(param_value_internal)
+        trial.distributions[param_name] = distribution
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """End a trial, or begin one that waits."""
+        trial = self._trials[trial_id]
+        if trial.state.is_finished():
+            raise UpdateFinishedTrialError(f"trial {trial.number} has ended already")
+        if not self._backend.set_trial_state_values(trial_id, state, values):
+            return False
+        now = datetime.now()  # as Optuna has them, without a zone
+        trial.state = state
+        if values is not None:
+            trial.values = list(values)
+        if state == TrialState.RUNNING:
+            trial.datetime_start = now
+        if state.is_finished():
+            trial.datetime_complete = now
+        self._waiting.discard(trial_id)
+        return True
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """Keep a score on the way."""
+        self._backend.set_trial_intermediate_value(trial_id, step, intermediate_value)
+        self._trials[trial_id].intermediate_values[step] = intermediate_value
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keep an attribute."""
+        self._backend.set_trial_user_attr(trial_id, key, value)
+        self._trials[trial_id].user_attrs[key] = value
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keep an attribute of Optuna's."""
+        self._backend.set_trial_system_attr(trial_id, key, value)
+        self._trials[trial_id].system_attrs[key] = value
+
+    # Trials: read from memory
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """A trial; as with Optuna's cache, one that has ended is not copied."""
+        trial = self._trials[trial_id]
+        return trial if trial.state.is_finished() else _copied(trial)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """All trials by number, or those in some states."""
+        if study_id != self._study_id:
+            return self._backend.get_all_trials(study_id, deepcopy, states)
+        if isinstance(states, tuple) and states == (TrialState.WAITING,):
+            found = [self._trials[trial_id] for trial_id in sorted(self._waiting)]
+        else:
+            # Trials are made in the order of their numbers, and a dict keeps it.
+            found = [trial for trial in self._trials.values() if states is None or trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+
+def _copied(trial: FrozenTrial) -> FrozenTrial:
+    """A copy that later writes don't change; the values in it are not changed by anybody."""
+    made = copy.copy(trial)
+    made.params = dict(trial.params)
+    made.distributions = dict(trial.distributions)
+    made.user_attrs = dict(trial.user_attrs)
+    made.system_attrs = dict(trial.system_attrs)
+    made.intermediate_values = dict(trial.intermediate_values)
+    return made

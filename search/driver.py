@@ -184,7 +184,7 @@ class _Search:
                 self._handle(Told(record))
 
     def _submit(self, action: Submit) -> None:
-        if action.goes_on:
+        if action.new:
             self.store.begin_segment(action.trial.number, action.rung, action.place)
         if self.order is not None:
             self.order.submitted(action.trial.number)

@@ -52,6 +52,7 @@ class LoopTrial:
             paused.
         since: reading of the driver's clock, in seconds, when its segment was submitted.
         report: of its last segment.
+        place: of its next segment among all of the study, where storage knows of that segment already.
     """
 
     asked: AskedTrial
@@ -59,6 +60,7 @@ class LoopTrial:
     rung: int
     since: float = 0.0
     report: SegmentReport | None = None
+    place: int | None = None
 
     @property
     def number(self) -> int:
@@ -141,14 +143,14 @@ class Ask:
 class Submit:
     """Run a trial's segment up to ``rung`` on the cluster; :class:`Reported` follows.
 
-    ``place`` counts the segments of a study, over every launch, in the order in which they were decided on.
-    ``goes_on`` says that the trial was paused, or is taken up again.
+    ``place`` counts the segments of a study, over every launch, in the order in which they were decided on;
+    ``new`` says that storage does not know of this one yet.
     """
 
     trial: AskedTrial
     rung: int
     place: int
-    goes_on: bool = False
+    new: bool = False
 
 
 @dataclass(frozen=True)
@@ -252,9 +254,10 @@ class Loop:
             self._keep(record)
             if record.configuration is not None:
                 self._reached(record.number, record.configuration.epochs, record.rung_scores)
-        actions = [action for left in unfinished for action in self._take_up(left)]
         self._next_place = max((left.place + 1 for left in unfinished), default=0)
-        return [*actions, *self._prune_hopeless(), *self._next(now)]
+        stored = [action for left in unfinished for action in self._take_up(left)]
+        # What is next depends on what storage answers to these, where there are any.
+        return [*stored, *self._prune_hopeless()] or self._next(now)
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """What to do after an event."""
@@ -293,7 +296,8 @@ class Loop:
         if asked is None:
             self._exhausted = "every configuration of the grid was tried"
         else:
-            self._add(LoopTrial(asked, Phase.READY, self._rung_after(asked, 0)))
+            rung = self._rung_after(asked, 0)
+            self._add(LoopTrial(asked, Phase.READY, rung, place=self._new_place()))
 
     def _reported(self, report: SegmentReport) -> list[Action]:
         trial = self._phases[Phase.RUNNING].get(report.trial)
@@ -371,11 +375,11 @@ class Loop:
 
     def _submit(self, trial: LoopTrial, rung: int, free: dict[str, int], now: float) -> Submit:
         free[self._kind(trial)] -= 1
-        trial.rung, trial.since = rung, now
+        new = trial.place is None
+        place = self._new_place() if trial.place is None else trial.place
+        trial.rung, trial.since, trial.place = rung, now, None
         self._move(trial, Phase.RUNNING)
-        place = self._next_place
-        self._next_place += 1
-        return Submit(trial.asked, rung, place, goes_on=trial.report is not None)
+        return Submit(trial.asked, rung, place, new)
 
     def _may_ask(self) -> bool:
         if (
@@ -422,9 +426,11 @@ class Loop:
         """A trial of an earlier launch: what it did is stored, it waits, or its segment is run again."""
         report, asked = left.report, left.asked
         epoch = report.epoch if report else 0
-        trial = LoopTrial(asked, Phase.READY, left.rung or self._rung_after(asked, epoch), report=report)
-        self._add(trial)
         stored_alone = report is not None and left.rung is None
+        rung = left.rung or self._rung_after(asked, epoch)
+        place = None if stored_alone else left.place
+        trial = LoopTrial(asked, Phase.READY, rung, report=report, place=place)
+        self._add(trial)
         waits = stored_alone and self.at_rungs == "wait" and not (report and report.finished)
         self._reached(
             asked.number, asked.configuration.epochs, left.rung_scores, waits_at=epoch if waits else None
@@ -452,6 +458,10 @@ class Loop:
         if self.at_rungs == "pass":
             return epochs
         return next((rung for rung in self.rungs(asked.number, epochs) if rung > epoch), epochs)
+
+    def _new_place(self) -> int:
+        self._next_place += 1
+        return self._next_place - 1
 
     def _keep(self, record: TrialRecord) -> None:
         self.told.append(record)

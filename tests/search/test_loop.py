@@ -1,158 +1,388 @@
+"""The loop's laws, in a world without Dask, storage, clock or model, which can be killed at any action."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import random
+import zlib
+from collections import deque
+from dataclasses import dataclass, field, replace
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.halving import Ladder
 from search.loop import (
-    INTERRUPTED,
-    STOPPED_AT_ONCE,
+    READY_A_SLOT,
     Action,
     Ask,
     Asked,
+    AtRungs,
+    Estimated,
     Event,
     Finish,
     Interrupted,
-    Limits,
     Loop,
+    Lost,
+    Phase,
+    Record,
+    Recorded,
     Reported,
+    Resized,
     Submit,
     Tell,
     Tick,
     Told,
 )
+from search.ordering import InOrder
+from search.slots import Slots
+from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
 from studies.configuration import Configuration
-from studies.records import SegmentReport
-from studies.store import AskedTrial
+from studies.records import Failure, SegmentReport
+from studies.store import AskedTrial, UnfinishedTrial
 from studies.trial_record import TrialRecord
 
-CONFIGURATION = Configuration("analytic", "he_normal", "sgd", 3)
+EPOCHS = 27
 
 
-def trial(number: int) -> AskedTrial:
-    return AskedTrial(number, CONFIGURATION, 0)
+class Killed(Exception):  # noqa: N818  it is no error of the loop's
+    """The world was killed before an action."""
 
 
-def record(number: int, value: float | None = 0.5) -> TrialRecord:
-    state = "complete" if value is not None else "fail"
-    return TrialRecord(number, state, CONFIGURATION, 0, value, None, {}, None, None, False)
+@dataclass
+class Stored:
+    """A trial in the world's storage; ``quality`` is what its configuration is worth."""
+
+    quality: float
+    place: int
+    framework: str = "analytic"
+    rung: int | None = None
+    report: SegmentReport | None = None
+    scores: dict[int, float] = field(default_factory=dict)
+    state: str = "running"
+    end: int | None = None
+
+    def asked(self, number: int) -> AskedTrial:
+        return AskedTrial(number, Configuration(self.framework, "he_normal", "sgd", EPOCHS), 0)
 
 
 @dataclass
 class World:
-    """Does what a loop says, on a clock that the test moves, with a grid of ``supply`` configurations."""
+    """Does what a loop says. What it draws depends on all that it has stored, as a sampler's draws do.
+
+    ``kill_after`` actions it dies; :meth:`launch` then begins again from what is stored.
+    """
 
     limits: Limits
+    slots: Slots = field(default_factory=lambda: Slots(2))
+    at_rungs: AtRungs = "wait"
+    ladder: Ladder = field(default_factory=Ladder)
+    ordered: bool = False
     supply: int = 10**6
-    now: float = 0.0
-    asked: int = 0
-    submitted: list[int] = field(default_factory=list)
-    told: list[int] = field(default_factory=list)
-    finish: Finish | None = None
-    pending: list[Event] = field(default_factory=list)
+    fails: frozenset[int] = frozenset()
+    frameworks: tuple[str, ...] = ("analytic",)
+    kill_after: int | None = None
+    trials: dict[int, Stored] = field(default_factory=dict)
+    clock: float = 0.0
+    done: int = 0
 
-    def __post_init__(self) -> None:
-        self.loop = Loop(self.limits, started=0.0)
+    def launch(self) -> None:
+        self.loop = Loop(self.limits, self.slots, self.clock, self.ladder, self.at_rungs)
+        self.order = InOrder() if self.ordered else None
+        self.running: dict[int, int] = {}
+        self.finish: Finish | None = None
+        self.actions: deque[Action] = deque(self.loop.start(self.told(), self.unfinished(), self.clock))
+        self.work()
 
-    def start(self, told: list[TrialRecord], unfinished: list[AskedTrial]) -> None:
-        self.asked = len(told) + len(unfinished)
-        self.do(self.loop.start(told, unfinished, self.now))
+    def told(self) -> list[TrialRecord]:
+        ended = [number for number, trial in self.trials.items() if trial.end is not None]
+        return [self.record(number) for number in sorted(ended, key=lambda n: self.trials[n].end or 0)]
+
+    def record(self, number: int) -> TrialRecord:
+        trial = self.trials[number]
+        value = trial.scores.get(EPOCHS) if trial.state == "complete" else None
+        configuration = trial.asked(number).configuration
+        return TrialRecord(
+            number,
+            trial.state,
+            configuration,
+            0,
+            value,
+            trial.report,
+            {},
+            None,
+            None,
+            False,
+            dict(trial.scores),
+        )
+
+    def unfinished(self) -> list[UnfinishedTrial]:
+        left = [
+            UnfinishedTrial(trial.asked(number), trial.place, trial.rung, trial.report, dict(trial.scores))
+            for number, trial in self.trials.items()
+            if trial.state == "running"
+        ]
+        return sorted(left, key=lambda trial: (trial.place, trial.asked.number))
 
     def send(self, event: Event) -> None:
-        self.do(self.loop.handle(event, self.now))
+        if isinstance(event, Reported) and self.order is not None:
+            for report in self.order.arrived(event.report):
+                self.actions.extend(self.loop.handle(Reported(report), self.clock))
+                self.work()
+        else:
+            self.actions.extend(self.loop.handle(event, self.clock))
+            self.work()
 
-    def do(self, actions: list[Action]) -> None:
-        for action in actions:
+    def work(self) -> None:
+        while self.actions:
             assert self.finish is None, "nothing follows the end"
-            if isinstance(action, Ask):
-                left = self.asked < self.supply
-                self.pending.append(Asked(trial(self.asked) if left else None))
-                self.asked += left
-            elif isinstance(action, Submit):
-                assert action.trial.number not in self.submitted, "a trial is submitted once"
-                self.submitted.append(action.trial.number)
-            elif isinstance(action, Tell):
-                assert action.report.trial not in self.told, "a trial is told once"
-                self.told.append(action.report.trial)
-                self.pending.append(Told(record(action.report.trial, 0.1)))
-            else:
-                self.finish = action
-        while self.pending:
-            self.send(self.pending.pop(0))
+            if self.kill_after is not None and self.done >= self.kill_after:
+                raise Killed
+            self.done += 1
+            self.do(self.actions.popleft())
 
-    @property
-    def in_flight(self) -> list[int]:
-        return [number for number in self.submitted if number not in self.told]
+    def do(self, action: Action) -> None:
+        match action:
+            case Ask(place):
+                self.actions.extend(self.loop.handle(Asked(self.ask(place)), self.clock))
+            case Submit(trial, rung, place, new):
+                assert trial.number not in self.running, "a trial has one segment at a time"
+                stored = self.trials[trial.number]
+                assert stored.state == "running", "a trial that ended is not run"
+                if new:
+                    stored.rung, stored.place = rung, place
+                self.running[trial.number] = rung
+                if self.order is not None:
+                    self.order.submitted(trial.number)
+            case Record(report):
+                stored = self.trials[report.trial]
+                stored.scores[report.epoch] = self.score(report.trial, report.epoch)
+                stored.report, stored.rung = report, None
+                stop = self.at_rungs == "asked" and stored.quality < 0.5
+                event = Recorded(report.trial, stored.scores[report.epoch], stop)
+                self.actions.extend(self.loop.handle(event, self.clock))
+            case Tell(report, pruned):
+                self.tell(report, pruned)
+                self.actions.extend(self.loop.handle(Told(self.record(report.trial)), self.clock))
+            case Finish():
+                self.finish = action
+
+    def ask(self, place: int) -> AskedTrial | None:
+        number = len(self.trials)
+        if number >= self.supply:
+            return None
+        known = [(n, t.state, *t.scores.items()) for n, t in sorted(self.trials.items())]
+        draw = random.Random(zlib.crc32(repr(known).encode()))
+        self.trials[number] = Stored(draw.random(), place, draw.choice(self.frameworks))
+        return self.trials[number].asked(number)
+
+    def tell(self, report: SegmentReport, pruned: bool) -> None:
+        stored = self.trials[report.trial]
+        assert stored.state == "running", "a trial is told once"
+        stored.report, stored.rung = report, None
+        stored.state = "fail" if report.failure else "pruned" if pruned else "complete"
+        stored.end = sum(trial.end is not None for trial in self.trials.values())
+        if report.failure is None:
+            stored.scores.setdefault(report.epoch, self.score(report.trial, report.epoch))
+
+    def score(self, number: int, epoch: int) -> float:
+        return round(self.trials[number].quality * (1 - 0.5**epoch), 3)
 
     def end_one(self, index: int) -> None:
-        number = self.in_flight[index % len(self.in_flight)]
-        self.send(Reported(SegmentReport(trial=number, epoch=3)))
+        """The ``index``-th running segment reports."""
+        numbers = sorted(self.running)
+        number = numbers[index % len(numbers)]
+        rung = self.running.pop(number)
+        failure = Failure("diverged", "it did", rung) if number in self.fails else None
+        self.send(Reported(SegmentReport(number, rung, finished=rung == EPOCHS, failure=failure)))
+
+    def run(self, order: random.Random) -> None:
+        while self.finish is None:
+            self.clock += 1.0
+            self.end_one(order.randrange(1000))
+
+    @property
+    def table(self) -> list[tuple[float, str, tuple[tuple[int, float], ...]]]:
+        return [
+            (trial.quality, trial.state, tuple(sorted(trial.scores.items())))
+            for trial in self.trials.values()
+        ]
+
+    def may_be_promoted(self) -> list[int]:
+        """What waits among the best of its rung, from what is stored alone."""
+        paused = {trial.number: trial.rung for trial in self.loop.paused}
+        found = []
+        for rung in set(paused.values()):
+            reached = [n for n, t in self.trials.items() if rung in t.scores and rung < EPOCHS]
+            best = sorted(reached, key=lambda n: (-self.trials[n].scores[rung], n))
+            found += [n for n in best[: len(reached) // self.ladder.factor] if paused.get(n) == rung]
+        return found
 
 
 @given(
     slots=st.integers(1, 5),
-    trials=st.integers(1, 20),
-    before=st.integers(0, 25),
-    unfinished=st.integers(0, 4),
-    order=st.lists(st.integers(0, 100)),
+    trials=st.integers(1, 25),
+    at_rungs=st.sampled_from(["pass", "wait", "asked"]),
+    fails=st.frozensets(st.integers(0, 24), max_size=4),
+    seed=st.integers(0, 1000),
 )
 def test_exactly_so_many_trials_and_no_slot_idle_while_there_is_work(
-    slots: int, trials: int, before: int, unfinished: int, order: list[int]
+    slots: int, trials: int, at_rungs: AtRungs, fails: frozenset[int], seed: int
 ) -> None:
-    world = World(Limits(slots, trials))
-    left_running = [trial(before + number) for number in range(unfinished)]
-    world.start([record(number) for number in range(before)], left_running)
-    turns = iter(order + [0] * 200)
+    world = World(Limits(trials), Slots(slots), at_rungs, fails=fails)
+    world.launch()
+    order = random.Random(seed)
     while world.finish is None:
-        wanted = max(trials - before, unfinished)
-        assert len(world.in_flight) == min(slots, wanted - len(world.told))
-        world.end_one(next(turns))
-    assert len(world.told) == max(trials - before, unfinished, 0)
-    assert world.finish.abandoned == ()
-    assert sorted(world.submitted) == sorted(world.told)
+        if len(world.running) < slots:
+            assert len(world.trials) == trials, "a new trial could have been asked for"
+            assert world.may_be_promoted() == [], "a trial could have been promoted"
+        assert len(world.running) <= slots
+        world.end_one(order.randrange(1000))
+    assert len(world.trials) == trials
+    assert all(trial.end is not None for trial in world.trials.values())
+    assert world.finish == Finish(f"{trials} trials are done")
+    states = {number for number, trial in world.trials.items() if trial.state == "fail"}
+    assert states == {number for number in fails if number < trials}
 
 
-@given(slots=st.integers(1, 4), ended=st.integers(0, 10))
-def test_the_first_interrupt_finishes_what_runs_and_asks_for_nothing_more(slots: int, ended: int) -> None:
-    world = World(Limits(slots))
-    world.start([], [])
+@given(slots=st.integers(1, 4), trials=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_a_promoted_trial_was_among_the_best_third_of_its_rung(slots: int, trials: int, seed: int) -> None:
+    world = World(Limits(trials), Slots(slots))
+    world.launch()
+    order = random.Random(seed)
+    while world.finish is None:
+        before = dict(world.running)
+        world.end_one(order.randrange(1000))
+        for number, rung in world.running.items():
+            if rung > 1 and before.get(number) != rung:
+                reached = [t.scores[rung // 3] for t in world.trials.values() if rung // 3 in t.scores]
+                better = sum(score > world.trials[number].scores[rung // 3] for score in reached)
+                assert better < len(reached) // 3
+    first = [trial for trial in world.trials.values() if 1 in trial.scores]
+    assert len(first) == trials
+    if trials >= 27:
+        assert any(trial.state == "complete" for trial in world.trials.values())
+
+
+@given(trials=st.integers(27, 60), slots=st.integers(1, 6), seed=st.integers(0, 1000))
+def test_the_best_trial_of_all_is_never_stopped_where_scores_keep_their_order(
+    trials: int, slots: int, seed: int
+) -> None:
+    world = World(Limits(trials), Slots(slots))
+    world.launch()
+    world.run(random.Random(seed))
+    best = max(world.trials.values(), key=lambda trial: trial.quality)
+    assert best.state == "complete"
+
+
+@given(
+    at_rungs=st.sampled_from(["pass", "wait", "asked"]),
+    ordered=st.booleans(),
+    kills=st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    seed=st.integers(0, 1000),
+)
+def test_killed_before_any_action_it_loses_and_doubles_nothing(
+    at_rungs: AtRungs, ordered: bool, kills: list[int], seed: int
+) -> None:
+    trials = 20
+    world = World(Limits(trials), Slots(3), at_rungs, ordered=ordered)
+    order = random.Random(seed)
+    for actions in kills:
+        world.kill_after = world.done + actions
+        told = {number: trial.end for number, trial in world.trials.items() if trial.end is not None}
+        try:
+            world.launch()
+            world.run(order)
+        except Killed:
+            pass
+        assert told.items() <= {n: t.end for n, t in world.trials.items()}.items()
+    world.kill_after = None
+    world.launch()
+    if world.finish is None:
+        world.run(order)
+    assert len(world.trials) == trials
+    assert sorted(trial.end or 0 for trial in world.trials.values()) == list(range(trials))
+
+
+@settings(max_examples=200)
+@given(
+    at_rungs=st.sampled_from(["pass", "wait", "asked"]),
+    kills=st.lists(st.integers(1, 60), max_size=5),
+    width=st.integers(1, 5),
+    fails=st.frozensets(st.integers(0, 24), max_size=3),
+    seed=st.integers(0, 1000),
+)
+def test_in_order_the_table_is_the_same_whatever_ends_first_and_however_often_it_is_killed(
+    at_rungs: AtRungs, kills: list[int], width: int, fails: frozenset[int], seed: int
+) -> None:
+    undisturbed = World(Limits(25), Slots(width), at_rungs, ordered=True, fails=fails)
+    undisturbed.launch()
+    undisturbed.run(random.Random(0))
+    world = World(Limits(25), Slots(width), at_rungs, ordered=True, fails=fails)
+    order = random.Random(seed)
+    for actions in [*kills, None]:
+        world.kill_after = None if actions is None else world.done + actions
+        try:
+            world.launch()
+            if world.finish is None:
+                world.run(order)
+        except Killed:
+            pass
+    assert world.table == undisturbed.table
+
+
+@given(ended=st.integers(0, 10), at_rungs=st.sampled_from(["pass", "wait"]))
+def test_the_first_interrupt_finishes_what_runs_and_begins_nothing(ended: int, at_rungs: AtRungs) -> None:
+    world = World(Limits(), Slots(3), at_rungs)
+    world.launch()
     for _ in range(ended):
         world.end_one(0)
     world.send(Interrupted())
-    submitted = len(world.submitted)
+    running = set(world.running)
     while world.finish is None:
         world.end_one(0)
-    assert len(world.submitted) == submitted
-    assert world.finish == Finish(INTERRUPTED)
+        assert set(world.running) <= running
+    waiting = tuple(n for n, trial in world.trials.items() if trial.state == "running")
+    assert world.finish == Finish(INTERRUPTED, waiting)
+    assert (at_rungs == "wait") == bool(waiting)
 
 
 def test_the_second_interrupt_leaves_what_runs_for_the_next_launch() -> None:
-    world = World(Limits(slots=3))
-    world.start([], [])
+    world = World(Limits(), Slots(3), "pass")
+    world.launch()
     world.end_one(1)
     world.send(Interrupted())
     world.send(Interrupted())
-    assert world.finish == Finish(STOPPED_AT_ONCE, tuple(sorted(world.in_flight)))
-    assert len(world.in_flight) == 3
+    assert world.finish == Finish(STOPPED_AT_ONCE, tuple(sorted(world.running)))
+    assert len(world.running) == 3
 
 
-def test_an_interrupt_leaves_recovered_trials_that_had_no_slot_for_the_next_launch() -> None:
-    world = World(Limits(slots=1))
-    world.start([], [trial(0), trial(1)])
+def test_trials_that_wait_for_promotion_go_on_with_the_next_launch() -> None:
+    world = World(Limits(30), Slots(2))
+    world.launch()
+    for _ in range(12):
+        world.end_one(0)
     world.send(Interrupted())
-    world.end_one(0)
-    assert world.finish == Finish(INTERRUPTED, (1,))
+    while world.finish is None:
+        world.end_one(0)
+    paused = {trial.number: trial.rung for trial in world.loop.paused}
+    assert paused
+    world.launch()
+    again = {trial.number: trial.rung for trial in world.loop.paused} | world.running
+    assert set(paused) <= set(again)
+    world.run(random.Random(1))
+    assert len(world.trials) == 30
 
 
-def test_a_timeout_stops_asking_but_not_what_runs() -> None:
-    world = World(Limits(slots=2, timeout=10.0))
-    world.start([], [])
-    world.now = 9.9
+def test_a_timeout_counts_every_launch_and_stops_asking_but_not_what_runs() -> None:
+    world = World(Limits(timeout=10.0), Slots(2), "pass")
+    world.launch()
+    world.loop.searched = 4.0
+    world.clock = 5.9
     world.send(Tick())
     world.end_one(0)
-    assert len(world.in_flight) == 2
-    world.now = 10.0
+    assert len(world.running) == 2
+    world.clock = 6.0
     world.send(Tick())
     assert world.finish is None
     world.end_one(0)
@@ -160,43 +390,126 @@ def test_a_timeout_stops_asking_but_not_what_runs() -> None:
     assert world.finish == Finish("10 s are over")
 
 
-def test_a_reached_target_stops_the_search() -> None:
-    world = World(Limits(slots=1, target=0.9))
-    world.start([record(0, 0.89)], [])
-    assert world.finish is None
-    reached = World(Limits(slots=1, target=0.9))
-    reached.start([record(0, 0.9)], [])
-    assert reached.finish == Finish("the target 0.9 is reached")
-    assert reached.submitted == []
-
-
-def test_a_grid_that_is_used_up_ends_the_search() -> None:
-    world = World(Limits(slots=3), supply=4)
-    world.start([], [])
+def test_what_waits_when_time_is_up_is_pruned() -> None:
+    world = World(Limits(timeout=10.0), Slots(2))
+    world.launch()
+    for _ in range(5):
+        world.end_one(0)
+    world.clock = 10.0
     while world.finish is None:
         world.end_one(0)
-    assert sorted(world.told) == [0, 1, 2, 3]
-    assert world.finish.reason == "every configuration of the grid was tried"
+    assert {trial.state for trial in world.trials.values()} <= {"pruned", "complete"}
+    assert world.finish.abandoned == ()
 
 
-def test_failed_trials_count_but_are_never_best() -> None:
-    world = World(Limits(slots=1, trials=3))
-    world.start([record(0, None), record(1, 0.2), record(2, None)], [])
+def test_a_reached_target_stops_the_search() -> None:
+    world = World(Limits(target=0.0), Slots(1), "pass")
+    world.launch()
+    world.end_one(0)
+    assert world.finish == Finish("the target 0 is reached")
+    assert len(world.trials) == 1
+
+
+def test_an_estimated_regret_below_the_limit_stops_the_search() -> None:
+    world = World(Limits(regret=0.01), Slots(1), "pass")
+    world.launch()
+    world.end_one(0)
+    world.send(Estimated(0.5))
+    assert world.loop.stopping == ""
+    world.send(Estimated(0.001))
+    world.end_one(0)
     assert world.finish is not None
-    assert world.loop.best is not None
-    assert world.loop.best.number == 1
+    assert "could still gain" in world.finish.reason
 
 
-def test_the_first_of_equals_is_best() -> None:
-    loop = Loop(Limits(slots=1, trials=2), started=0.0)
-    loop.start([record(0, 0.7), record(1, 0.7)], [], 0.0)
-    assert loop.best is not None
-    assert loop.best.number == 0
+def test_a_grid_that_is_used_up_still_promotes_and_then_ends_the_search() -> None:
+    world = World(Limits(), Slots(3), supply=12)
+    world.launch()
+    world.run(random.Random(2))
+    assert world.finish is not None
+    assert world.finish.reason == "every configuration of the grid was tried"
+    assert len(world.trials) == 12
+    assert sum(3 in trial.scores for trial in world.trials.values()) >= 4
+
+
+@given(seed=st.integers(0, 500), trials=st.integers(5, 40))
+def test_spark_trials_have_slots_of_their_own_and_keep_nobody_from_another(seed: int, trials: int) -> None:
+    slots = Slots(2, spark=1)
+    world = World(Limits(trials), slots, "pass", frameworks=("tensorflow", "spark"))
+    world.launch()
+    order = random.Random(seed)
+    while world.finish is None:
+        kinds = [world.trials[number].framework for number in world.running]
+        assert kinds.count("spark") <= 1
+        assert kinds.count("tensorflow") <= 2
+        ready = [t.asked.configuration.framework for t in world.loop._phases[Phase.READY].values()]
+        assert len(ready) <= READY_A_SLOT * slots.total
+        if kinds.count("tensorflow") < 2:
+            full = len(ready) == READY_A_SLOT * slots.total
+            assert "tensorflow" not in ready
+            assert full or len(world.trials) == trials
+        if kinds.count("spark") < 1:
+            assert "spark" not in ready
+        world.end_one(order.randrange(1000))
+    assert len(world.trials) == trials
+
+
+def test_fewer_slots_take_no_more_and_new_ones_are_filled() -> None:
+    world = World(Limits(), Slots(3), "pass")
+    world.launch()
+    world.send(Resized(Slots(1)))
+    world.end_one(0)
+    world.end_one(0)
+    assert len(world.running) == 1
+    world.send(Resized(Slots(4)))
+    assert len(world.running) == 4
+
+
+def test_a_lost_cluster_ends_the_search_and_leaves_its_trials_for_the_next_launch() -> None:
+    world = World(Limits(), Slots(2))
+    world.launch()
+    world.send(Lost("the scheduler went away"))
+    assert world.finish == Finish("the scheduler went away", (0, 1))
+    assert world.loop.lost
+
+
+def test_a_trial_whose_end_was_stored_but_not_told_is_told_and_not_run_again() -> None:
+    world = World(Limits(2), Slots(1), "pass")
+    world.trials[0] = Stored(0.5, 0, report=SegmentReport(0, EPOCHS, finished=True))
+    world.launch()
+    assert world.trials[0].state == "complete"
+    assert world.running == {1: EPOCHS}
 
 
 def test_a_report_of_a_trial_that_does_not_run_changes_nothing() -> None:
-    world = World(Limits(slots=1))
-    world.start([], [])
+    world = World(Limits(), Slots(1))
+    world.launch()
     world.send(Reported(SegmentReport(trial=99, epoch=1)))
-    assert world.told == []
-    assert world.in_flight == [0]
+    assert set(world.running) == {0}
+
+
+def test_a_trainer_that_can_not_stop_at_rungs_ends_with_its_first_segment() -> None:
+    world = World(Limits(1), Slots(1))
+    world.launch()
+    world.running.pop(0)
+    world.send(Reported(replace(SegmentReport(0, EPOCHS), finished=True)))
+    assert world.trials[0].state == "complete"
+    assert world.finish is not None
+
+
+def test_the_first_of_equals_is_best() -> None:
+    loop = Loop(Limits(2), Slots(1), 0.0)
+    records = [TrialRecord(n, "complete", None, 0, 0.7, None, {}, None, None) for n in range(2)]
+    loop.start(records, [], 0.0)
+    assert loop.best is records[0]
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_every_phase_is_its_own(phase: Phase) -> None:
+    world = World(Limits(), Slots(2))
+    world.launch()
+    for _ in range(7):
+        world.end_one(0)
+    here = set(world.loop._phases[phase])
+    others = [set(trials) for other, trials in world.loop._phases.items() if other is not phase]
+    assert all(not here & other for other in others)

@@ -21,6 +21,7 @@ from search.dispatch import Dispatcher, Ended, quarantined_keys
 from search.display import Display, make_display
 from search.halving import Ladder
 from search.loop import (
+    Action,
     Ask,
     Asked,
     AtRungs,
@@ -121,19 +122,15 @@ class _Search:
         )
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
+        self.finished = False
         self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
 
     def run(self) -> None:
         """From the first event to the last."""
         process.go_on()
         with _interrupts_to(self.events):
-            while True:
-                while self.actions:
-                    action = self.actions.popleft()
-                    if isinstance(action, Finish):
-                        self._finish(action)
-                        return
-                    self._do(action)
+            self._work()
+            while not self.finished:
                 self.display.update(self.loop, time.monotonic())
                 self._hear(_next_event(self.events))
 
@@ -158,16 +155,22 @@ class _Search:
             self._pass_on(Interrupted())
 
     def _pass_on(self, event: Event) -> None:
+        """Give an event to the loop, in its turn, and do what the loop says before the next."""
+        due: Sequence[Event] = [event]
         if isinstance(event, Reported) and self.order is not None:
-            for report in self.order.arrived(event.report):
-                self._handle(Reported(report))
-        else:
+            due = [Reported(report) for report in self.order.arrived(event.report)]
+        for event in due:
             self._handle(event)
+            self._work()
 
     def _handle(self, event: Event) -> None:
         self.actions.extend(self.loop.handle(event, time.monotonic()))
 
-    def _do(self, action: Ask | Submit | Record | Tell) -> None:
+    def _work(self) -> None:
+        while self.actions:
+            self._do(self.actions.popleft())
+
+    def _do(self, action: Action) -> None:
         # Answered here and not through the queue, where an interrupt could be ahead of it: what is in storage
         # would be unknown to the loop when it stops.
         match action:
@@ -182,6 +185,8 @@ class _Search:
                 self.checkpoints.remove(report.trial)
                 self.display.trial_told(record)
                 self._handle(Told(record))
+            case Finish():
+                self._finish(action)
 
     def _submit(self, action: Submit) -> None:
         if action.new:
@@ -210,6 +215,7 @@ class _Search:
         )
 
     def _finish(self, action: Finish) -> None:
+        self.finished = True
         self.status.keep(self.loop, time.monotonic(), last=True)
         self.store.end(action.reason)
         if action.abandoned:

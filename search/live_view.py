@@ -33,7 +33,7 @@ def live_view(loop: Loop, now: float, title: str, *, told_here: int, height: int
         Text(),
         *_best(loop),
         Text(),
-        *_running(running, now, for_running),
+        *_running(running, now, for_running, len(loop.paused)),
         Text(),
         *_ended(loop, min(8, room - for_running)),
         *_failed(failures_of(loop.told)),
@@ -91,7 +91,7 @@ def _progress(loop: Loop, now: float, title: str, told_here: int) -> list[Render
 
 def _best(loop: Loop) -> list[RenderableType]:
     if loop.best is None or loop.best.value is None:
-        return [Text("Best so far", style="bold"), _line("none yet", indent=True)]
+        return [Text("Best so far", style="bold"), _line(_furthest(loop), indent=True)]
     return [
         Text.assemble(
             ("Best so far  ", "bold"), (f"{loop.best.value:.3f}", "bold green"), f"  trial {loop.best.number}"
@@ -100,7 +100,16 @@ def _best(loop: Loop) -> list[RenderableType]:
     ]
 
 
-def _running(running: list[LoopTrial], now: float, most: int) -> list[RenderableType]:
+def _furthest(loop: Loop) -> str:
+    """What is known while no trial is complete: the best of those that were trained the longest."""
+    waiting = [(trial.rung, trial.score, -trial.number) for trial in loop.paused if trial.score is not None]
+    if not waiting:
+        return "none yet"
+    rung, score, number = max(waiting)
+    return f"none is complete; {score:.3f} after {count_of(rung, 'epoch')}, trial {-number}"
+
+
+def _running(running: list[LoopTrial], now: float, most: int, paused: int) -> list[RenderableType]:
     title = Text(f"Running: {len(running)}", style="bold")
     table = _rows()
     for one in running[:most]:
@@ -111,6 +120,8 @@ def _running(running: list[LoopTrial], now: float, most: int) -> list[Renderable
         )
     if len(running) > most:
         title.append(f", the {most} longest", style="dim")
+    if paused:
+        title.append(f"  {count_of(paused, 'trial')} wait for promotion", style="dim")
     return [title, inset(table) if running else _line("nothing", indent=True)]
 
 
@@ -121,10 +132,13 @@ def _ended(loop: Loop, most: int) -> list[RenderableType]:
     for record in reversed(loop.told[-most:]):
         table.add_row(
             Text(str(record.number)),
-            Text(outcome(record), style="red" if record.value is None else ""),
+            Text(outcome(record), style=_OUTCOME_STYLES.get(record.state, "")),
             Text(configuration_text(record.configuration)),
         )
     return [Text("Ended last", style="bold"), inset(table)]
+
+
+_OUTCOME_STYLES = {"fail": "red", "pruned": "dim"}
 
 
 def _failed(failures: tuple[FailedTrials, ...]) -> list[RenderableType]:

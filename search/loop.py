@@ -53,6 +53,7 @@ class LoopTrial:
         since: reading of the driver's clock, in seconds, when its segment was submitted.
         report: of its last segment.
         place: of its next segment among all of the study, where storage knows of that segment already.
+        score: on the validation rows, at the last rung that it reached.
     """
 
     asked: AskedTrial
@@ -61,6 +62,7 @@ class LoopTrial:
     since: float = 0.0
     report: SegmentReport | None = None
     place: int | None = None
+    score: float | None = None
 
     @property
     def number(self) -> int:
@@ -303,8 +305,8 @@ class Loop:
         trial = self._phases[Phase.RUNNING].get(report.trial)
         if trial is None:
             return []
-        trial.report = report
-        return [self._store(trial, report)]
+        trial.report = report.following(trial.report)
+        return [self._store(trial, trial.report)]
 
     def _store(self, trial: LoopTrial, report: SegmentReport) -> Record | Tell:
         if report.finished or report.failure is not None:
@@ -322,7 +324,7 @@ class Loop:
             trial.rung = self._rung_after(trial.asked, epoch)
             self._move(trial, Phase.READY)
             return []
-        trial.rung = epoch
+        trial.rung, trial.score = epoch, event.score
         self._move(trial, Phase.PAUSED)
         self._halving.reached(trial.number, epoch, event.score, waits=True)
         return self._prune_hopeless()
@@ -429,7 +431,8 @@ class Loop:
         stored_alone = report is not None and left.rung is None
         rung = left.rung or self._rung_after(asked, epoch)
         place = None if stored_alone else left.place
-        trial = LoopTrial(asked, Phase.READY, rung, report=report, place=place)
+        score = left.rung_scores.get(epoch)
+        trial = LoopTrial(asked, Phase.READY, rung, report=report, place=place, score=score)
         self._add(trial)
         waits = stored_alone and self.at_rungs == "wait" and not (report and report.finished)
         self._reached(

@@ -75,27 +75,28 @@ def _headline(report: StudyReport) -> list[RenderableType]:
     lines.append(indented(f"Rows: {rows}; {share}; {facts.features} features"))
     lines += [indented(note) for note in facts.notes]
     lines += [indented(f"The study file has changed since: {text}.", "bold") for text in report.differences]
-    if not report.ended:
-        lines.append(
-            indented(f"Still running, or killed: {count_of(report.running, 'trial')} without an end.", "bold")
-        )
-    elif report.running:
-        lines.append(
-            indented(
-                f"Ended: {report.ended}. {count_of(report.running, 'trial')} without an end: launch again."
-            )
-        )
-    else:
-        lines.append(indented(f"Ended: {report.ended}."))
+    if report.stopped_early:
+        reached = ", ".join(f"{count} after {epochs}" for epochs, count in report.stopped_early.items())
+        lines.append(indented(f"Trials stopped early, by the epochs that they were given: {reached}"))
+    lines.append(_ending(report))
     if report.best is None:
         lines.append(indented(_why_none(report), "bold"))
     return lines
 
 
+def _ending(report: StudyReport) -> RenderableType:
+    left = f"{count_of(report.running, 'trial')} without an end"
+    if not report.ended:
+        return indented(f"Still running, or killed: {left}.", "bold")
+    return indented(f"Ended: {report.ended}.{f' {left}: launch again.' if report.running else ''}")
+
+
 def _count_text(report: StudyReport) -> str:
     failed = sum(len(group.trials) for group in report.failures)
+    pruned = sum(report.stopped_early.values())
     limit = f" of {report.limit}" if report.limit is not None else ""
-    text = f"{len(report.complete) + failed}{limit} trials done"
+    text = f"{len(report.complete) + pruned + failed}{limit} trials done"
+    text += f", {pruned} stopped early" if pruned else ""
     return f"{text}, {failed} failed" if failed else text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -106,6 +107,12 @@ class StudyReport:
     def complete(self) -> tuple[TrialRecord, ...]:
         """Every trial with a score, by number."""
         return _complete(self.records)
+
+    @property
+    def stopped_early(self) -> dict[int, int]:
+        """How many trials were pruned, by the epochs that they were given."""
+        reached = (max(r.rung_scores, default=0) for r in self.records if r.state == "pruned")
+        return dict(sorted(Counter(reached).items()))
 
     @property
     def best_by_framework(self) -> dict[str, TrialRecord]:
@@ -310,6 +317,7 @@ def _trial_dict(record: TrialRecord) -> dict[str, Any]:
         "seed": record.seed,
         "enqueued": record.enqueued,
         "value": record.value,
+        "rung_scores": {str(epoch): score for epoch, score in record.rung_scores.items()},
         "scores": {rows: asdict(scores) for rows, scores in result.scores.items()} if result else {},
         "seconds": seconds_of(record),
         "failure": asdict(result.failure) if result and result.failure else None,

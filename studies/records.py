@@ -136,11 +136,16 @@ class SegmentReport:
         return replace(self, ledger=replace(self.ledger, queued=max(0.0, seconds - work)))
 
     def following(self, earlier: SegmentReport | None) -> SegmentReport:
-        """The same report, with the seconds and the attempts of the trial's earlier segments added."""
+        """The same report as that of a whole trial, of which ``earlier`` are the segments before."""
         if earlier is None:
             return self
-        attempts = self.attempts + earlier.attempts
-        return replace(self, ledger=self.ledger + earlier.ledger, attempts=attempts)
+        return replace(
+            self,
+            # A segment that failed brings no curve.
+            curve=self.curve or earlier.curve,
+            ledger=self.ledger + earlier.ledger,
+            attempts=self.attempts + earlier.attempts,
+        )
 
     def score(self, metric: str) -> float | None:
         """One of the scores on the validation rows; ``None`` for a failure."""

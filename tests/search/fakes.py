@@ -145,6 +145,8 @@ def report_of(
         facts=facts,
         versions={},
         ended=ended,
+        seconds=75.0,
+        status={},
         study=optuna.create_study(direction="maximize"),
         location=location,
     )

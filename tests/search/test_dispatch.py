@@ -1,8 +1,8 @@
-"""Whatever a future ends with becomes one report; Dask's own errors become failures. No Dask runs here."""
+"""Which segments are with Dask, what is run again and what becomes of the rest. No Dask runs here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -13,15 +13,32 @@ from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import NoWorkerError
 
-from search.dispatch import Dispatcher
-from search.loop import Reported
+from search.cluster import RunningCluster
+from search.dispatch import LOST_SECONDS, WATCHDOG_SECONDS, Dispatcher, Ended, quarantined_keys
+from search.loop import Lost, Reported, Resized
+from search.slots import SPARK, TRIAL, Slots
 from studies.configuration import Configuration
-from studies.records import SegmentReport, TimeLedger
+from studies.records import Cause, Failure, SegmentReport, TimeLedger
+from studies.study import Retry
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
 
 CONFIGURATION = Configuration("analytic", "he_normal", "adam", epochs=9, learning_rate=0.1, batch_size=16)
-SEGMENT = Segment("small", 4, CONFIGURATION, 3, (1, 3, 9), (4,), "f1", "/data", "/checkpoints")
-GOOD = SegmentReport(4, 9, ledger=TimeLedger(setup=0.0, train=0.0), worker="0")
+SEGMENT = Segment("small", 4, CONFIGURATION, 3, (1, 3, 9), (4,), "f1", "/data", "/checkpoints", 9)
+FIRST, SECOND, THIRD = (replace(SEGMENT, trial=number) for number in (1, 2, 3))
+ON_SPARK = replace(SEGMENT, configuration=Configuration("spark", "spark_uniform", "l-bfgs", 9))
+NEVER = Retry(worker_died=0, out_of_memory=0)
+
+
+def good(segment: Segment = SEGMENT) -> SegmentReport:
+    return SegmentReport(segment.trial, segment.until, worker="0")
+
+
+def failed(cause: Cause, segment: Segment = SEGMENT) -> SegmentReport:
+    return SegmentReport(segment.trial, 3, failure=Failure(cause, "so it was", 3))
+
+
+def killed(segment: Segment = SEGMENT, address: str | None = "tcp://10.0.0.7:4000") -> KilledWorker:
+    return KilledWorker(segment.key, SimpleNamespace(address=address) if address else None, 0)
 
 
 @dataclass
@@ -48,108 +65,442 @@ class FakeFuture:
 class FakeClient:
     """Takes what is submitted and runs nothing."""
 
+    status = "running"
+
     def __init__(self) -> None:
         self.submitted: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-        self.futures: list[FakeFuture] = []
+        self.futures: dict[str, FakeFuture] = {}
+        self.restarted: list[str] = []
+        self.on_worker: dict[str, list[str]] = {}
 
     def submit(self, *arguments: Any, **options: Any) -> FakeFuture:
+        key = options["key"]
+        assert key not in self.futures, "Dask would take it for the task of the same name"
         self.submitted.append((arguments, options))
-        self.futures.append(FakeFuture())
-        return self.futures[-1]
+        self.futures[key] = FakeFuture()
+        return self.futures[key]
+
+    def processing(self) -> Mapping[str, Sequence[str]]:
+        return self.on_worker
+
+    def restart_workers(self, addresses: list[str], **_options: Any) -> None:
+        self.restarted += addresses
 
 
-@pytest.fixture
-def client() -> FakeClient:
-    return FakeClient()
+class Desk:
+    """A dispatcher on a cluster that runs nothing, and a clock that the test moves."""
+
+    def __init__(
+        self,
+        slots: Slots = Slots(2),  # noqa: B008  frozen
+        rules: Retry = Retry(),  # noqa: B008  frozen
+        *,
+        together: bool = False,
+        restarts: bool = True,
+        quarantined: set[str] | None = None,
+    ) -> None:
+        self.now = 1000.0
+        self.client = FakeClient()
+        self.delivered: list[Ended] = []
+        a_worker = slots.by_kind if together else dict.fromkeys(slots.by_kind, 1)
+        cluster = RunningCluster(self.client, slots, "no cluster", a_worker, restarts)
+        self.dispatcher = Dispatcher(
+            cluster, rules, self.delivered.append, quarantined or set(), clock=lambda: self.now
+        )
+
+    def submit(self, *segments: Segment) -> None:
+        for segment in segments:
+            assert self.dispatcher.submit(segment) is None
+
+    @property
+    def with_dask(self) -> list[str]:
+        """Keys of all that was given to Dask, in order."""
+        return [options["key"] for _, options in self.client.submitted]
+
+    def resources(self, key: str) -> Mapping[str, int]:
+        (found,) = [options["resources"] for _, options in self.client.submitted if options["key"] == key]
+        return dict(found)
+
+    def end(self, key: str, result: Any) -> Reported | Lost | None:
+        """End a task, and pass on what that delivers."""
+        self.client.futures[key].end(result)
+        return self.dispatcher.ended(self.delivered.pop())
+
+    def report(self, key: str, result: Any) -> SegmentReport:
+        outcome = self.end(key, result)
+        assert isinstance(outcome, Reported)
+        return outcome.report
+
+    def watch(self) -> list[Reported | Lost | Resized]:
+        return list(self.dispatcher.watch())
 
 
-@pytest.fixture
-def delivered() -> list[Reported]:
-    return []
+def attempt(segment: Segment, number: int) -> str:
+    return replace(segment, attempt=number - 1).key
 
 
-@pytest.fixture
-def dispatcher(client: FakeClient, delivered: list[Reported]) -> Dispatcher:
-    return Dispatcher(client, delivered.append)
+# What is with Dask
 
 
-def killed(worker: Any) -> KilledWorker:
-    return KilledWorker(SEGMENT.key, worker, 3)
-
-
-def test_a_segment_is_submitted_under_its_own_key_and_never_taken_for_another(
-    dispatcher: Dispatcher, client: FakeClient
-) -> None:
-    dispatcher.submit(SEGMENT)
-    ((arguments, options),) = client.submitted
+def test_a_segment_is_submitted_under_its_own_key_and_never_taken_for_another() -> None:
+    desk = Desk()
+    desk.submit(SEGMENT)
+    ((arguments, options),) = desk.client.submitted
     assert arguments == (run_segment, SEGMENT)
-    assert options == {"key": "small/trial-4/rung-9", "pure": False, "retries": 0}
+    assert options == {
+        "key": "small/trial-4/rung-9",
+        "pure": False,
+        "retries": 0,
+        "resources": {TRIAL: 1},
+    }
 
 
-def test_nothing_is_delivered_before_the_end_and_then_the_report_as_it_came(
-    dispatcher: Dispatcher, client: FakeClient, delivered: list[Reported]
-) -> None:
-    dispatcher.submit(SEGMENT)
-    assert delivered == []
-    client.futures[0].end(GOOD)
-    (event,) = delivered
-    assert replace(event.report, ledger=GOOD.ledger) == GOOD
+def test_no_more_is_with_dask_than_there_are_slots_and_the_next_follows_in_order() -> None:
+    desk = Desk(Slots(2))
+    desk.submit(SEGMENT, FIRST, SECOND, THIRD)
+    assert desk.with_dask == [SEGMENT.key, FIRST.key]
+    desk.report(FIRST.key, good(FIRST))
+    assert desk.with_dask == [SEGMENT.key, FIRST.key, SECOND.key]
+    desk.report(SECOND.key, good(SECOND))
+    desk.report(SEGMENT.key, good())
+    assert desk.with_dask == [SEGMENT.key, FIRST.key, SECOND.key, THIRD.key]
 
 
-def test_what_the_driver_waited_beyond_the_work_is_booked_as_queued(
-    dispatcher: Dispatcher, client: FakeClient, delivered: list[Reported], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readings = iter([100.0, 110.0])
-    monkeypatch.setattr("search.dispatch.time", SimpleNamespace(monotonic=lambda: next(readings)))
-    dispatcher.submit(SEGMENT)
-    client.futures[0].end(replace(GOOD, ledger=TimeLedger(setup=1.0, train=4.0, score=2.0)))
-    assert delivered[0].report.ledger == TimeLedger(queued=3.0, setup=1.0, train=4.0, score=2.0)
+def test_spark_waits_for_its_own_slot_and_keeps_nobody_from_the_others() -> None:
+    desk = Desk(Slots(2, spark=1))
+    more_spark = replace(ON_SPARK, trial=5)
+    desk.submit(ON_SPARK, more_spark, FIRST, SECOND, THIRD)
+    assert desk.with_dask == [ON_SPARK.key, FIRST.key, SECOND.key]
+    assert [desk.resources(key) for key in desk.with_dask] == [{SPARK: 1}, {TRIAL: 1}, {TRIAL: 1}]
+    desk.report(ON_SPARK.key, good(ON_SPARK))
+    assert desk.with_dask[3:] == [more_spark.key]
+    desk.report(FIRST.key, good(FIRST))
+    assert desk.with_dask[4:] == [THIRD.key]
+
+
+def test_a_segment_of_a_trial_follows_the_one_before() -> None:
+    desk = Desk(Slots(1))
+    desk.submit(replace(SEGMENT, until=1))
+    assert desk.report("small/trial-4/rung-1", good()).attempts == 1
+    desk.submit(replace(SEGMENT, until=3))
+    assert desk.with_dask == ["small/trial-4/rung-1", "small/trial-4/rung-3"]
+
+
+# What comes back
+
+
+def test_nothing_is_delivered_before_the_end_and_then_the_report_as_it_came() -> None:
+    desk = Desk()
+    desk.submit(SEGMENT)
+    assert desk.delivered == []
+    report = desk.report(SEGMENT.key, good())
+    assert replace(report, ledger=TimeLedger()) == good()
+
+
+def test_what_the_driver_waited_beyond_the_work_is_booked_as_queued() -> None:
+    desk = Desk()
+    desk.submit(SEGMENT)
+    desk.now += 10.0
+    work = TimeLedger(setup=1.0, train=4.0, score=2.0)
+    assert desk.report(SEGMENT.key, replace(good(), ledger=work)).ledger == replace(work, queued=3.0)
 
 
 @pytest.mark.parametrize(
     ("error", "cause", "said"),
     [
-        (killed(SimpleNamespace(address="tcp://10.0.0.7:4000")), "worker died", "tcp://10.0.0.7:4000"),
-        (killed(None), "worker died", "unknown"),
-        (CancelledError(), "worker died", "scheduler went away"),
-        (FutureCancelledError(SEGMENT.key, "lost dependencies"), "worker died", "scheduler went away"),
-        (NoWorkerError(SEGMENT.key, 1.0), "worker died", "none came back"),
+        (killed(), "worker died", "tcp://10.0.0.7:4000"),
+        (killed(address=None), "worker died", "unknown"),
         (OSError("Timed out"), "bug", "OSError: Timed out"),
         (TypeError("can't pickle this"), "bug", "TypeError: can't pickle this"),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+    ids=["killed", "killed unknown", "OSError", "TypeError"],
 )
-def test_an_error_of_the_cluster_is_a_failure_of_the_trial(
-    error: Exception,
-    cause: str,
-    said: str,
-    dispatcher: Dispatcher,
-    client: FakeClient,
-    delivered: list[Reported],
-) -> None:
-    dispatcher.submit(SEGMENT)
-    client.futures[0].end(error)
-    ((report,),) = [(event.report,) for event in delivered]
+def test_an_error_of_the_cluster_is_a_failure_of_the_trial(error: Exception, cause: str, said: str) -> None:
+    desk = Desk(rules=NEVER)
+    desk.submit(SEGMENT)
+    report = desk.report(SEGMENT.key, error)
     assert report.trial == 4
     assert report.failure is not None
     assert report.failure.cause == cause
     assert said in report.failure.message
 
 
-def test_the_message_of_a_huge_error_is_cut(
-    dispatcher: Dispatcher, client: FakeClient, delivered: list[Reported]
+def test_the_message_of_a_huge_error_is_cut() -> None:
+    desk = Desk()
+    desk.submit(SEGMENT)
+    failure = desk.report(SEGMENT.key, RuntimeError("x" * 1_000_000)).failure
+    assert failure is not None
+    assert len(failure.message) <= MESSAGE_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    "error", [CancelledError(), FutureCancelledError(SEGMENT.key, "scheduler-connection-lost")]
+)
+def test_a_task_that_its_scheduler_forgot_is_the_end_of_the_cluster_and_not_of_the_trial(
+    error: Exception,
 ) -> None:
-    dispatcher.submit(SEGMENT)
-    client.futures[0].end(RuntimeError("x" * 1_000_000))
-    assert delivered[0].report.failure is not None
-    assert len(delivered[0].report.failure.message) <= MESSAGE_CHARACTERS
+    desk = Desk()
+    desk.submit(SEGMENT)
+    assert desk.end(SEGMENT.key, error) == Lost("the cluster's scheduler went away")
+    assert desk.dispatcher.quarantined == set()
 
 
-def test_a_future_is_held_until_its_trial_is_told(dispatcher: Dispatcher, client: FakeClient) -> None:
-    dispatcher.submit(SEGMENT)
-    dispatcher.submit(replace(SEGMENT, trial=5))
-    client.futures[0].end(GOOD)
-    assert set(dispatcher._futures) == {4, 5}
-    dispatcher.release(4)
-    assert set(dispatcher._futures) == {5}
-    dispatcher.release(4)
+def test_a_cluster_that_lost_all_its_workers_says_so() -> None:
+    desk = Desk(rules=NEVER)
+    desk.submit(SEGMENT)
+    outcome = desk.end(SEGMENT.key, NoWorkerError(SEGMENT.key, 1.0))
+    assert "lost all its workers" in str(outcome)
+    assert "none came back" in str(outcome)
+
+
+@pytest.mark.xfail(strict=True, reason="a cluster without workers is blamed on the configurations that wait")
+def test_a_cluster_that_lost_all_its_workers_blames_no_configuration() -> None:
+    desk = Desk(rules=NEVER)
+    desk.submit(SEGMENT)
+    desk.end(SEGMENT.key, NoWorkerError(SEGMENT.key, 1.0))
+    assert desk.dispatcher.quarantined == set()
+
+
+# What is run again
+
+
+@pytest.mark.parametrize(
+    ("cause", "key"),
+    [
+        ("worker died", "worker_died"),
+        ("out of memory", "out_of_memory"),
+        ("timeout", "timeout"),
+        ("bug", "bug"),
+    ],
+)
+@pytest.mark.parametrize("allowed", [0, 1, 3])
+def test_a_failure_is_run_again_as_often_as_the_study_file_says(cause: Cause, key: str, allowed: int) -> None:
+    desk = Desk(rules=Retry(**{key: allowed}))
+    desk.submit(SEGMENT)
+    for number in range(1, allowed + 1):
+        assert desk.end(attempt(SEGMENT, number), failed(cause)) is None
+    report = desk.report(attempt(SEGMENT, allowed + 1), failed(cause))
+    assert desk.with_dask == [attempt(SEGMENT, number) for number in range(1, allowed + 2)]
+    assert report.attempts == allowed + 1
+    assert report.failure is not None
+    times = f" ({allowed + 1} times)" if allowed else ""
+    assert report.failure.message == f"so it was{times}"
+
+
+@pytest.mark.parametrize("cause", ["diverged", "data"])
+def test_what_would_fail_again_is_not_run_again(cause: Cause) -> None:
+    desk = Desk(rules=Retry(worker_died=9, spark_died=9, out_of_memory=9, timeout=9, bug=9))
+    desk.submit(SEGMENT)
+    assert desk.report(SEGMENT.key, failed(cause)).failure is not None
+    assert desk.with_dask == [SEGMENT.key]
+
+
+def test_a_segment_that_is_run_again_tells_the_worker_so_and_counts_its_attempts() -> None:
+    desk = Desk(rules=Retry(out_of_memory=1))
+    desk.submit(SEGMENT)
+    desk.end(SEGMENT.key, failed("out of memory"))
+    (_, again), options = desk.client.submitted[1]
+    assert again == replace(SEGMENT, attempt=1)
+    assert options["key"] == "small/trial-4/rung-9/attempt-2"
+    report = desk.report(again.key, good())
+    assert (report.failure, report.attempts) == (None, 2)
+
+
+def test_causes_are_counted_apart() -> None:
+    desk = Desk(rules=Retry(worker_died=1, out_of_memory=1))
+    desk.submit(SEGMENT)
+    assert desk.end(attempt(SEGMENT, 1), killed()) is None
+    assert desk.end(attempt(SEGMENT, 2), failed("out of memory")) is None
+    report = desk.report(attempt(SEGMENT, 3), killed())
+    assert report.failure is not None
+    assert report.failure.message.endswith("(2 times)")
+
+
+def test_what_is_run_again_goes_ahead_of_what_waits() -> None:
+    desk = Desk(Slots(1))
+    desk.submit(SEGMENT, FIRST)
+    desk.end(SEGMENT.key, killed())
+    assert desk.with_dask == [SEGMENT.key, attempt(SEGMENT, 2)]
+    desk.report(attempt(SEGMENT, 2), good())
+    assert desk.with_dask[2:] == [FIRST.key]
+
+
+# Who is blamed for a death
+
+
+def test_a_death_beside_others_is_nobodys_until_it_happens_alone() -> None:
+    desk = Desk(Slots(3), Retry(worker_died=0), together=True)
+    desk.submit(SEGMENT, FIRST)
+    assert desk.resources(SEGMENT.key) == {TRIAL: 1}
+    assert desk.end(SEGMENT.key, killed()) is None
+    assert desk.end(FIRST.key, killed(FIRST)) is None
+    assert desk.resources(attempt(SEGMENT, 2)) == {TRIAL: 3}, "it shall have the process for itself"
+    innocent = desk.report(attempt(FIRST, 2), good(FIRST))
+    assert innocent.failure is None
+    guilty = desk.report(attempt(SEGMENT, 2), killed())
+    assert guilty.failure is not None
+    assert guilty.failure.cause == "worker died"
+    assert guilty.attempts == 2
+    assert desk.dispatcher.quarantined == {CONFIGURATION.key()}
+
+
+def test_a_death_where_nothing_else_ran_is_the_trial_s_own() -> None:
+    desk = Desk(Slots(3), Retry(worker_died=1))
+    desk.submit(SEGMENT)
+    desk.end(SEGMENT.key, killed())
+    assert desk.resources(attempt(SEGMENT, 2)) == {TRIAL: 1}
+    assert desk.report(attempt(SEGMENT, 2), killed()).failure is not None
+
+
+def test_other_failures_beside_others_are_the_trial_s_own() -> None:
+    desk = Desk(Slots(3), Retry(out_of_memory=0), together=True)
+    desk.submit(SEGMENT)
+    assert desk.report(SEGMENT.key, failed("out of memory")).failure is not None
+
+
+# Quarantine
+
+
+def test_a_configuration_that_killed_its_workers_is_not_run_again_under_another_number() -> None:
+    desk = Desk(rules=NEVER)
+    desk.submit(SEGMENT)
+    desk.report(SEGMENT.key, killed())
+    refused = desk.dispatcher.submit(replace(SEGMENT, trial=9, seed=4))
+    assert refused is not None
+    assert refused.trial == 9
+    assert refused.failure is not None
+    assert refused.failure.cause == "worker died"
+    assert "not run" in refused.failure.message
+    assert desk.with_dask == [SEGMENT.key]
+    desk.submit(replace(SEGMENT, trial=10, configuration=replace(CONFIGURATION, learning_rate=0.2)))
+    assert len(desk.with_dask) == 2
+
+
+def test_a_configuration_that_failed_otherwise_is_not_quarantined() -> None:
+    desk = Desk(rules=NEVER)
+    desk.submit(SEGMENT)
+    desk.report(SEGMENT.key, failed("out of memory"))
+    desk.submit(FIRST)
+    assert desk.with_dask == [SEGMENT.key, FIRST.key]
+
+
+def test_what_an_earlier_launch_found_is_not_found_again() -> None:
+    other = replace(CONFIGURATION, batch_size=32)
+    keys = quarantined_keys(
+        [
+            (CONFIGURATION.key(), Failure("worker died", "")),
+            (other.key(), Failure("bug", "")),
+            (replace(other, epochs=3).key(), None),
+        ]
+    )
+    assert keys == {CONFIGURATION.key()}
+    assert Desk(quarantined=keys).dispatcher.submit(SEGMENT) is not None
+    assert Desk(quarantined=keys).dispatcher.submit(replace(SEGMENT, configuration=other)) is None
+
+
+# The watchdog
+
+TIMED = replace(SEGMENT, trial_timeout=60.0)
+
+
+def hanging(desk: Desk, *segments: Segment) -> None:
+    """Submit them, and let their time and the watchdog's be over."""
+    desk.submit(*segments)
+    desk.client.on_worker = {"tcp://a": [segment.key for segment in segments], "tcp://b": []}
+    desk.now += 60.0 + WATCHDOG_SECONDS
+    assert desk.watch() == [], "not yet"
+    desk.now += 0.1
+
+
+def test_a_segment_that_does_not_come_back_costs_its_process() -> None:
+    desk = Desk()
+    hanging(desk, TIMED)
+    (reported,) = desk.watch()
+    assert isinstance(reported, Reported)
+    assert reported.report.failure is not None
+    assert reported.report.failure.cause == "timeout"
+    assert "did not answer for 90 s" in reported.report.failure.message
+    assert desk.client.restarted == ["tcp://a"]
+    assert desk.watch() == []
+
+
+def test_a_segment_that_does_not_come_back_is_run_again_where_timeouts_are() -> None:
+    desk = Desk(rules=Retry(timeout=1))
+    hanging(desk, TIMED)
+    assert desk.watch() == []
+    assert desk.with_dask == [TIMED.key, attempt(TIMED, 2)]
+    desk.now += 60.0 + WATCHDOG_SECONDS
+    assert desk.watch() == [], "its time begins anew"
+    assert desk.report(attempt(TIMED, 2), good()).attempts == 2
+
+
+def test_what_a_run_says_that_was_given_up_is_not_heard() -> None:
+    desk = Desk(rules=Retry(timeout=1))
+    hanging(desk, TIMED)
+    desk.watch()
+    assert desk.end(TIMED.key, killed()) is None
+    assert desk.end(TIMED.key, good()) is None
+    assert desk.report(attempt(TIMED, 2), good()).attempts == 2
+    assert desk.end(attempt(TIMED, 2), good()) is None
+
+
+def test_without_a_trial_timeout_nothing_counts_as_hanging() -> None:
+    desk = Desk()
+    desk.submit(SEGMENT)
+    desk.now += 1e6
+    assert desk.watch() == []
+    assert desk.client.restarted == []
+
+
+def test_a_thread_that_does_not_come_back_is_a_slot_less() -> None:
+    desk = Desk(Slots(2), together=True, restarts=False)
+    hanging(desk, TIMED)
+    desk.submit(FIRST, SECOND)
+    resized, reported = desk.watch()
+    assert resized == Resized(Slots(1))
+    assert isinstance(reported, Reported)
+    assert reported.report.failure is not None
+    assert "a slot is lost" in reported.report.failure.message
+    assert desk.with_dask == [TIMED.key, FIRST.key]
+    desk.report(FIRST.key, good(FIRST))
+    assert desk.with_dask[2:] == [SECOND.key]
+
+
+def test_the_last_thread_that_does_not_come_back_is_the_end() -> None:
+    desk = Desk(Slots(1), restarts=False)
+    hanging(desk, TIMED)
+    resized, lost, reported = desk.watch()
+    assert resized == Resized(Slots(0))
+    assert lost == Lost("every slot is held by a trial that does not come back")
+    assert isinstance(reported, Reported)
+
+
+@pytest.mark.xfail(strict=True, reason="trials of a kind without slots are waited for without end")
+def test_the_last_slot_of_a_kind_is_the_end_where_trials_of_it_wait() -> None:
+    desk = Desk(Slots(1, spark=1), together=True, restarts=False)
+    hanging(desk, TIMED)
+    desk.submit(FIRST)
+    assert any(isinstance(outcome, Lost) for outcome in desk.watch())
+
+
+# The scheduler
+
+
+def test_a_connection_that_stays_away_is_lost_and_one_that_comes_back_is_not() -> None:
+    desk = Desk()
+    desk.submit(SEGMENT)
+    desk.client.status = "connecting"
+    assert desk.watch() == []
+    desk.now += LOST_SECONDS - 1.0
+    assert desk.watch() == []
+    desk.client.status = "running"
+    assert desk.watch() == []
+    desk.client.status = "connecting"
+    desk.now += 2.0
+    assert desk.watch() == [], "this is another time"
+    desk.now += LOST_SECONDS + 0.1
+    assert desk.watch() == [Lost("the connection to the cluster's scheduler is lost")]
+
+
+def test_within_half_a_minute_a_lost_scheduler_is_said() -> None:
+    assert LOST_SECONDS < 30.0

@@ -17,7 +17,9 @@ from search.display import (
     trial_line,
 )
 from search.live_view import duration_text, live_view, time_left
-from search.loop import Interrupted, Limits, Loop, Reported, Running, Told
+from search.loop import Asked, Interrupted, Loop, Reported, Told
+from search.slots import Slots
+from search.stopping import Limits
 from studies.configuration import Configuration
 from studies.records import SegmentReport
 from studies.store import AskedTrial
@@ -28,14 +30,20 @@ ADAM = Configuration("tensorflow", "glorot_uniform", "adam", 27, learning_rate=0
 
 
 def loop_of(
-    told: list[TrialRecord], running: int = 0, limits: Limits | None = None, started: float = 0.0
+    told: list[TrialRecord],
+    running: int = 0,
+    limits: Limits | None = None,
+    started: float = 0.0,
+    configuration: Configuration | None = None,
 ) -> Loop:
-    loop = Loop(limits or Limits(slots=max(1, running), trials=60), started=started)
+    """A loop after these trials; the first of those that run began with it, and each a second later."""
+    loop = Loop(limits or Limits(trials=60), Slots(max(1, running)), started)
     loop.start(told, [], started)
     generator = random.Random(0)
     for index in range(running):
-        trial = AskedTrial(100 + index, fakes.draw(generator), 7)
-        loop.running[trial.number] = Running(trial, started + index)
+        trial = AskedTrial(100 + index, configuration or fakes.draw(generator), 7)
+        loop.handle(Asked(trial), started + index)
+    assert len(loop.running) == running
     return loop
 
 
@@ -57,7 +65,7 @@ FAILURES = [
 @pytest.mark.parametrize("running", [0, 1, 4, 64])
 @pytest.mark.parametrize(
     "limits",
-    [Limits(64, trials=60), Limits(64, 60, 1200.0, 0.99), Limits(64, timeout=60.0), Limits(64, target=0.99)],
+    [Limits(trials=60), Limits(60, 1200.0, 0.99), Limits(timeout=60.0), Limits(target=0.99)],
     ids=["trials", "all", "time", "target"],
 )
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
@@ -114,7 +122,7 @@ def test_the_hint_follows_what_is_going_on() -> None:
     assert "Ctrl-C: finish what runs; twice: stop now." in shown(loop, 1.0)
     loop.handle(Interrupted(), 1.0)
     assert "Stopping: 2 trials to finish. Ctrl-C again: stop now." in shown(loop, 2.0)
-    done = loop_of(fakes.trials(5), running=0, limits=Limits(2, trials=5))
+    done = loop_of(fakes.trials(5), running=0, limits=Limits(trials=5))
     assert "5 trials are done: finishing what runs." in shown(done, 2.0)
 
 
@@ -127,12 +135,12 @@ def test_the_view_does_not_change_the_loop() -> None:
 @pytest.mark.parametrize(
     ("limits", "told_here", "expected"),
     [
-        (Limits(1, trials=60), 0, None),
-        (Limits(1, trials=60), 10, 400.0),
-        (Limits(1, timeout=130.0), 0, 30.0),
-        (Limits(1, trials=60, timeout=130.0), 10, 30.0),
-        (Limits(1, timeout=50.0), 0, 0.0),
-        (Limits(1, target=0.9), 10, None),
+        (Limits(trials=60), 0, None),
+        (Limits(trials=60), 10, 400.0),
+        (Limits(timeout=130.0), 0, 30.0),
+        (Limits(trials=60, timeout=130.0), 10, 30.0),
+        (Limits(timeout=50.0), 0, 0.0),
+        (Limits(target=0.9), 10, None),
     ],
 )
 def test_the_time_left_is_that_of_the_first_limit_at_this_launch_s_pace(
@@ -170,7 +178,7 @@ def test_lines_count_each_trial_once_whether_the_loop_knows_it_already_or_not() 
     assert progress_text(loop_of(earlier), [record]) == "best 0.990, 4/60"
     assert progress_text(loop_of([*earlier, record]), [record]) == "best 0.990, 4/60"
     assert progress_text(None, []) == "none complete, 0"
-    unlimited = loop_of([FAILURES[0]], limits=Limits(1, target=1.0))
+    unlimited = loop_of([FAILURES[0]], limits=Limits(target=1.0))
     assert progress_text(unlimited, []) == "none complete, 1"
 
 
@@ -255,9 +263,8 @@ def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_view_follows_a_loop_through_a_whole_trial() -> None:
-    loop = loop_of([], limits=Limits(1, trials=1))
-    trial = AskedTrial(0, ADAM, 7)
-    loop.running[0] = Running(trial, 0.0)
+    loop = loop_of([], limits=Limits(trials=1))
+    loop.handle(Asked(AskedTrial(0, ADAM, 7)), 0.0)
     assert "Running: 1" in shown(loop, 1.0)
     loop.handle(Reported(SegmentReport(0, 27)), 2.0)
     loop.handle(Told(fakes.complete(0, 0.9, ADAM)), 2.0)
@@ -281,8 +288,6 @@ def test_a_long_configuration_leaves_the_numbers_their_room() -> None:
         loss_scale=0.5,
     )
     told = [fakes.complete(1234, 0.875, long)]
-    loop = loop_of(told, running=1)
-    loop.running = {77: Running(AskedTrial(77, long, 7), 0.0)}
-    text = shown(loop, 65.0)
-    assert "77  1 min 05 s  tensorflow sgd" in text
+    text = shown(loop_of(told, running=1, configuration=long), 65.0)
+    assert "100  1 min 05 s  tensorflow sgd" in text
     assert "1234  0.875  tensorflow sgd" in text

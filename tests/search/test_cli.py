@@ -21,12 +21,14 @@ Writes = Callable[..., Path]
 HEAVY = ("optuna", "dask", "distributed", "tensorflow", "pyspark", "pydantic", "numpy", "pandas", "rich")
 
 
-@pytest.mark.parametrize("command", [[], ["launch"], ["report"], ["check"], ["init"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], ["launch"], ["report"], ["status"], ["stop"], ["check"], ["init"]], ids=" ".join
+)
 def test_help_imports_nothing_that_costs_time(command: list[str]) -> None:
     script = (
         "import sys\n"
         "from search.cli import main\n"
-        f"main({[*command, '--help']!r}, standalone_mode=False)\n"
+        f"main({[*command.split(), '--help']!r}, standalone_mode=False)\n"
         f"print(*sorted(set(sys.modules) & {set(HEAVY)!r}), file=sys.stderr)\n"
     )
     done = subprocess.run(
@@ -42,7 +44,7 @@ def test_help_imports_nothing_that_costs_time(command: list[str]) -> None:
 
 
 def test_no_command_has_more_than_six_options() -> None:
-    assert set(main.commands) == {"launch", "report", "check", "init"}
+    assert set(main.commands) == {"launch", "report", "status", "stop", "check", "init"}
     for command in main.commands.values():
         assert len([option for option in command.params if option.param_type_name == "option"]) <= 6
 

@@ -21,6 +21,7 @@ from search.display import SilentDisplay
 from search.loop import Reported
 from search.preflight import prepare_data
 from search.results import StudyReport
+from search.slots import Slots
 from studies.study import Cluster
 from studies.study_file import read_study_file
 from tests.conftest import SMALL, write_rows
@@ -126,6 +127,7 @@ def test_a_trial_gives_the_scores_that_it_gives_without_a_cluster(
             metric="f1",
             split=str(directory),
             checkpoints=str(study.path.parent / "alone"),
+            until=9,
         )
         alone = run_segment(segment)
         assert alone.curve == record.report.curve
@@ -143,7 +145,7 @@ def test_a_search_that_fails_leaves_nothing_behind(kind: Kind, study_file: Calla
 
 def test_slots_are_trials_at_once(kind: Kind) -> None:
     with start_cluster(Cluster(kind=kind, slots=2)) as running:
-        assert running.slots == 2
+        assert running.slots == Slots(2)
         assert running.description == f"2 {kind} of this machine"
         assert sum(running.client.nthreads().values()) == 2
 
@@ -205,6 +207,7 @@ NOWHERE = Segment(
     metric="f1",
     split="/nowhere",
     checkpoints="/nowhere",
+    until=1,
 )
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from search import launch, report
 from search.display import SilentDisplay
-from search.driver import rungs_of
+from search.halving import Ladder
 from search.preflight import package_versions, prepare_data
 from studies.configuration import Configuration
 from studies.errors import DataError, StorageError, UserError
@@ -350,7 +350,7 @@ def test_stopped_at_once_it_leaves_the_running_trials_to_the_next_launch(
         first = launch(path, display=display)
     assert first.interrupted
     assert [record.state for record in first.records] == ["running", "running"]
-    assert "trials 0, 1 will be run again by the next launch" in display.heard
+    assert "trials 0, 1 go on with the next launch" in display.heard
     second = launch(path, display=display)
     assert [record.state for record in second.records] == ["complete"] * 6
     assert [record.configuration for record in second.records[:2]] == [
@@ -363,8 +363,8 @@ def test_a_trial_that_is_drawn_while_the_search_is_stopped_is_not_forgotten(
 ) -> None:
     ask = StudyStore.ask
 
-    def interrupted(store: StudyStore) -> AskedTrial | None:
-        trial = ask(store)
+    def interrupted(store: StudyStore, place: int) -> AskedTrial | None:
+        trial = ask(store, place)
         if trial is not None and trial.number == 3:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
@@ -374,7 +374,7 @@ def test_a_trial_that_is_drawn_while_the_search_is_stopped_is_not_forgotten(
     result = launch(study_file(), display=display)
     left = [str(record.number) for record in result.records if record.state == "running"]
     assert "3" in left
-    assert display.heard[-2] == f"trials {', '.join(left)} will be run again by the next launch"
+    assert display.heard[-2] == f"trials {', '.join(left)} go on with the next launch"
 
 
 def test_it_can_be_launched_outside_the_main_thread(study_file: Writes, display: Recorder) -> None:
@@ -387,8 +387,7 @@ def test_it_can_be_launched_outside_the_main_thread(study_file: Writes, display:
 
 @given(st.integers(1, 5000))
 def test_rungs_triple_from_one_and_end_with_the_last_epoch(epochs: int) -> None:
-    configuration = Configuration("analytic", "he_normal", "sgd", epochs=epochs)
-    *earlier, last = rungs_of(configuration)
+    *earlier, last = Ladder().rungs(epochs)
     assert last == epochs
     assert earlier == [3**power for power in range(len(earlier))]
     assert all(rung < epochs for rung in earlier)

@@ -127,13 +127,37 @@ REFUSED = {
         ["space.learning_rate", "grid", "a range with a step"],
     ),
     "vectors without a file": (MINIMAL + '[features]\nkind = "vectors"\n', ["features", "go together"]),
-    "pruner to come": (MINIMAL + '[pruner]\nkind = "asha"\n', ["pruner.kind", "'asha' is not there yet"]),
+    "unknown pruner": (MINIMAL + '[pruner]\nkind = "ash"\n', ["pruner.kind", "'ash'", "'asha'?"]),
+    "a first rung before the first epoch": (
+        MINIMAL + "[pruner]\nmin_epochs = 0\n",
+        ["pruner.min_epochs", "0", "or equal to 1"],
+    ),
+    "rungs that do not grow": (
+        MINIMAL + "[pruner]\nreduction_factor = 1\n",
+        ["pruner.reduction_factor", "1", "or equal to 2"],
+    ),
+    "no bracket": (MINIMAL + "[pruner]\nbrackets = 0\n", ["pruner.brackets", "0", "or equal to 1"]),
+    "everybody is below the best 100%": (
+        MINIMAL + "[pruner]\npercentile = 100.0\n",
+        ["pruner.percentile", "100", "less than 100"],
+    ),
+    "retries of what would fail again": (
+        MINIMAL + "[retry]\ndiverged = 1\n",
+        ["retry.diverged", "unknown key 'diverged'"],
+    ),
+    "fewer retries than none": (
+        MINIMAL + "[retry]\nworker_died = -1\n",
+        ["retry.worker_died", "-1", "or equal to 0"],
+    ),
+    "no patience of the study": ("patience = 0\n" + MINIMAL, ["patience", "0", "or equal to 1"]),
+    "no regret": ("regret = 0.0\n" + MINIMAL, ["regret", "0", "greater than 0"]),
+    "no width": ("width = 0\n" + MINIMAL, ["width", "0", "or equal to 1"]),
     "cluster to come": (
         MINIMAL + '[cluster]\nkind = "slurm"\n',
         ["cluster.kind", "'slurm' is not there yet", "threads, processes"],
     ),
     "finalists to come": (MINIMAL + "[report]\nfinalists = 5\n", ["report.finalists", "not there yet"]),
-    "reproducible to come": ("reproducible = true\n" + MINIMAL, ["reproducible", "not there yet"]),
+    "reproducible is a switch": ("reproducible = 1\n" + MINIMAL, ["reproducible", "1", "boolean"]),
     "spark to come": (MINIMAL + '[spark]\nmaster = "local[2]"\n', ["spark", "not there yet"]),
     "unknown sampler": (MINIMAL + '[sampler]\nkind = "tpi"\n', ["sampler.kind", "'tpi'", "'tpe'?"]),
 }
@@ -183,6 +207,29 @@ def test_a_timeout_or_a_target_alone_needs_no_number_of_trials(tmp_path: Path) -
     file = read_study_file(path)
     assert file.study.timeout == 5400.0
     assert file.study.trial_limit is None
+
+
+@pytest.mark.parametrize("kind", ["none", "asha", "hyperband", "median", "percentile", "wilcoxon"])
+def test_every_pruner_is_accepted(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(MINIMAL + f'[pruner]\nkind = "{kind}"\nmin_epochs = 2\nreduction_factor = 4\n')
+    pruner = read_study_file(path).study.pruner
+    assert (pruner.kind, pruner.min_epochs, pruner.reduction_factor, pruner.brackets) == (kind, 2, 4, 1)
+
+
+def test_reproducible_and_retries_are_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text("reproducible = true\nwidth = 3\n" + MINIMAL + "[retry]\nbug = 2\ngive_up = 0\n")
+    study = read_study_file(path).study
+    assert (study.reproducible, study.width) == (True, 3)
+    assert (study.retry.bug, study.retry.give_up, study.retry.worker_died) == (2, 0, 2)
+
+
+@pytest.mark.parametrize("limit", ["patience = 5", "regret = 0.01"])
+def test_every_limit_alone_needs_no_number_of_trials(limit: str, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(f"{limit}\n" + MINIMAL)
+    assert read_study_file(path).study.trial_limit is None
 
 
 def test_the_examples_are_accepted(study_file: Callable[..., Path]) -> None:

@@ -36,8 +36,8 @@ class SoleWriterStorage(BaseStorage):
     def __init__(self, backend: BaseStorage, study_id: int) -> None:
         self._backend = backend
         self._study_id = study_id
-        trials = backend.get_all_trials(study_id, deepcopy=True)
-        self._trials: dict[int, FrozenTrial] = {trial._trial_id: trial for trial in trials}
+        trials = backend.get_all_trials(study_id, deepcopy=False)
+        self._trials: dict[int, FrozenTrial] = {trial._trial_id: _copied(trial) for trial in trials}
         self._waiting: set[int] = {trial._trial_id for trial in trials if trial.state == TrialState.WAITING}
 
     def pause(self, trial_id: int) -> None:
@@ -99,7 +99,7 @@ class SoleWriterStorage(BaseStorage):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Make a trial; ``template_trial`` as Optuna has it."""
         trial_id = self._backend.create_new_trial(study_id, template_trial)
-        trial = copy.deepcopy(self._backend.get_trial(trial_id))
+        trial = _copied(self._backend.get_trial(trial_id))
         self._trials[trial_id] = trial
         if trial.state == TrialState.WAITING:
             self._waiting.add(trial_id)

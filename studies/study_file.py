@@ -166,8 +166,8 @@ def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> 
             f"found {found!r}", where=where, allowed=", ".join(names), remedy=nearest(str(found), names)
         )
     # A value that may be of several types has an error for each of them.
-    allowed = dict.fromkeys(_allowed(other) for other in error.errors() if _keys_in_file(raw, other) == keys)
-    return StudyFileError(f"found {found!r}", where=where, allowed=" or ".join(allowed))
+    others = dict.fromkeys(_allowed(other) for other in error.errors() if _keys_in_file(raw, other) == keys)
+    return StudyFileError(f"found {found!r}", where=where, allowed=" or ".join(others))
 
 
 def _keys_in_file(raw: Any, details: ErrorDetails) -> tuple[int | str, ...]:
@@ -179,11 +179,12 @@ def _keys_in_file(raw: Any, details: ErrorDetails) -> tuple[int | str, ...]:
 
 
 def _is_there(raw: Any, keys: Sequence[int | str]) -> bool:
-    return not keys or (
-        _is_there(raw, keys[:-1])
-        and isinstance(container := _dig(raw, keys[:-1]), (dict, list))
-        and keys[-1] in (container if isinstance(container, dict) else range(len(container)))
-    )
+    for key in keys:
+        held = raw if isinstance(raw, dict) else range(len(raw)) if isinstance(raw, list) else ()
+        if key not in held:
+            return False
+        raw = raw[key]
+    return True
 
 
 def _allowed(details: ErrorDetails) -> str:

@@ -127,5 +127,5 @@ def _print_report(result: Any, as_json: bool) -> None:
 def _console() -> Any:
     from rich.console import Console
 
-    # A pipe has no width of its own; 80 columns are what every pager and log shows whole.
+    # A pipe has no width of its own. 100 columns hold every column of the tables, and logs don't wrap.
     return Console(width=None if sys.stdout.isatty() else 100, highlight=False)

@@ -73,7 +73,7 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
 @STUDY
 @JSON
 def report(study: Path, as_json: bool) -> None:
-    """Print the report of a study from its storage, during a run or after it."""
+    """Print the report of a study, during a run or after it."""
     from search.results import report as read
 
     _print_report(read(study), as_json)
@@ -97,7 +97,10 @@ def check(study: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("example", default="sms-spam")
 def init(example: str) -> None:
-    """Write a commented study file to start from: sms-spam (default) or question."""
+    """Write a commented study file to start from.
+
+    EXAMPLE is sms-spam (the default) or question.
+    """
     examples = importlib.resources.files("studies") / "examples"
     names = sorted(entry.name.removesuffix(".toml") for entry in examples.iterdir())
     if example not in names:

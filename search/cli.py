@@ -73,7 +73,7 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
 @STUDY
 @JSON
 def report(study: Path, as_json: bool) -> None:
-    """Print the report of a study from its storage, during a run or after it."""
+    """Print the report of a study, during a run or after it."""
     from search.results import report as read
 
     _print_report(read(study), as_json)
@@ -122,7 +122,10 @@ def check(study: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("example", default="sms-spam")
 def init(example: str) -> None:
-    """Write a commented study file to start from: sms-spam (default) or question."""
+    """Write a commented study file to start from.
+
+    EXAMPLE is sms-spam (the default) or question.
+    """
     examples = importlib.resources.files("studies") / "examples"
     names = sorted(entry.name.removesuffix(".toml") for entry in examples.iterdir())
     if example not in names:
@@ -152,5 +155,5 @@ def _print_report(result: Any, as_json: bool) -> None:
 def _console() -> Any:
     from rich.console import Console
 
-    # A pipe has no width of its own; 80 columns are what every pager and log shows whole.
+    # A pipe has no width of its own. 100 columns hold every column of the tables, and logs don't wrap.
     return Console(width=None if sys.stdout.isatty() else 100, highlight=False)

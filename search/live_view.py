@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -12,7 +14,8 @@ from search.results import FailedTrials, failures_of
 from search.tables import configuration_text, count_of, indented, inset, one_line, outcome
 
 _FIXED_LINES = 15
-"""Lines of the live view besides those of running and of ended trials."""
+"""Lines of the live view besides those of running and of ended trials. A terminal that has hardly more gets
+the view without blank lines and ended trials."""
 
 
 def live_view(loop: Loop, now: float, title: str, *, told_here: int, height: int = 24) -> RenderableType:
@@ -25,21 +28,27 @@ def live_view(loop: Loop, now: float, title: str, *, told_here: int, height: int
         told_here: trials that ended in this launch, for the pace; ``loop.told`` has earlier ones too.
         height: lines of the terminal; running and ended trials that don't fit are counted instead.
     """
+    low = height < _FIXED_LINES + 2
     room = max(2, height - _FIXED_LINES)
     running = sorted(loop.running, key=lambda one: one.since)
     for_running = min(len(running), max(1, room - 3)) or 1
-    return Group(
-        *_progress(loop, now, title, told_here),
-        Text(),
-        *_best(loop),
-        Text(),
-        *_running(running, now, for_running, len(loop.paused)),
-        Text(),
-        *_ended(loop, min(8, room - for_running)),
-        *_failed(failures_of(loop.told)),
-        Text(),
-        _line(_hint(loop), "dim"),
+    ended = [] if low else _ended(loop, min(8, room - for_running))
+    sections = (
+        _progress(loop, now, title, told_here),
+        _best(loop),
+        _running(running, now, for_running, len(loop.paused)),
+        [*ended, *_failed(failures_of(loop.told))],
+        [_line(_hint(loop), "dim")],
     )
+    return Group(*_joined(sections, [] if low else [Text()]))
+
+
+def _joined(
+    sections: Iterable[list[RenderableType]], between: list[RenderableType]
+) -> Iterator[RenderableType]:
+    for number, section in enumerate(section for section in sections if section):
+        yield from (between if number else [])
+        yield from section
 
 
 def time_left(loop: Loop, now: float, told_here: int) -> float | None:
@@ -72,11 +81,14 @@ def _progress(loop: Loop, now: float, title: str, told_here: int) -> list[Render
     parts: list[RenderableType] = [
         _apart(Text(title, style="bold"), Text(f"{duration_text(elapsed)} so far"))
     ]
+    bars = _bars()
     if limits.trials is not None:
-        parts.append(_bar(len(loop.told), limits.trials, f"{len(loop.told)}/{limits.trials} trials"))
+        _add_bar(bars, len(loop.told), limits.trials, f"{len(loop.told)}/{limits.trials} trials")
     if limits.timeout is not None:
         label = f"{duration_text(min(elapsed, limits.timeout))} of {duration_text(limits.timeout)}"
-        parts.append(_bar(elapsed, limits.timeout, label))
+        _add_bar(bars, elapsed, limits.timeout, label)
+    if bars.row_count:
+        parts.append(bars)
     pace = [f"{told_here * 60 / elapsed:.1f} trials/min"] if told_here and elapsed > 0 else []
     if limits.trials is None:
         pace.append(f"{count_of(len(loop.told), 'trial')} ended")
@@ -119,7 +131,7 @@ def _running(running: list[LoopTrial], now: float, most: int, paused: int) -> li
             Text(configuration_text(one.asked.configuration)),
         )
     if len(running) > most:
-        title.append(f", the {most} longest", style="dim")
+        title.append(", the longest" if most == 1 else f", the {most} longest", style="dim")
     if paused:
         title.append(f"  {count_of(paused, 'trial')} wait for promotion", style="dim")
     return [title, inset(table) if running else _line("nothing", indent=True)]
@@ -160,13 +172,17 @@ def _hint(loop: Loop) -> str:
     return "Ctrl-C: finish what runs; twice: stop now."
 
 
-def _bar(done: float, total: float, label: str) -> Table:
-    row = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    row.add_column(ratio=1)
-    row.add_column(justify="right", no_wrap=True)
+def _bars() -> Table:
+    # One table for all of them, so that they are equally long.
+    bars = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    bars.add_column(ratio=1)
+    bars.add_column(justify="right", no_wrap=True)
+    return bars
+
+
+def _add_bar(bars: Table, done: float, total: float, label: str) -> None:
     bar = ProgressBar(total=total, completed=min(done, total), complete_style="green", style="dim")
-    row.add_row(bar, Text(label))
-    return row
+    bars.add_row(bar, Text(label))
 
 
 def _apart(left: Text, right: Text) -> Table:

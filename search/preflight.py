@@ -7,8 +7,9 @@ import platform
 from collections.abc import Mapping
 
 from studies.data import Prepared, prepare
+from studies.errors import MachineError
 from studies.samplers import check_sampler
-from studies.storage import check_directory, locate
+from studies.storage import check_place, location_of
 from studies.study_file import StudyFile
 from workers.java import find_java
 
@@ -21,10 +22,13 @@ def preflight(file: StudyFile) -> None:
 
     Raises:
         MachineError: where Java or a sampler's package is missing.
-        StorageError: where the storage's address is none, or its directory is not there.
+        StorageError: where the storage's address is none, or no study can be kept there.
     """
-    check_sampler(file.study.sampler)
-    check_directory(locate(file.study.storage.url, file.study.name, file.directory))
+    try:
+        check_sampler(file.study.sampler)
+    except MachineError as error:
+        raise error.within(file.path.name) from None
+    check_place(location_of(file))
     if "spark" in file.space.frameworks:
         find_java()
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.importance import ImportanceGroup
+from search.readings import readings
 from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
 from search.tables import (
     INDENT,
@@ -53,6 +54,8 @@ def _sections(report: StudyReport, console: Console) -> Iterator[list[Renderable
         yield _best_scores(report, report.best, console.width)
         if report.enqueued:
             yield from _enqueued(report, console.width)
+        if sentences := readings(report):
+            yield [Text("What these scores say", style="bold"), *map(indented, sentences)]
         yield _best_table(report, console.width)
         if _frameworks_differ_from_enqueued(report):
             yield _frameworks(report, console.width)
@@ -208,9 +211,9 @@ def _best_table(report: StudyReport, width: int) -> list[RenderableType]:
         Column("optimizer", [c.optimizer for c in found], right=False),
         Column("lr", [or_dash(c.learning_rate, ".3g") for c in found]),
         Column("batch", [or_dash(c.batch_size, "d") for c in found]),
-        Column("initialisation", [c.initialisation for c in found], right=False),
-        Column("epochs", [str(c.epochs) for c in found]),
-        Column("sec", [or_dash(seconds_of(record), ".1f") for record in rows]),
+        Column("initialisation", [c.initialisation for c in found], right=False, optional=True),
+        Column("epochs", [str(c.epochs) for c in found], optional=True),
+        Column("sec", [or_dash(seconds_of(record), ".1f") for record in rows], optional=True),
         *(
             Column(heading, [or_dash(getattr(c, name)) for c in found], optional=True)
             for name, heading in _SELDOM.items()

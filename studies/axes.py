@@ -6,12 +6,11 @@ To add an axis: a field of :class:`studies.configuration.Configuration`, a key o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL_BATCH
-from studies.distributions import Choice, Value
+from studies.distributions import Choice, Value, is_finite
 
 OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
     "tensorflow": (
@@ -56,6 +55,9 @@ ACTIVATIONS = (DEFAULT_ACTIVATION, "tanh", "relu")
 CLASS_WEIGHTS = (DEFAULT_CLASS_WEIGHT, "balanced")
 """How much the loss of a row can count; see :func:`workers.network.class_weights`."""
 
+LARGEST_COUNT = 2**31 - 1
+"""Of epochs and of rows a step: the largest `int` of the JVM, which is what Spark counts iterations with."""
+
 SCHEME_BIASES = "scheme"
 """The value of the axis ``biases`` that leaves them as the scheme draws them."""
 
@@ -91,24 +93,20 @@ def _names(names: tuple[str, ...]) -> Kind:
     return Kind(", ".join(names), lambda value: value in names)
 
 
-def _is_number(value: Value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _is_above_zero(value: Value) -> bool:
-    return _is_number(value) and float(value) > 0
+    return is_finite(value) and float(value) > 0
 
 
 def _is_zero_or_above(value: Value) -> bool:
-    return _is_number(value) and float(value) >= 0
+    return is_finite(value) and float(value) >= 0
 
 
 def _is_rate(value: Value) -> bool:
-    return _is_number(value) and 0 <= float(value) < 1
+    return is_finite(value) and 0 <= float(value) < 1
 
 
 def _is_count(value: Value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_COUNT
 
 
 def _always(_framework: str, _optimizer: str) -> bool:
@@ -134,9 +132,9 @@ def _with_tensorflow(framework: str, _optimizer: str) -> bool:
 _ABOVE_ZERO = {"": Kind("numbers above 0", _is_above_zero)}
 _ZERO_OR_ABOVE = {"": Kind("numbers of at least 0", _is_zero_or_above)}
 _RATE = {"": Kind("numbers of at least 0 and below 1", _is_rate)}
-_COUNT = {"": Kind("whole numbers of at least 1", _is_count)}
+_COUNT = {"": Kind(f"whole numbers from 1 to {LARGEST_COUNT}", _is_count)}
 _FLAG = {"": Kind("true or false", lambda value: isinstance(value, bool))}
-_BIASES = Kind(f'"{SCHEME_BIASES}" or numbers', lambda value: value == SCHEME_BIASES or _is_number(value))
+_BIASES = Kind(f'"{SCHEME_BIASES}" or numbers', lambda value: value == SCHEME_BIASES or is_finite(value))
 
 AXES: tuple[AxisRule, ...] = (
     AxisRule("optimizer", {name: _names(names) for name, names in OPTIMIZERS.items()}, _always),

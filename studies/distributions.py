@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,9 +42,17 @@ class Fixed:
         """The value alone."""
         return (self.value,)
 
+    def count(self) -> int:
+        """One."""
+        return 1
+
     def contains(self, value: Value) -> bool:
         """Whether ``value`` may be drawn."""
         return _same(self.value, value)
+
+    def own(self, value: Value) -> Value:  # noqa: ARG002  the signature is the union's
+        """The value."""
+        return self.value
 
     def describe(self) -> str:
         """What may be drawn, for a person."""
@@ -65,9 +74,17 @@ class Choice:
         """All choices, in the study file's order."""
         return self.choices
 
+    def count(self) -> int:
+        """Number of choices."""
+        return len(self.choices)
+
     def contains(self, value: Value) -> bool:
         """Whether ``value`` may be drawn."""
         return any(_same(choice, value) for choice in self.choices)
+
+    def own(self, value: Value) -> Value:
+        """The choice that is the same as ``value``: 32 for 32.0."""
+        return next(choice for choice in self.choices if _same(choice, value))
 
     def describe(self) -> str:
         """What may be drawn, for a person."""
@@ -97,12 +114,17 @@ class Range:
 
     def values(self) -> tuple[Value, ...] | None:
         """Every value in the range, or ``None`` where they can't be counted."""
+        count = self.count()
+        if count is None:
+            return None
+        # min: the last of them may pass `high` by a rounding error.
+        return tuple(min(self.low + index * (self.step or 1), self.high) for index in range(count))
+
+    def count(self) -> int | None:
+        """How many values there are, or ``None`` where they can't be counted."""
         if self.step is None and not self.whole:
             return None
-        step = self.step or 1
-        count = math.floor((self.high - self.low) / step + 1e-9) + 1
-        # min: the last of them may pass `high` by a rounding error.
-        return tuple(min(self.low + index * step, self.high) for index in range(count))
+        return math.floor((self.high - self.low) / (self.step or 1) + 1e-9) + 1
 
     def contains(self, value: Value) -> bool:
         """Whether ``value`` may be drawn."""
@@ -114,6 +136,10 @@ class Range:
             return True
         steps = (value - self.low) / self.step
         return abs(steps - round(steps)) < 1e-9
+
+    def own(self, value: Value) -> Value:
+        """``value`` in the type that is drawn: 1.0 for 1 between 0.1 and 2.0, 32 for 32.0 among wholes."""
+        return int(value) if self.whole else float(value)
 
     def describe(self) -> str:
         """What may be drawn, for a person."""
@@ -165,7 +191,7 @@ def _parse_range(raw: Mapping[str, Any]) -> Range:
             raise ValueError(f"a range needs '{name}'; found only {', '.join(sorted(raw)) or 'nothing'}")
     low, high, log, step = raw["low"], raw["high"], raw.get("log", False), raw.get("step")
     for name, value in (("low", low), ("high", high), ("step", step)):
-        if value is not None and not _is_number(value):
+        if value is not None and not is_finite(value):
             raise ValueError(f"{name} = {value!r} is not a finite number")
     if not isinstance(log, bool):
         raise ValueError(f"log = {log!r} is not true or false")
@@ -183,8 +209,10 @@ def _parse_range(raw: Mapping[str, Any]) -> Range:
     return Range(low, high, log, step) if whole else Range(float(low), float(high), log, step)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def is_finite(value: Any) -> bool:
+    """Whether ``value`` is a number that a float can hold; whole numbers of TOML may be longer."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
 def _same(one: Value, other: Value) -> bool:

@@ -50,6 +50,10 @@ class UserError(SearchError):
         # Exceptions with keyword arguments do not survive pickling by themselves, and Dask pickles them.
         return (_rebuild, (type(self), self.problem, self.where, self.allowed, self.remedy))
 
+    def within(self, file: str) -> UserError:
+        """The same error for a key that only its reader knows the file of: ``small.toml: storage.url``."""
+        return _rebuild(type(self), self.problem, f"{file}: {self.where}", self.allowed, self.remedy)
+
     def __str__(self) -> str:
         head = f"{self.where}: {self.problem}" if self.where else self.problem
         lines = [head]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,13 @@ def identity_of(file: StudyFile) -> dict[str, Any]:
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
     """What differs between two identities, in words."""
     return tuple(
-        f"{key} was {json.dumps(stored.get(key))}, is {json.dumps(now.get(key))}"
+        f"{key} was {_shown(stored.get(key))}, is {_shown(now.get(key))}"
         for key in {**stored, **now}
         if stored.get(key) != now.get(key)
     )
+
+
+def _shown(value: Any) -> str:
+    """As in JSON; of a hash, as much as tells it from others."""
+    is_hash = isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)
+    return json.dumps(value[:8] if is_hash else value)

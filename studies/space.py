@@ -18,6 +18,9 @@ from studies.distributions import Choice, Distribution, Fixed, Range, Suggest, V
 from studies.errors import StudyFileError, nearest
 from studies.study import Study
 
+LARGEST_GRID_AXIS = 1_000_000
+"""Values of one axis of a grid: it is held in memory, and no search gets to the end of more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -47,6 +50,7 @@ class SearchSpace:
             for framework in self.frameworks
             for rule in AXES
         }
+        self._check_other_frameworks(study)
         if "spark" in self.frameworks:
             self._check_activation_of_spark(study)
 
@@ -89,10 +93,8 @@ class SearchSpace:
                     allowed=distribution.describe(),
                     remedy=f"change the value, or widen space.{name}",
                 )
-            if isinstance(distribution, Range) and not distribution.whole:
-                value = float(value)
             if not isinstance(distribution, Fixed):
-                placed[parameter.name] = value
+                placed[parameter.name] = distribution.own(value)
         return placed
 
     def grid(self) -> Iterator[dict[str, Value]]:
@@ -104,12 +106,7 @@ class SearchSpace:
         for framework, optimizer in self._pairs():
             parameters = self._used(framework, optimizer)
             for parameter in parameters:
-                if parameter.distribution.values() is None:
-                    raise StudyFileError(
-                        f"{parameter.distribution.describe()} can't be counted, so that it is no grid",
-                        where=f"{self._where}: space.{parameter.name}",
-                        allowed='with sampler.kind = "grid": a list, a fixed value, or a range with a step',
-                    )
+                self._check_grid(parameter)
             free = [p for p in parameters if not isinstance(p.distribution, Fixed)]
             head: dict[str, Value] = {"framework": framework} if isinstance(self.framework, Choice) else {}
             for values in itertools.product(*(p.distribution.values() or () for p in free)):
@@ -119,10 +116,10 @@ class SearchSpace:
         """Number of configurations, or ``None`` where a range of numbers has no end of them."""
         total = 0
         for framework, optimizer in self._pairs():
-            counts = [p.distribution.values() for p in self._used(framework, optimizer)]
-            if any(values is None for values in counts):
+            counts = [p.distribution.count() for p in self._used(framework, optimizer)]
+            if any(count is None for count in counts):
                 return None
-            total += math.prod(len(values or ()) for values in counts)
+            total += math.prod(count or 0 for count in counts)
         return total
 
     @property
@@ -141,8 +138,26 @@ class SearchSpace:
                     found[parameter.name] = parameter.distribution
         return {name: value for name, value in found.items() if not isinstance(value, Fixed)}
 
+    def _check_grid(self, parameter: Parameter) -> None:
+        count = parameter.distribution.count()
+        if count is not None and count <= LARGEST_GRID_AXIS:
+            return
+        problem = "can't be counted" if count is None else f"has {count:,} values"
+        raise StudyFileError(
+            f"{parameter.distribution.describe()} {problem}, so that it is no grid",
+            where=f"{self._where}: space.{parameter.name}",
+            allowed='with sampler.kind = "grid": a list, a fixed value, or a range with a step, '
+            f"of up to {LARGEST_GRID_AXIS:,} values",
+        )
+
     def _framework(self, study: Study) -> Distribution:
         distribution: Distribution = study.space.framework
+        if isinstance(distribution, dict):
+            raise StudyFileError(
+                f"found a table of {', '.join(distribution)}",
+                where=f"{self._where}: space.framework",
+                allowed=f"a list of {', '.join(OPTIMIZERS)}, or one of them",
+            )
         values = distribution.values() if isinstance(distribution, (Fixed, Choice)) else None
         for value in values or (distribution.describe(),):
             if value not in OPTIMIZERS:
@@ -180,6 +195,13 @@ class SearchSpace:
             axis, name = _default(study, rule.name, framework), f"{rule.name}.{framework}"
         self._check_values(rule, framework, axis, name)
         return Parameter(name, axis)
+
+    def _check_other_frameworks(self, study: Study) -> None:
+        """Values for a framework that the space leaves out are unused, but must not be wrong unseen."""
+        for rule in AXES:
+            axis = getattr(study.space, rule.name)
+            for framework in set(axis) - set(self.frameworks) if isinstance(axis, dict) else ():
+                self._check_values(rule, framework, axis[framework], f"{rule.name}.{framework}")
 
     def _check_values(self, rule: AxisRule, framework: str, axis: Distribution, name: str) -> None:
         ends = (axis.low, axis.high) if isinstance(axis, Range) else axis.values()

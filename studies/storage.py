@@ -21,8 +21,9 @@ from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from studies.errors import MachineError, StorageError
+from studies.errors import MachineError, StorageError, UserError, nearest
 from studies.lock import DriverLock
+from studies.study_file import StudyFile
 
 ALLOWED = "sqlite:///FILE, journal:FILE, postgresql://USER@HOST/DATABASE"
 
@@ -64,6 +65,18 @@ class Location:
         return DriverLock(self.file.with_name(self.file.name + ".driver"))
 
 
+def location_of(file: StudyFile) -> Location:
+    """The place that a study file names.
+
+    Raises:
+        StorageError: as :func:`locate`, with the file's name.
+    """
+    try:
+        return locate(file.study.storage.url, file.study.name, file.directory)
+    except UserError as error:
+        raise error.within(file.path.name) from None
+
+
 def locate(url: str | None, name: str, directory: Path) -> Location:
     """The place that `storage.url` names.
 
@@ -88,7 +101,14 @@ def locate(url: str | None, name: str, directory: Path) -> Location:
         except ArgumentError:
             raise StorageError("the address can't be parsed", where="storage.url", allowed=ALLOWED) from None
         return Location("postgresql", None, re.sub(r"^postgresql://", "postgresql+psycopg://", url))
-    raise StorageError(f"found {url.split(':')[0]!r}", where="storage.url", allowed=ALLOWED)
+    scheme, _, rest = url.partition(":")
+    raise StorageError(
+        # What stands behind a scheme that we don't know may hold a password.
+        f"found {scheme + '://…' if '@' in rest else url!r}",
+        where="storage.url",
+        allowed=ALLOWED,
+        remedy=nearest(scheme, ("sqlite", "journal", "postgresql")) if rest else "",
+    )
 
 
 def open_storage(location: Location) -> BaseStorage:
@@ -139,6 +159,47 @@ def check_directory(location: Location) -> None:
             where=location.shown,
             remedy="make it, or change storage.url",
         )
+
+
+def check_place(location: Location) -> None:
+    """Refuse a place where no study can be kept, without writing anything there.
+
+    Raises:
+        StorageError: where the directory isn't there, the file is something else, or the server is away.
+        MachineError: where the driver of the database isn't installed.
+    """
+    check_directory(location)
+    if location.file is None:
+        is_made(location)
+        return
+    if location.file.is_dir():
+        raise StorageError("this is a directory", where=location.shown, allowed="a file, there or to be made")
+    if location.file.exists() and not _is_ours(location.kind, location.file):
+        kind = "SQLite database" if location.kind == "sqlite" else "journal of Optuna's"
+        raise StorageError(
+            f"the file is there and is no {kind}",
+            where=location.shown,
+            allowed=f"a {kind}, an empty file or none",
+            remedy="name another file in storage.url",
+        )
+
+
+def _is_ours(kind: str, file: Path) -> bool:
+    """Whether a file begins as Optuna's do; an empty one is about to."""
+    try:
+        with file.open("rb") as content:
+            first = content.readline(2**20)
+    except OSError:
+        return True  # opening it gives the reason
+    if kind == "sqlite":
+        # https://www.sqlite.org/fileformat.html, section 1.3
+        return first[:16] in (b"", b"SQLite format 3\x00")
+    # A kill may have left the first line torn, however short; that is mended before a journal is opened.
+    return first.startswith(_JOURNAL) or _JOURNAL.startswith(first)
+
+
+_JOURNAL = b'{"op_code"'
+"""What every line of a journal begins with."""
 
 
 def _open_sqlite(location: Location) -> BaseStorage:
@@ -192,7 +253,7 @@ def mend_journal(file: Path) -> int:
     under its own lock: nobody else writes.
     """
     file.with_name(file.name + ".lock").unlink(missing_ok=True)
-    if not file.exists():
+    if not file.is_file() or not _is_ours("journal", file):
         return 0
     with file.open("rb+") as journal:
         content = journal.read()

@@ -13,7 +13,7 @@ import optuna
 from studies.errors import NotStoredError
 from studies.facts import DataFacts
 from studies.identity import differences, identity_of
-from studies.storage import Location, is_made, locate, open_storage
+from studies.storage import Location, is_made, location_of, open_storage
 from studies.study_file import StudyFile
 from studies.trial_record import TrialRecord, records_of
 
@@ -55,7 +55,7 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         NotStoredError: where there is no such study.
         StorageError: where the storage can't be opened.
     """
-    location = locate(file.study.storage.url, file.study.name, file.directory)
+    location = location_of(file)
     missing = NotStoredError(
         f"no study '{file.study.name}' is stored there yet",
         where=location.shown,

@@ -17,7 +17,10 @@ Metric = Literal[
     "f1", "f1_weighted", "f1_macro", "average_precision", "mcc", "precision", "recall", "accuracy"
 ]
 
-_DURATION = re.compile(r"(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+)\s*s)?")
+_DURATION = re.compile(r"(?:(\d{1,9})\s*h)?\s*(?:(\d{1,9})\s*m)?\s*(?:(\d{1,9})\s*s)?")
+
+_LONGEST_SECONDS = 1e9
+"""Some thirty years: what is longer is a slip, or infinite, which JSON has no word for."""
 
 
 def parse_duration(raw: Any) -> float:
@@ -26,15 +29,14 @@ def parse_duration(raw: Any) -> float:
     Raises:
         ValueError: with one sentence for a person, where it is neither.
     """
-    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and raw > 0:
-        return float(raw)
-    if isinstance(raw, str) and raw.strip():
-        match = _DURATION.fullmatch(raw.strip())
-        if match:
-            hours, minutes, seconds = (int(part or 0) for part in match.groups())
-            total = hours * 3600 + minutes * 60 + seconds
-            if total > 0:
-                return float(total)
+    seconds: float = 0
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool):
+        seconds = raw
+    elif isinstance(raw, str) and raw.strip() and (match := _DURATION.fullmatch(raw.strip())):
+        hours, minutes, rest = (int(part or 0) for part in match.groups())
+        seconds = hours * 3600 + minutes * 60 + rest
+    if 0 < seconds <= _LONGEST_SECONDS:
+        return float(seconds)
     raise ValueError(f'found {raw!r}; allowed: "20m", "1h30m", "45s", or seconds above 0')
 
 
@@ -88,7 +90,7 @@ class Data(Section):
     """A file, relative to the study file: csv, tsv, parquet, npz or libsvm, told by its ending."""
     text: str | None = None
     """The column of sentences. Give this or `features`; `sms-spam` has `text`."""
-    features: list[str] | None = None
+    features: list[str] | None = Field(default=None, min_length=1)
     """Numeric columns, by name or pattern (`"f*"`). In npz: the name of one array, by default `X`."""
     label: str | None = None
     """The column of labels, strings or whole numbers, two classes or more. By default `label`; in npz `y`."""
@@ -307,7 +309,7 @@ class Study(Section):
     trial_timeout: Duration | None = None
     """Fail a trial, with the cause `timeout`, that trains for longer than this: `"90s"`, `"5m"` or seconds.
     It ends with the epoch that it is in; a fit of Spark's is cancelled. By default none is."""
-    target: float | None = None
+    target: float | None = Field(default=None, allow_inf_nan=False)
     """Stop asking for new trials once one reaches this score."""
     patience: int | None = Field(default=None, ge=1)
     """Stop asking for new trials after so many in a row without a better best."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,8 +82,9 @@ def read_study_file(path: str | Path) -> StudyFile:
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    text = ""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # editors on Windows write a byte order mark
         return tomllib.loads(text)
     except FileNotFoundError:
         others = sorted(other.name for other in path.parent.glob("*.toml")) if path.parent.is_dir() else []
@@ -100,7 +102,18 @@ def _parse(path: Path) -> dict[str, Any]:
             f"byte {error.start} is not UTF-8", where=str(path), remedy="save the file as UTF-8"
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise StudyFileError(f"not TOML: {error}", where=str(path)) from None
+        raise StudyFileError(
+            f"not TOML: {error}", where=str(path), remedy=_line_to_mend(text, str(error))
+        ) from None
+
+
+def _line_to_mend(text: str, message: str) -> str:
+    """The line that a message of tomllib's names, which says it in words alone before Python 3.14."""
+    found = re.search(r"line (\d+)", message)
+    # Lines as tomllib counts them; splitlines would count form feeds too.
+    lines = text.split("\n")
+    number = int(found[1]) if found else len(lines)
+    return f"mend line {number}: {lines[number - 1].strip()}" if number <= len(lines) else ""
 
 
 def _refuse_not_yet(path: Path, raw: Mapping[str, Any]) -> None:
@@ -131,7 +144,7 @@ def _choices(keys: Sequence[str]) -> tuple[str, ...]:
 def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> StudyFileError:
     """The first of pydantic's errors as one of ours: one clear message beats a list of ten."""
     details = error.errors()[0]
-    keys = tuple(part for part in details["loc"])
+    keys = _keys_in_file(raw, details)
     where = _where(path, keys)
     found = _dig(raw, keys)
     kind = details["type"]
@@ -150,12 +163,51 @@ def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> 
         return StudyFileError(
             f"found {found!r}", where=where, allowed=", ".join(names), remedy=nearest(str(found), names)
         )
-    return StudyFileError(f"found {found!r}", where=where, allowed=_allowed(details))
+    # A value that may be of several types has an error for each of them.
+    others = dict.fromkeys(_allowed(other) for other in error.errors() if _keys_in_file(raw, other) == keys)
+    return StudyFileError(f"found {found!r}", where=where, allowed=" or ".join(others))
+
+
+def _keys_in_file(raw: Any, details: ErrorDetails) -> tuple[int | str, ...]:
+    """The keys that lead to an error, without the names of types that pydantic puts behind them."""
+    keys = details["loc"]
+    if details["type"] in ("extra_forbidden", "missing"):
+        return keys
+    return next(keys[:end] for end in range(len(keys), -1, -1) if _is_there(raw, keys[:end]))
+
+
+def _is_there(raw: Any, keys: Sequence[int | str]) -> bool:
+    for key in keys:
+        held = raw if isinstance(raw, dict) else range(len(raw)) if isinstance(raw, list) else ()
+        if key not in held:
+            return False
+        raw = raw[key]
+    return True
 
 
 def _allowed(details: ErrorDetails) -> str:
-    message = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return message.replace("String should match pattern", "text that matches")
+    """What pydantic would have accepted, in the words of the reference of all keys."""
+    words = _WORDS.get(details["type"], "")
+    return words.format(**details.get("ctx", {})) if words else details["msg"]
+
+
+_WORDS: Mapping[str, str] = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text in quotes",
+    "list_type": "a list, [ … ]",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "greater_than_equal": "{ge} or more",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "{le} or less",
+    "less_than": "less than {lt}",
+    "too_short": "a list of at least {min_length}",
+    "string_pattern_mismatch": "up to 63 letters, digits and . _ -, the first a letter or a digit",
+}
+"""By pydantic's type of error; the only text with a pattern is the study's name."""
 
 
 def _known_keys(section: Sequence[int | str]) -> list[str]:

@@ -41,7 +41,7 @@ class FeatureStep:
             raise ValueError(f"a feature step of kind '{self.kind}' takes numbers")
         split = trained_tokens if self.kind == "word2vec" else tokens
         rows_of = {word: row for row, word in enumerate(self.words)}
-        means, known = mean_vectors([split(text) for text in texts], rows_of, self.vectors)
+        means, known = mean_vectors((split(text) for text in texts), len(texts), rows_of, self.vectors)
         return self.of_numbers(means), known
 
     def of_numbers(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:

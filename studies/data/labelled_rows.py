@@ -62,7 +62,8 @@ def as_float32(
     found = values[row, column]
     what = "no number (an empty cell or NaN)" if np.isnan(found) else f"{found:g}"
     raise DataError(
-        f"found {what}; {counted(rows, 'row')} of {len(values)} hold such values",
+        f"found {what}; {counted(rows, 'row')} of {len(values)} {'holds' if rows == 1 else 'hold'} "
+        "such values",
         where=f"{where}, {row_name(row)}, {columns[column]}",
         allowed="finite numbers up to 3.4e38 (float32)",
         remedy="fill these cells in, or leave the rows or the column out",
@@ -73,6 +74,11 @@ def listed(names: Sequence[str], limit: int = 20) -> str:
     """``a, b, c``, cut after ``limit`` names with the number of all."""
     shown = ", ".join(f"'{name}'" for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} … ({len(names)} in all)"
+
+
+def cut(text: str, length: int) -> str:
+    """``text``, where it is longer than ``length`` cut and marked so."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def counted(number: int, noun: str) -> str:

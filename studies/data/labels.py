@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.data.labelled_rows import LabelledRows, counted, listed
+from studies.data.labelled_rows import LabelledRows, counted, cut, listed
 from studies.errors import DataError, nearest
 
-_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+_WHOLE = re.compile(r"[+-]?\d{1,300}(\.0*)?")
+"""A whole number, of no more digits than a float has room for."""
+
+_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def encode_labels(rows: LabelledRows, positive: str | int | None) -> Labels:
     classes = tuple(sorted(counts, key=int if all(_WHOLE.fullmatch(name) for name in counts) else None))
     if len(classes) < 2:
         raise DataError(
-            f"all {len(names)} rows have the label {listed(classes)}" if classes else "there is no row",
+            _one_class(len(names), classes) if classes else "there is no row",
             where=column,
             allowed="two classes or more",
             remedy="check that this is the column of labels ([data] label)",
@@ -73,7 +76,7 @@ def _names(rows: LabelledRows, column: str) -> list[str]:
 def _is_missing(label: Any) -> bool:
     if isinstance(label, (float, np.floating)):
         return math.isnan(label)
-    return label is None or label == ""
+    return label is None or (isinstance(label, str) and not label.strip())
 
 
 def _whole_numbers(names: list[str], rows: LabelledRows, column: str) -> list[str]:
@@ -99,9 +102,15 @@ def _is_number(name: str) -> bool:
     return True
 
 
+def _one_class(rows: int, classes: tuple[str, ...]) -> str:
+    if rows == 1:
+        return f"there is only one row, with the label {listed(classes)}"
+    return f"all {rows} rows have the label {listed(classes)}"
+
+
 def _not_a_label(label: Any, row: int, rows: LabelledRows, column: str) -> DataError:
     return DataError(
-        f"found the label {label} at {rows.row_name(row)}",
+        f"found the label {cut(str(label), _LONGEST_SHOWN)} at {rows.row_name(row)}",
         where=column,
         allowed="strings or whole numbers",
         remedy="check that this is the column of labels ([data] label); a measured quantity has no classes",

@@ -18,6 +18,9 @@ from studies.errors import DataError
 DENSE_LIMIT = 8 * 2**30
 """Bytes of the dense float64 matrix above which a file is refused: trials need all rows in memory."""
 
+_LARGEST_INDEX = 2**31 - 1
+"""What libsvm's own ``int`` holds."""
+
 _GRAMMAR = "label index:value index:value …, with a number as label and whole ascending indices from 0 or 1"
 
 
@@ -83,7 +86,8 @@ def _pairs(fields: list[str], path: Path, line: int) -> tuple[NDArray[np.int64],
         except ValueError:
             raise _syntax_error(field, path, line) from None
         ascends = len(indices) < 2 or indices[-1] > indices[-2]
-        if not colon or indices[-1] < 0 or not ascends:
+        # Python reads 1_0 as ten.
+        if not colon or "_" in field or not 0 <= indices[-1] <= _LARGEST_INDEX or not ascends:
             raise _syntax_error(field, path, line)
     return np.array(indices, dtype=np.int64), np.array(values, dtype=np.float64)
 
@@ -94,7 +98,12 @@ def _dense(
     """The matrix, and the index of its first column."""
     used = [row for row in indices if len(row)]
     if not used:
-        raise DataError("found no row with a feature", where=str(path), allowed=_GRAMMAR)
+        raise DataError(
+            "found no row with a feature",
+            where=str(path),
+            allowed=_GRAMMAR,
+            remedy="check that this is the file, and that it was written to its end",
+        )
     first = 0 if min(int(row[0]) for row in used) == 0 else 1
     width = max(int(row[-1]) for row in used) - first + 1
     if len(indices) * width * 8 > DENSE_LIMIT:

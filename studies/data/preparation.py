@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -104,11 +105,10 @@ def _make(
 
 def _repeats_note(rows: LabelledRows, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[str, ...]:
     """How many test rows a network can know by heart: scores on them say nothing about new rows."""
-    contents: list[str] | list[bytes]
-    if rows.texts is not None:
-        contents = list(rows.texts)
-    else:
-        contents = [row.tobytes() for row in rows.numbers] if rows.numbers is not None else []
+    contents: Sequence[str | bytes] = rows.texts or ()
+    if rows.numbers is not None:
+        # Digests and not the rows themselves, which would be a second copy of the data.
+        contents = [hashlib.blake2b(row, digest_size=16).digest() for row in rows.numbers]
     seen = {contents[row] for row in train}
     repeated = sum(contents[row] in seen for row in test)
     if not repeated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,17 +40,9 @@ def read_delimited(path: Path, delimiter: str, strings: Sequence[str]) -> tuple[
             low_memory=False,  # types are found on whole columns, not chunk by chunk
         )
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"found a byte that is no UTF-8 at offset {error.start}",
-            where=str(path),
-            allowed="UTF-8, with or without a byte order mark",
-            remedy="convert it: iconv -f latin1 -t utf-8",
-        ) from error
+        raise _no_utf8(path) from error
     except (pd.errors.ParserError, csv.Error) as error:
-        reason = str(error).split("C error: ")[-1].strip()
-        raise DataError(
-            f"can't be parsed: {reason}", where=str(path), allowed=_shape(delimiter), remedy="mend that line"
-        ) from error
+        raise _unparsed(str(error), path, delimiter) from error
     if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus first fields for an index
         raise DataError(
             f"the header has {len(header)} names, and the first row has more fields",
@@ -84,6 +77,56 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, RowName]:
     _refuse_repeats(table.column_names, str(path))
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return frame, lambda row: f"row {row + 1}"
+
+
+def _no_utf8(path: Path) -> DataError:
+    """Names the line: pandas counts from the start of one of its chunks."""
+    with path.open("rb") as file:
+        utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        file.seek(0)
+        number = next((number for number, line in enumerate(file, start=1) if not _is_utf8(line)), 1)
+    return DataError(
+        "found UTF-16" if utf16 else "found a byte that is no UTF-8",
+        where=f"{path}, line {number}",
+        allowed="UTF-8, with or without a byte order mark",
+        remedy=f"convert it: iconv -f {'utf-16' if utf16 else 'latin1'} -t utf-8",
+    )
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unparsed(message: str, path: Path, delimiter: str) -> DataError:
+    reason = message.split("C error: ")[-1].strip()
+    line = _open_quote(path, delimiter) if reason.startswith("EOF inside string") else None
+    if line is None:
+        return DataError(
+            f"can't be parsed: {reason}", where=str(path), allowed=_shape(delimiter), remedy="mend that line"
+        )
+    return DataError(
+        'a field begins with " and has no second one before the end of the file',
+        where=f"{path}, line {line}",
+        allowed='fields as they are, or between two ", with each " inside doubled',
+        remedy='close the field, or write its " twice and one before and after it',
+    )
+
+
+def _open_quote(path: Path, delimiter: str) -> int | None:
+    """The line where the last row begins, which a quote that is never closed drags to the file's end."""
+    began, before = None, 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            for _ in reader:
+                began, before = before + 1, reader.line_num
+    except csv.Error:  # a field beyond the csv module's limit; it is in the row that would come next
+        return before + 1
+    return began
 
 
 def _header(path: Path, delimiter: str) -> list[str]:

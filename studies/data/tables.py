@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # pandas takes half a second to import, and a cached data set
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
+_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+"""What else files separate their fields with, in words."""
+
 
 def read_table(path: Path, format: str, data: Data, kind: str | None) -> LabelledRows:
     """All rows of the file, with the columns that ``data`` and the kind of features ask for.
@@ -106,11 +109,21 @@ def _chosen(
         )
     left_out = [name for name in names if name != label and name not in numeric]
     rest = f"; left out: {listed(left_out)}" if left_out else ""
-    return None, numeric, (f"features: all {counted(len(numeric), 'numeric column')}{rest}",)
+    all_of_them = "the only numeric column" if len(numeric) == 1 else f"all {len(numeric)} numeric columns"
+    return None, numeric, (f"features: {all_of_them}{rest}",)
 
 
 def _check_column(name: str, names: Sequence[str], key: str, where: str) -> None:
     if name not in names:
+        only = names[0] if len(names) == 1 else ""
+        mark = next((mark for mark in (";", "\t", "|", ",") if mark in only), "")
+        if mark:
+            raise DataError(
+                f"there is no column '{name}': the whole header is one name",
+                where=where,
+                allowed="commas in a csv file, tabs in a tsv file, between the fields",
+                remedy=f"write the file again with them instead of {_MARKS[mark]}",
+            )
         raise DataError(
             f"there is no column '{name}'",
             where=where,
@@ -143,7 +156,22 @@ def _texts(frame: pd.DataFrame, column: str, where: str) -> tuple[tuple[str, ...
             allowed="sentences",
             remedy="check that this is the column of sentences ([data] text)",
         )
+    if all(_is_number(text) for text in texts if text.strip()):
+        raise DataError(
+            f"every text is a number, such as '{next(text for text in texts if text.strip())}'",
+            where=f"{where}, column '{column}'",
+            allowed="sentences",
+            remedy="for numbers, name the columns as features in [data] instead of text",
+        )
     return texts, (f"{counted(missing, 'row')} without a text, taken as empty",) if missing else ()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(frame: pd.DataFrame, columns: list[str], where: str, row_name: RowName) -> NDArray[np.float32]:

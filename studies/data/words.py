@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,11 @@ def train_word2vec(texts: Sequence[str], features: Features, seed: int) -> dict[
     # gensim takes seconds to import, and a cached data set doesn't need it.
     from gensim.models import Word2Vec
 
-    sentences = [part for text in texts for part in _parts(trained_tokens(text))]
+    # gensim passes over the tokens several times, so that they are held: each word once.
+    once: dict[str, str] = {}
+    sentences = [
+        part for text in texts for part in _parts([once.setdefault(t, t) for t in trained_tokens(text)])
+    ]
     model = Word2Vec(
         vector_size=features.dimensions,
         window=features.window,
@@ -72,20 +76,22 @@ def train_word2vec(texts: Sequence[str], features: Features, seed: int) -> dict[
 
 
 def mean_vectors(
-    sentences: Sequence[Sequence[str]], rows_of: Mapping[str, int], vectors: NDArray[np.float32]
+    sentences: Iterable[Sequence[str]], rows: int, rows_of: Mapping[str, int], vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Mean of the known words' vectors of each sentence, every occurrence counted.
 
     Args:
-        sentences: tokens of each row.
+        sentences: tokens of each row, which are taken one row at a time: those of all rows are some ten times
+            as large as the texts.
+        rows: how many there are.
         rows_of: row of each known word in ``vectors``.
         vectors: (words, dimensions).
 
     Returns:
         (rows, dimensions) float32, zeros where no word is known, and (rows,) whether one is.
     """
-    means = np.zeros((len(sentences), vectors.shape[1]), dtype=np.float32)
-    known = np.zeros(len(sentences), dtype=np.bool_)
+    means = np.zeros((rows, vectors.shape[1]), dtype=np.float32)
+    known = np.zeros(rows, dtype=np.bool_)
     for row, sentence in enumerate(sentences):
         words = [rows_of[token] for token in sentence if token in rows_of]
         if words:

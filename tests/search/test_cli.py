@@ -133,7 +133,15 @@ BAD: dict[str, tuple[dict[str, str], Callable[[Path], None], tuple[str, ...]]] =
     "enqueued outside": (
         {"slots": "slots = 2\n[[enqueue]]\nbatch_size = 7"}, _nothing,
         ("[[enqueue]] number 1", "batch_size")),
-    "storage": ({"slots": 'slots = 2\n[storage]\nurl = "mysql://x"'}, _nothing, ("storage.url", "'mysql'")),
+    "storage": (
+        {"slots": 'slots = 2\n[storage]\nurl = "mysql://x"'}, _nothing,
+        ("small.toml: storage.url", "'mysql://x'")),
+    "storage is another file": (
+        {"slots": 'slots = 2\n[storage]\nurl = "journal:rows.npz"'}, _nothing,
+        ("rows.npz", "no journal of Optuna's", "name another file")),
+    "storage is a directory": (
+        {"slots": 'slots = 2\n[storage]\nurl = "sqlite:///sub"'}, lambda at: (at / "sub").mkdir(),
+        ("sub", "this is a directory")),
     "no such data": ({"path": 'path = "other.npz"'}, _nothing, ("other.npz",)),
     "missing column": (
         {"path": CSV}, lambda at: _table(at, "a,b,kin", "1,2,x", "2,3,y"),

@@ -68,7 +68,7 @@ FAILURES = [
     [Limits(trials=60), Limits(60, 1200.0, 0.99), Limits(timeout=60.0), Limits(target=0.99)],
     ids=["trials", "all", "time", "target"],
 )
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (60, 16), (60, 12)])
 def test_the_view_fits_the_terminal(
     told: list[TrialRecord], running: int, limits: Limits, width: int, height: int
 ) -> None:
@@ -77,6 +77,18 @@ def test_the_view_fits_the_terminal(
     assert len(lines) <= height
     assert max(cell_len(line) for line in lines) <= width
     assert "Ctrl-C" in lines[-1]
+
+
+def test_two_bars_are_equally_long_and_nothing_leaves_two_blank_lines() -> None:
+    view = shown(loop_of(fakes.trials(20), 1, Limits(1, 60, 1200.0)), 120.0, told_here=10)
+    ends = {
+        line.index(word) + len(word)
+        for line in view.splitlines()
+        for word in ("60 trials", "20 min 00 s")
+        if word in line
+    }
+    assert len(ends) == 1
+    assert "\n\n\n" not in shown(loop_of([], 2), 1.0)
 
 
 def test_the_view_has_the_count_the_pace_and_the_time_left() -> None:

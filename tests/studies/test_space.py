@@ -177,6 +177,33 @@ def test_enqueued_whole_numbers_become_numbers_where_the_axis_has_them() -> None
     assert isinstance(placed["learning_rate"], float)
 
 
+@pytest.mark.parametrize(
+    ("axis", "value", "placed"),
+    [
+        ({"low": 1, "high": 64}, 32.0, 32),
+        ([16, 32], 32.0, 32),
+        ({"low": 0.5, "high": 2.0}, 1, 1.0),
+        ([0.5, 1.0], 1, 1.0),
+    ],
+    ids=str,
+)
+def test_an_enqueued_number_gets_the_type_that_the_axis_draws(axis: Any, value: Any, placed: Any) -> None:
+    found = parse_distribution(axis).own(value)
+    assert (found, type(found)) == (placed, type(placed))
+
+
+def test_an_enqueued_batch_size_is_whole_in_the_configuration() -> None:
+    space = space_of(framework="analytic", optimizer="sgd", initialisation="he_normal", learning_rate=0.1)
+    placed = space.place({"batch_size": 32.0}, "test")
+    assert type(space.sample(FixedTrial(placed)).batch_size) is int
+
+
+def test_a_huge_range_is_counted_without_being_written_out() -> None:
+    fixed = {"framework": "analytic", "optimizer": "sgd", "initialisation": "he_normal"}
+    space = space_of(**fixed, learning_rate=0.1, batch_size={"low": 1, "high": 2**31 - 1})
+    assert space.size() == 2**31 - 1
+
+
 def test_true_is_no_number() -> None:
     with pytest.raises(StudyFileError, match="batch_size = True"):
         space_of(batch_size=[1, 2]).place({"framework": "tensorflow", "batch_size": True}, "test")
@@ -194,6 +221,8 @@ def test_every_counted_value_of_a_range_is_in_it(low: float, width: float, step:
     values = distribution.values() or ()
     value = data.draw(st.sampled_from(values[:50]))
     assert distribution.contains(value)
+    assert distribution.own(value) == value
+    assert len(values) == distribution.count()
 
 
 @given(st.lists(st.one_of(st.text(), st.integers(), st.booleans()), min_size=1, unique_by=repr))

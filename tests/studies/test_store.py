@@ -321,8 +321,8 @@ def test_nothing_stored_yet_is_said_with_how_to_begin(file: StudyFile) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mysql://host/db", "found 'mysql'"),
-        ("sqlite:///", "found 'sqlite'"),
+        ("mysql://host/db", "found 'mysql:"),
+        ("sqlite:///", "found 'sqlite:"),
         ("sqlite:///missing/dir/kept.db", "missing/dir is not there"),
         ("journal:missing/kept.log", "missing is not there"),
         ("postgresql://${NO_SUCH_USER}@localhost/db", "no variable NO_SUCH_USER"),

@@ -1,38 +1,74 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from studies.errors import StudyFileError
+from studies.study import Study
 from studies.study_file import read_study_file
 
 MINIMAL = '[data]\nsource = "sms-spam"\n'
 
 # (text of the file, what the message must say: the key, what was found, what is allowed or to be done)
 REFUSED = {
-    "not TOML": ("seed = = 1\n" + MINIMAL, ["not TOML", "line 1", "column"]),
+    "not TOML": ("seed = = 1\n" + MINIMAL, ["not TOML", "line 1", "column", "mend line 1: seed = = 1"]),
+    "a value on the next line": ("seed =\n\t3\n" + MINIMAL, ["not TOML", "mend line 1: seed ="]),
+    "an open text at the end": (MINIMAL + 'name = "a', ["not TOML", 'mend line 3: name = "a']),
+    "empty": ("", ["data", "missing", "[data]"]),
+    "a value for a section": ('data = "rows.csv"\n', ["data", "'rows.csv'", "allowed: a table"]),
+    "a table for a value": (MINIMAL + "[model.hidden]\nx = 1\n", ["model.hidden", "a list, [ … ]"]),
+    "no hidden layer": (MINIMAL + "[model]\nhidden = []\n", ["model.hidden", "[]", "at least 1"]),
+    "no trials": ("trials = 0\n" + MINIMAL, ["trials", "0", "1 or more"]),
+    "a target that is no number": ("target = nan\n" + MINIMAL, ["target", "nan", "a finite number"]),
+    "an endless timeout": ("timeout = inf\n" + MINIMAL, ["timeout", "inf", '"20m"']),
+    "a timeout of 400 digits": (f"timeout = {'9' * 400}\n" + MINIMAL, ["timeout", '"20m"']),
+    "positive of another type": (
+        MINIMAL + "positive = true\n",
+        ["data.positive:", "True", "text in quotes or a whole number"],
+    ),
+    "no features": ('[data]\npath = "a.csv"\nfeatures = []\n', ["data.features", "[]", "at least 1"]),
     "unknown top-level key": ("sed = 1\n" + MINIMAL, ["unknown key 'sed'", "did you mean 'seed'?"]),
     "unknown section key": (MINIMAL + "[model]\nhiden = [3]\n", ["model.hiden", "did you mean 'hidden'?"]),
     "unknown axis": (MINIMAL + "[space]\nlearning_rte = 1\n", ["learning_rte", "'learning_rate'?"]),
     "no data": ("seed = 1\n", ["data", "missing", "[data]"]),
-    "wrong type": ('trials = "10"\n' + MINIMAL, ["trials", "'10'", "integer"]),
-    "bool for a number": ("trials = true\n" + MINIMAL, ["trials", "True", "integer"]),
-    "negative seed": ("seed = -1\n" + MINIMAL, ["seed", "-1", "greater than or equal to 0"]),
+    "wrong type": ('trials = "10"\n' + MINIMAL, ["trials", "'10'", "a whole number"]),
+    "bool for a number": ("trials = true\n" + MINIMAL, ["trials", "True", "a whole number"]),
+    "negative seed": ("seed = -1\n" + MINIMAL, ["seed", "-1", "0 or more"]),
     "bad name": ('name = "a b"\n' + MINIMAL, ["name", "'a b'"]),
-    "no slots": (MINIMAL + "[cluster]\nslots = 0\n", ["cluster.slots", "0", "greater than or equal to 1"]),
+    "no slots": (MINIMAL + "[cluster]\nslots = 0\n", ["cluster.slots", "0", "1 or more"]),
     "bad duration": ('timeout = "soon"\n' + MINIMAL, ["timeout", "'soon'", '"20m"']),
     "bad duration of a trial": (
         'trial_timeout = "1 week"\n' + MINIMAL,
         ["trial_timeout", "'1 week'", '"20m"'],
     ),
-    "no patience": (MINIMAL + "[model]\npatience = 0\n", ["model.patience", "0", "or equal to 1"]),
+    "no patience": (MINIMAL + "[model]\npatience = 0\n", ["model.patience", "0", "1 or more"]),
     "unknown source": ('[data]\nsource = "sms"\n', ["data.source", "'sms'", "sms-spam"]),
     "two sources": (MINIMAL + 'path = "a.csv"\n', ["data", "both", "exactly one"]),
     "no source": ('[data]\nlabel = "y"\n', ["data", "neither", "exactly one"]),
     "shares above one": (MINIMAL + "validation = 0.6\ntest = 0.5\n", ["0.6", "0.5", "below 1"]),
     "empty space": (MINIMAL + "[space]\nbatch_size = []\n", ["space.batch_size", "empty list"]),
+    "a framework for each framework": (
+        MINIMAL + '[space]\nframework.spark = "spark"\n',
+        ["space.framework", "a table of spark", "a list of tensorflow, spark, analytic"],
+    ),
+    "a number of 400 digits": (
+        MINIMAL + f"[space]\nlearning_rate = {'9' * 400}\n",
+        ["space.learning_rate", "numbers above 0"],
+    ),
+    "more rows a step than an int counts": (
+        MINIMAL + "[space]\nbatch_size = { low = 1, high = 2147483648 }\n",
+        ["space.batch_size", "2147483648", "1 to 2147483647"],
+    ),
+    "a wrong value for a framework that is left out": (
+        MINIMAL + '[space]\nframework = "tensorflow"\noptimizer.spark = "adam"\n',
+        ["space.optimizer.spark", "'adam'", "l-bfgs, gd"],
+    ),
     "low above high": (
         MINIMAL + "[space]\nlearning_rate = { low = 1.0, high = 0.1 }\n",
         ["space.learning_rate", "low = 1", "high = 0.1"],
@@ -122,6 +158,16 @@ REFUSED = {
         MINIMAL + '[[enqueue]]\nframework = "spark"\noptimizer = "adam"\n',
         ["optimizer = 'adam'", "l-bfgs, gd"],
     ),
+    "enqueued list": (
+        MINIMAL + '[[enqueue]]\nframework = ["spark"]\n',
+        ["enqueue[0].framework: found ['spark']", "text in quotes or a whole number or a number"],
+    ),
+    "grid over a long range": (
+        MINIMAL
+        + '[sampler]\nkind = "grid"\n[space]\nframework = "tensorflow"\noptimizer = "sgd"\n'
+        + "learning_rate = { low = 1e-9, high = 1.0, step = 1e-9 }\n",
+        ["space.learning_rate", "1,000,000,000 values", "up to 1,000,000"],
+    ),
     "grid over a range": (
         MINIMAL + '[sampler]\nkind = "grid"\n',
         ["space.learning_rate", "grid", "a range with a step"],
@@ -189,6 +235,12 @@ def test_a_directory_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> N
     (tmp_path / "bytes.toml").write_bytes(b"name = '\xff'")
     with pytest.raises(StudyFileError, match="UTF-8"):
         read_study_file(tmp_path / "bytes.toml")
+
+
+def test_a_byte_order_mark_and_lines_of_windows_are_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    assert read_study_file(path).study.data.source == "sms-spam"
 
 
 def test_two_lines_are_a_study(tmp_path: Path) -> None:
@@ -269,6 +321,32 @@ def test_the_question_has_three_configurations_and_draws_nothing_else() -> None:
             for scheme in ("seed_uniform", "truncated_normal")
         ),
     ]
+
+
+_numbers = st.one_of(st.integers(1, 10**6), st.floats(1e-6, 1e6))
+_ranges = st.tuples(st.floats(1e-6, 1.0), st.floats(0, 10), st.booleans()).map(
+    lambda drawn: {"low": drawn[0], "high": drawn[0] + drawn[1], "log": drawn[2]}
+)
+_choices = st.lists(_numbers, min_size=1, max_size=4, unique=True)
+_axes = st.one_of(_numbers, _choices, _ranges)
+
+
+@given(
+    learning_rate=st.one_of(_axes, st.fixed_dictionaries({"tensorflow": _axes, "spark": _axes})),
+    batch_size=st.one_of(st.integers(1, 9), st.just({"low": 2, "high": 64, "step": 2})),
+    limits=st.fixed_dictionaries(
+        {}, optional={"trials": st.integers(1, 99), "timeout": st.just("1h30m"), "target": _numbers}
+    ),
+    enqueue=st.lists(st.fixed_dictionaries({"framework": st.just("spark")}), max_size=2),
+)
+def test_what_is_written_of_a_study_reads_as_the_same_study(
+    learning_rate: Any, batch_size: Any, limits: dict[str, Any], enqueue: list[Any]
+) -> None:
+    space = {"learning_rate": learning_rate, "batch_size": batch_size}
+    raw = {"name": "s", "data": {"source": "sms-spam"}, "space": space, "enqueue": enqueue, **limits}
+    study = Study.model_validate(raw)
+    written = json.dumps(study.model_dump(mode="json", exclude_unset=True), allow_nan=False)
+    assert Study.model_validate(json.loads(written)) == study
 
 
 def _sampled(space, params):  # type: ignore[no-untyped-def]

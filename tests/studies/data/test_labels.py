@@ -65,7 +65,7 @@ def test_the_positive_class_is_the_named_or_the_rarest_and_of_equals_the_last(
     assert encoded.classes[encoded.positive] == name
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), "", np.float64("nan")])
+@pytest.mark.parametrize("missing", [None, float("nan"), "", "  ", np.float64("nan")])
 def test_missing_labels_are_counted_and_the_first_is_named(missing: Any) -> None:
     with pytest.raises(DataError) as caught:
         encode_labels(rows_of(["a", missing, "b", missing]), None)
@@ -76,12 +76,19 @@ def test_missing_labels_are_counted_and_the_first_is_named(missing: Any) -> None
 def test_one_class_is_not_enough() -> None:
     with pytest.raises(DataError, match="all 2 rows have the label 'a'"):
         encode_labels(rows_of(["a", "a"]), None)
+    with pytest.raises(DataError, match="there is only one row, with the label 'a'"):
+        encode_labels(rows_of(["a"]), None)
 
 
 @pytest.mark.parametrize("labels", [[1.0, 0.25], ["1", "0.25"]])
 def test_a_measured_quantity_is_no_label(labels: list[Any]) -> None:
     with pytest.raises(DataError, match=r"found the label 0\.25 at line 3"):
         encode_labels(rows_of(labels), None)
+
+
+def test_numbers_longer_than_any_that_counts_are_no_labels_and_are_cut() -> None:
+    with pytest.raises(DataError, match=r"found the label 1{59}… at line 2\n"):
+        encode_labels(rows_of(["1" * 5000, "2"]), None)
 
 
 def test_values_of_other_types_are_no_labels() -> None:

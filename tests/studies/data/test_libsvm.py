@@ -50,7 +50,9 @@ def test_what_scikit_learn_writes_is_read_back(
     assert rows.labels == [str(row) for row in range(len(X))]
 
 
-@pytest.mark.parametrize("found", ["spam", "1:", "a:1", "2", "-1:4", "1:1 1:2", "3:1 2:1", "1:x"])
+@pytest.mark.parametrize(
+    "found", ["spam", "1:", "a:1", "2", "-1:4", "1:1 1:2", "3:1 2:1", "1:x", "1_0:2", "1:2_0", f"{2**31}:1"]
+)
 def test_syntax_errors_are_named_by_line(tmp_path: Path, found: str) -> None:
     line = found if found == "spam" else f"1 {found}"
     with pytest.raises(DataError) as caught:

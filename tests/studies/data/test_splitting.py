@@ -28,6 +28,9 @@ def test_parts_are_disjoint_complete_in_the_sources_order_and_hold_every_class(
     for part in parts:
         assert (np.diff(part) > 0).all()
         assert set(labels.indices[part]) == set(range(len(counts)))
+    for index, rows in enumerate(counts):
+        dealt = [int((labels.indices[part] == index).sum()) for part in parts]
+        assert dealt == part_sizes(rows, (1 - sum(shares), *shares))
 
 
 @given(counts, shares, st.integers(0, 2**31 - 1))

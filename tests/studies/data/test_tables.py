@@ -158,10 +158,49 @@ def test_files_of_another_shape_say_what_is_wrong(tmp_path: Path, content: str, 
     assert failure(tmp_path, content).problem == problem
 
 
-def test_other_encodings_are_refused_with_the_offset(tmp_path: Path) -> None:
-    (tmp_path / "f.csv").write_bytes("f1,label\n1,ä\n".encode("latin-1"))
-    with pytest.raises(DataError, match="no UTF-8 at offset 11"):
+@pytest.mark.parametrize(
+    ("encoding", "line", "remedy"),
+    [("latin-1", 200_002, "iconv -f latin1"), ("utf-16", 1, "iconv -f utf-16")],
+)
+def test_other_encodings_are_refused_with_the_line(
+    encoding: str, line: int, remedy: str, tmp_path: Path
+) -> None:
+    content = "f1,label\n" + "1,a\n" * 200_000 + "1,ä\n"  # more than pandas reads at once
+    (tmp_path / "f.csv").write_bytes(content.encode(encoding))
+    with pytest.raises(DataError) as caught:
         read_table(tmp_path / "f.csv", "csv", Data(path="f.csv"), None)
+    assert caught.value.where == f"{tmp_path / 'f.csv'}, line {line}"
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "open_text", ['"never closed', '"' + "long " * 40_000], ids=["short", "beyond the csv module's limit"]
+)
+def test_a_quote_that_is_never_closed_is_named_by_the_line_where_it_opens(
+    open_text: str, tmp_path: Path
+) -> None:
+    error = failure(tmp_path, f'text,label\n"two\nlines",a\n{open_text},b\nbye,a\n', text="text")
+    assert error.where == f"{tmp_path / 'f.csv'}, line 4"
+    assert "no second one before the end" in error.problem
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_fields_between_other_marks_are_seen_in_the_header(mark: str, word: str, tmp_path: Path) -> None:
+    error = failure(tmp_path, f"f1{mark}label\n1{mark}a\n2{mark}b\n")
+    assert error.problem == "there is no column 'label': the whole header is one name"
+    assert error.remedy == f"write the file again with them instead of {word}"
+
+
+def test_numbers_are_no_sentences(tmp_path: Path) -> None:
+    error = failure(tmp_path, "f1,label\n1.5,a\n,b\n-2,b\n", text="f1")
+    assert error.problem == "every text is a number, such as '1.5'"
+    assert "features" in error.remedy
+    assert read(tmp_path, "f1,label\n1.5,a\none,b\n", text="f1").texts == ("1.5", "one")
+
+
+def test_one_column_and_one_row_are_spoken_of_as_one(tmp_path: Path) -> None:
+    assert read(tmp_path, "f1,label\n1,a\n2,b\n").notes == ("features: the only numeric column",)
+    assert "1 row of 2 holds such values" in failure(tmp_path, "f1,label\n,a\n2,b\n").problem
 
 
 @pytest.mark.parametrize("text", ["", '"  "'])

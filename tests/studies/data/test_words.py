@@ -77,7 +77,7 @@ def test_a_count_that_no_word_reaches_is_refused() -> None:
 
 def test_a_row_is_the_mean_of_its_known_words_every_occurrence_counted() -> None:
     vectors = np.array([[1, 0], [0, 3]], dtype=np.float32)
-    means, known = mean_vectors([["a", "a", "b", "x"], ["x"], []], {"a": 0, "b": 1}, vectors)
+    means, known = mean_vectors([["a", "a", "b", "x"], ["x"], []], 3, {"a": 0, "b": 1}, vectors)
     np.testing.assert_allclose(means, [[2 / 3, 1], [0, 0], [0, 0]], rtol=1e-6)
     assert means.dtype == np.float32
     assert known.tolist() == [True, False, False]

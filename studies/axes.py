@@ -24,6 +24,7 @@ OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
         "nadam",
         "lion",
         "l-bfgs",
+        "gd",
     ),
     "spark": ("l-bfgs", "gd"),
     "analytic": ("sgd", "adam"),

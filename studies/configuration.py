@@ -32,7 +32,7 @@ class Configuration:
         shuffle: whether each epoch draws a new order of the rows; ``None`` for full-batch optimizers.
         drop_last_batch: whether a partial last batch is left out; ``None`` for full-batch optimizers.
         loss_scale: factor on the mean cross-entropy. 0.5 gives the mean over both outputs of the log
-            loss; ``None`` for Spark, whose loss is fixed, and for l-bfgs, which doesn't depend on it.
+            loss; ``None`` for Spark, whose loss is fixed, and for full-batch optimizers.
         activation: what hidden layers apply: ``sigmoid``, ``tanh`` or ``relu``; ``None`` for Spark, which
             has sigmoid only.
         class_weight: ``none``, or ``balanced``, where a row's loss counts rows / (classes × rows of its

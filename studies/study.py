@@ -186,12 +186,13 @@ class Space(Section):
     """Initial biases: `"scheme"` as the scheme draws them, or one number for all of them."""
     optimizer: Axis = Field(default_factory=dict)
     """TensorFlow: `sgd`, `momentum`, `nesterov`, `rmsprop`, `adagrad`, `adam`, `adamw`, `nadam`,
-    `lion`, all Keras's own, and `l-bfgs`, which follows Spark's step by step. Spark: `l-bfgs`, `gd`. By
-    default `sgd`, `momentum`, `rmsprop`, `adam`, `l-bfgs` and both of Spark's."""
+    `lion`, all Keras's own, and `l-bfgs` and `gd`, which follow Spark's step by step. Spark: `l-bfgs`, `gd`:
+    gradient descent on all rows, with a constant step. By default `sgd`, `momentum`, `rmsprop`, `adam`,
+    `l-bfgs` and both of Spark's."""
     learning_rate: Axis = Range(1e-4, 1.0, log=True)
     """Step size. Not used by l-bfgs."""
     batch_size: Axis = Choice((32, 64, 128, 256, 512))
-    """Rows a step. Not used by Spark's optimizers and by l-bfgs, which take all rows at once."""
+    """Rows a step. Not used by l-bfgs and gd, which take all rows at once."""
     epochs: Axis = None
     """Epochs of a trial; by default `model.epochs`."""
     shuffle: Axis = Fixed(True)
@@ -200,7 +201,8 @@ class Space(Section):
     """Whether a partial last batch is left out of the training. TensorFlow only."""
     loss_scale: Axis = Fixed(1.0)
     """Factor on the mean cross-entropy; 0.5 is the mean over both outputs of a two-class log loss.
-    TensorFlow only, and not with l-bfgs, which it wouldn't change."""
+    TensorFlow only, and not with l-bfgs and gd: it wouldn't change the one, and is a matter of the learning
+    rate in the other."""
     activation: Axis = None
     """What hidden layers apply: `sigmoid`, `tanh`, `relu`; by default `model.activation`. TensorFlow only:
     Spark's are sigmoid."""

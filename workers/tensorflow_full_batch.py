@@ -1,9 +1,9 @@
-"""Trains with l-bfgs on all rows at once: MLlib's objective, Breeze's steps, TensorFlow's arithmetic."""
+"""Trains on all rows at once, as Spark's two solvers do: MLlib's objective and steps, in TensorFlow."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +11,25 @@ import numpy as np
 from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, Configuration
 from studies.data.split import Rows
 from studies.records import Failure
-from workers import lbfgs
+from workers import gradient_descent, lbfgs
+from workers.gradient_descent import DescentState
+from workers.lbfgs import LbfgsState
+from workers.lbfgs_history import Vector
 from workers.network import class_weights, flatten, unflatten
 from workers.spark_rows import BLOCK_SIZE, PARTITIONS
 from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, Precision, mllib_row_weights
 from workers.trainer import Deadline, State, TrainingFailed
 
-OPTIMIZER = "l-bfgs"
-"""The name of it, as Spark's solver has it."""
+OPTIMIZERS = ("l-bfgs", "gd")
+"""Breeze's l-bfgs, and gradient descent with a constant step: named as Spark's solvers are."""
+
+
+Point = DescentState | LbfgsState
+"""Where a run of either is."""
 
 
 class FullBatchTraining:
-    """l-bfgs on the training rows of one split, from the same objective as MLlib's.
+    """l-bfgs and gd on the training rows of one split, with the same objective as MLlib's.
 
     Rows weigh what they weigh in MLlib, which averages the means of blocks, so that a run follows that of
     Spark from the same start; see :func:`workers.tensorflow_lbfgs.mllib_row_weights`.
@@ -31,7 +38,7 @@ class FullBatchTraining:
         rows: to train on; copied to the device when the first trial needs them.
         layers: (features, *hidden, classes).
         precision: of weights and arithmetic. float32 is more than twice as fast; float64 follows Spark's
-            objective history to rounding.
+            weights and objectives to rounding.
     """
 
     def __init__(self, rows: Rows, layers: Sequence[int], precision: Precision = "float32") -> None:
@@ -42,14 +49,15 @@ class FullBatchTraining:
         self._on_device: FullBatchRows | None = None
 
     def advance(self, configuration: Configuration, state: State, epoch: int, deadline: Deadline) -> State:
-        """Iterate until ``epoch`` iterations are done in all, or the run has converged before.
+        """Iterate until ``epoch`` iterations are done in all, or l-bfgs has converged before.
 
         As with Spark's, a converged run has fewer losses than epochs, and a failed line search, after which
-        Breeze begins a new curvature history, is no iteration.
+        Breeze begins a new curvature history, is no iteration. gd takes all its steps.
 
         Raises:
             TrainingFailed: with cause ``data`` where there are no rows, ``diverged`` where the objective
-                isn't finite, ``timeout`` where the deadline passes.
+                or a weight isn't finite, ``timeout`` where the deadline passes.
+            ValueError: where the configuration has gd and no learning rate.
         """
         if not len(self._rows):
             raise TrainingFailed(Failure("data", "there are no training rows", state.epoch))
@@ -57,11 +65,11 @@ class FullBatchTraining:
         objective = self._objective(configuration)
         with np.errstate(over="ignore"):  # what is too large for float32 is found by the check below
             x = flatten(state.weights).astype(self._precision)
-        current = lbfgs.from_arrays(x, state.slots) if state.slots else lbfgs.begin(objective, x)
+        current, following = _run(objective, x, configuration, state)
         _check_finite(current)
         losses = list(state.losses)
         if current.iteration < epoch:
-            for after in lbfgs.iterations(objective, current):
+            for after in following:
                 if after.iteration > current.iteration:
                     losses.append(after.value)
                 current = after
@@ -92,7 +100,27 @@ class FullBatchTraining:
         )
 
 
-def _check_finite(state: lbfgs.LbfgsState) -> None:
-    if not np.isfinite(state.value):
-        message = f"objective not finite after iteration {state.iteration}"
-        raise TrainingFailed(Failure("diverged", message, state.iteration))
+def _run(
+    objective: FullBatchObjective, x: Vector, configuration: Configuration, state: State
+) -> tuple[Point, Iterator[Point]]:
+    """Where the trial's optimizer is, and where it will be after each iteration from there."""
+    if configuration.optimizer == "gd":
+        if configuration.learning_rate is None:
+            raise ValueError(f"{configuration.describe()}: a learning rate is needed")
+        descent = (
+            gradient_descent.from_arrays(x, state.slots)
+            if state.slots
+            else gradient_descent.begin(objective, x)
+        )
+        return descent, gradient_descent.iterations(objective, descent, configuration.learning_rate)
+    begun = lbfgs.from_arrays(x, state.slots) if state.slots else lbfgs.begin(objective, x)
+    return begun, lbfgs.iterations(objective, begun)
+
+
+def _check_finite(point: Point) -> None:
+    """The weights too: an objective can be finite at weights that aren't."""
+    finite = np.isfinite(point.x).all()
+    if finite and np.isfinite(point.value):
+        return
+    message = f"{'objective' if finite else 'weights'} not finite after iteration {point.iteration}"
+    raise TrainingFailed(Failure("diverged", message, point.iteration))

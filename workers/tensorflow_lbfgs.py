@@ -132,12 +132,17 @@ def mllib_row_weights(rows: int, block_size: int, partitions: int) -> NDArray[np
         block_size: MLlib's blockSize.
         partitions: how many.
     """
-    sizes = [
+    sizes = mllib_block_sizes(rows, block_size, partitions)
+    return np.concatenate([np.full(size, 1.0 / (len(sizes) * size)) for size in sizes])
+
+
+def mllib_block_sizes(rows: int, block_size: int, partitions: int) -> list[int]:
+    """Rows of each of MLlib's blocks, in their order; arguments as of :func:`mllib_row_weights`."""
+    return [
         min(block_size, len(part) - first)
         for part in np.array_split(np.arange(rows), partitions)
         for first in range(0, len(part), block_size)
     ]
-    return np.concatenate([np.full(size, 1.0 / (len(sizes) * size)) for size in sizes])
 
 
 @functools.lru_cache(maxsize=64)

@@ -20,15 +20,15 @@ from workers import tensorflow_epoch
 from workers.initialisation import initial_weights
 from workers.network import ROWS_AT_ONCE
 from workers.tensorflow_epoch import logits
-from workers.tensorflow_full_batch import OPTIMIZER as FULL_BATCH_OPTIMIZER
+from workers.tensorflow_full_batch import OPTIMIZERS as FULL_BATCH_OPTIMIZERS
 from workers.tensorflow_full_batch import FullBatchTraining
 from workers.tensorflow_programs import ProgramPool
 from workers.tensorflow_recipe import DeviceRows, epoch_key, recipe_of
 from workers.tensorflow_setup import DEVICE, tf
 from workers.trainer import Deadline, State, TrainingFailed, check_finite, layer_sizes
 
-OPTIMIZERS = (*tensorflow_epoch.OPTIMIZERS, FULL_BATCH_OPTIMIZER)
-"""Keras's on mini-batches, and l-bfgs on all rows."""
+OPTIMIZERS = (*tensorflow_epoch.OPTIMIZERS, *FULL_BATCH_OPTIMIZERS)
+"""Keras's on mini-batches, and Spark's two on all rows."""
 
 _POOL = ProgramPool()
 """The pool of this process: a second trainer on as many rows finds the compiled programs of the first."""
@@ -42,7 +42,7 @@ class TensorFlowTrainer:
         loss_scale · mean(class weight · cross-entropy) + weight_decay · Σ w²
 
     with the sum over all matrices, biases not among them, and class weights counted in all training rows.
-    l-bfgs takes its steps on all rows at once, without ``loss_scale``; see
+    l-bfgs and gd take their steps on all rows at once, without ``loss_scale``; see
     :class:`workers.tensorflow_full_batch.FullBatchTraining`.
 
     Args:
@@ -81,7 +81,7 @@ class TensorFlowTrainer:
         if epoch <= state.epoch:
             return state
         try:
-            if configuration.optimizer == FULL_BATCH_OPTIMIZER:
+            if configuration.optimizer in FULL_BATCH_OPTIMIZERS:
                 return self._full_batch.advance(configuration, state, epoch, deadline)
             return self._advance_by_batches(configuration, seed, state, epoch, deadline)
         except tf.errors.ResourceExhaustedError as error:

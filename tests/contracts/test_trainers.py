@@ -49,6 +49,7 @@ CASES = {
         dropout=0.1,
     ),
     "tensorflow-l-bfgs": Configuration("tensorflow", "spark_uniform", "l-bfgs", epochs=15, weight_decay=1e-4),
+    "tensorflow-gd": Configuration("tensorflow", "spark_uniform", "gd", epochs=60, learning_rate=2.0),
     "spark-l-bfgs": Configuration("spark", "spark_uniform", "l-bfgs", epochs=15),
     "spark-gd": Configuration("spark", "spark_uniform", "gd", epochs=60, learning_rate=2.0),
 }

@@ -1,0 +1,233 @@
+"""Both frameworks train the same network: on drawn layers, seeds, rows and classes, against real Spark."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import workers.tensorflow_full_batch as full_batch
+from studies.configuration import Configuration
+from studies.data.split import Rows
+from studies.records import Scores
+from tests.contracts.drawn import drawn_split
+from workers import parity_tensorflow
+from workers.initialisation import SCHEMES, initial_weights
+from workers.parity import (
+    SAME_NUMBERS,
+    Section,
+    compare_paths,
+    compare_scores,
+    compare_weights,
+    largest_difference,
+)
+from workers.parity_runs import (
+    Subject,
+    compare_descent,
+    compare_lbfgs,
+    compare_networks,
+    even_rows,
+    falling_step,
+    one_bit_away,
+    uneven_rows,
+)
+from workers.parity_spark import Seen, SparkNetwork
+from workers.scores import score
+from workers.spark_rows import BLOCK_SIZE, PARTITIONS
+from workers.tensorflow_full_batch import FullBatchTraining
+from workers.tensorflow_lbfgs import mllib_block_sizes
+from workers.trainer import Deadline, State
+
+# Each drawn example is a handful of fits; a loaded machine takes minutes for all of them.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+NO_DEADLINE = Deadline()
+SHARES = {2: (0.7, 0.3), 3: (0.5, 0.3, 0.2), 4: (0.4, 0.3, 0.2, 0.1)}
+GD = Configuration("spark", "spark_uniform", "gd", 20, learning_rate=0.5)
+LBFGS = Configuration("spark", "spark_uniform", "l-bfgs", 10)
+
+
+def quiet(_text: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a subject is made from, as Hypothesis prints it where one fails."""
+
+    classes: int
+    features: int
+    hidden: tuple[int, ...]
+    rows: int
+    seed: int
+
+    @contextmanager
+    def subject(self) -> Iterator[Subject]:
+        # Clouds that overlap: neither told apart at once nor never.
+        split = drawn_split(SHARES[self.classes], self.features, self.rows, distance=2.0, seed=self.seed)
+        with tempfile.TemporaryDirectory() as directory:
+            yield Subject(split, self.hidden, self.seed, Path(directory))
+
+
+drawn_ones = st.builds(
+    Drawn,
+    classes=st.sampled_from(sorted(SHARES)),
+    features=st.integers(1, 12),
+    hidden=st.lists(st.integers(1, 9), min_size=1, max_size=2).map(tuple),
+    rows=st.integers(20, 700),
+    seed=st.integers(0, 2**31 - 1),
+)
+
+
+def assert_same(*sections: Section) -> None:
+    differ = [
+        f"{one.what}: {one.difference}" for section in sections for one in section.comparisons if not one.same
+    ]
+    assert differ == []
+
+
+@settings(max_examples=8)
+@given(drawn=drawn_ones, scheme=st.sampled_from(sorted(SCHEMES)), scale=st.floats(0.1, 8.0))
+def test_the_same_weights_say_the_same(drawn: Drawn, scheme: str, scale: float) -> None:
+    with drawn.subject() as subject:
+        rows = subject.scored()
+        weights = tuple(scale * array for array in initial_weights(scheme, subject.layers, subject.seed))
+        network = SparkNetwork(rows, subject.layers)
+        assert_same(*compare_networks(subject, rows, network, {"drawn": weights}, quiet))
+
+
+@settings(max_examples=7)
+@given(drawn=drawn_ones)
+def test_both_go_the_same_way(drawn: Drawn) -> None:
+    with drawn.subject() as subject:
+        descent, _ = compare_descent(subject, quiet)
+        lbfgs, _ = compare_lbfgs(subject, quiet)
+        assert_same(descent, lbfgs)
+
+
+@given(count=st.integers(3, 3000))
+def test_rows_are_cut_into_blocks_of_one_size_and_of_several(count: int) -> None:
+    even, uneven = even_rows(count), uneven_rows(count)
+    assert count - 2 * BLOCK_SIZE < even <= count
+    assert count - 1 <= uneven <= count
+    assert len(set(mllib_block_sizes(even, BLOCK_SIZE, PARTITIONS))) == 1
+    assert len(set(mllib_block_sizes(uneven, BLOCK_SIZE, PARTITIONS))) > 1
+
+
+# That each comparison can fail: Spark's numbers against others that are wrong in one way.
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    split = drawn_split((0.7, 0.3), rows=333, distance=2.0)
+    return Subject(split, (5,), 3, tmp_path_factory.mktemp("spark"))
+
+
+@pytest.fixture(scope="module")
+def descended(subject: Subject) -> State:
+    return subject.spark(GD, 333)
+
+
+@pytest.fixture(scope="module")
+def iterated(subject: Subject) -> State:
+    return subject.spark(LBFGS, 333)
+
+
+@pytest.fixture(scope="module")
+def seen(subject: Subject) -> tuple[Seen, Scores]:
+    network = SparkNetwork(subject.split.validation, subject.layers)
+    seen = network.at(subject.start().weights)
+    return seen, network.scores(seen, subject.split.positive)[0]
+
+
+def test_a_weight_that_is_another_is_found_in_the_probabilities(
+    subject: Subject, seen: tuple[Seen, Scores]
+) -> None:
+    features = subject.split.validation.features
+    weights = subject.start().weights
+    theirs = seen[0].probabilities
+    assert largest_difference(parity_tensorflow.probabilities(weights, features), theirs) <= SAME_NUMBERS
+    moved = (weights[0] + 1e-10 * (np.arange(weights[0].size) == 7).reshape(weights[0].shape), *weights[1:])
+    assert largest_difference(parity_tensorflow.probabilities(moved, features), theirs) > SAME_NUMBERS
+
+
+def test_two_labels_that_are_swapped_are_found_in_the_scores(
+    subject: Subject, seen: tuple[Seen, Scores]
+) -> None:
+    theirs, of_spark = seen
+    labels = subject.split.validation.labels.copy()
+    positive = subject.split.positive
+    assert all(
+        one.same for one in compare_scores([(score(labels, theirs.probabilities, positive), of_spark)], {})
+    )
+    said = theirs.probabilities.argmax(axis=1)
+    hit, missed = (
+        np.flatnonzero((labels == 1) & (said == 1))[0],
+        np.flatnonzero((labels == 0) & (said == 1))[0],
+    )
+    labels[hit], labels[missed] = 0, 0
+    found = compare_scores([(score(labels, theirs.probabilities, positive), of_spark)], {})
+    assert not any(one.same for one in found)
+
+
+def test_another_class_as_the_positive_one_is_found(subject: Subject, seen: tuple[Seen, Scores]) -> None:
+    theirs, of_spark = seen
+    labels = subject.split.validation.labels
+    ours = score(labels, theirs.probabilities, 1 - subject.split.positive)
+    differ = {one.what.split(",")[0] for one in compare_scores([(ours, of_spark)], {}) if not one.same}
+    assert differ == {"f1", "precision", "recall", "average_precision"}
+
+
+def test_blocks_of_another_size_are_found_in_the_weights(
+    subject: Subject, descended: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compare_weights("gd", subject.tensorflow(GD, 333).weights, descended.weights).same
+    monkeypatch.setattr(full_batch, "BLOCK_SIZE", BLOCK_SIZE // 2)
+    found = compare_weights("gd", subject.tensorflow(GD, 333).weights, descended.weights)
+    assert found.difference > 1e-6
+
+
+def test_a_step_that_decays_is_found_in_the_weights(subject: Subject, descended: State) -> None:
+    training = FullBatchTraining(subject.split.train, subject.layers, "float64")
+    state = subject.start()
+    for number in range(1, GD.epochs + 1):
+        slower = replace(GD, learning_rate=0.5 / number**0.5)
+        state = training.advance(slower, state, number, NO_DEADLINE)
+    assert not compare_weights("gd", state.weights, descended.weights).same
+
+
+def test_a_row_that_is_missing_is_found_in_the_weights(subject: Subject, descended: State) -> None:
+    assert not compare_weights("gd", subject.tensorflow(GD, 332).weights, descended.weights).same
+
+
+def test_single_precision_is_found_in_the_path_of_l_bfgs(subject: Subject, iterated: State) -> None:
+    assert compare_paths("l-bfgs", "both", subject.tensorflow(LBFGS, 333).losses, iterated.losses).same
+    single = FullBatchTraining(subject.split.train, subject.layers)
+    state = single.advance(LBFGS, subject.start(), LBFGS.epochs, NO_DEADLINE)
+    assert not compare_paths("l-bfgs", "both", state.losses, iterated.losses).same
+
+
+def test_another_start_is_found_in_the_path_of_l_bfgs(subject: Subject, iterated: State) -> None:
+    elsewhere = replace(subject, seed=4).start()
+    ours = subject.tensorflow(LBFGS, 333, elsewhere)
+    assert not compare_paths("l-bfgs", "both", ours.losses, iterated.losses).same
+
+
+def test_one_bit_away_is_one_bit_away(subject: Subject) -> None:
+    start, moved = subject.start(), one_bit_away(subject.start())
+    differ = [np.flatnonzero(a != b) for a, b in zip(start.weights, moved.weights, strict=True)]
+    assert [len(places) for places in differ] == [1, 0, 0, 0]
+    assert 0 < moved.weights[0][0, 0] - start.weights[0][0, 0] < 1e-15
+
+
+def test_the_step_of_gd_is_the_longest_that_only_goes_down(subject: Subject) -> None:
+    assert falling_step(subject, 333) == 0.5
+    wide = replace(subject.split, train=Rows(subject.split.train.features * 100, subject.split.train.labels))
+    assert falling_step(replace(subject, split=wide, trainers={}), 333) < 0.5

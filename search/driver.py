@@ -19,7 +19,7 @@ from typing import Any
 from search.cluster import start_cluster
 from search.dispatch import Dispatcher
 from search.display import Display, make_display
-from search.loop import Ask, Asked, Event, Finish, Interrupted, Limits, Loop, Submit, Tell, Tick, Told
+from search.loop import Ask, Asked, Event, Finish, Heard, Interrupted, Limits, Loop, Submit, Tell, Tick, Told
 from search.preflight import package_versions, preflight, prepare_data
 from search.results import StudyReport, report
 from studies.configuration import Configuration
@@ -100,12 +100,16 @@ class _Search:
                     answer = self._do(action, dispatcher)
                     if answer is not None:
                         actions.extend(loop.handle(answer, time.monotonic()))
+                told = self.store.news()
+                if told is not None:
+                    actions.extend(loop.handle(Heard(tuple(told)), time.monotonic()))
                 self.display.update(loop, time.monotonic())
-                actions.extend(loop.handle(_next_event(events), time.monotonic()))
+                if not actions:
+                    actions.extend(loop.handle(_next_event(events), time.monotonic()))
 
     def _do(self, action: Ask | Submit | Tell, dispatcher: Dispatcher) -> Asked | Told | None:
         if isinstance(action, Ask):
-            return Asked(self.store.ask())
+            return Asked(self.store.ask(), self.store.waits_for_others)
         if isinstance(action, Submit):
             dispatcher.submit(self._segment(action.trial))
             return None

@@ -40,9 +40,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial was drawn and stored; ``None`` where there is nothing left to draw."""
+    """A trial was drawn and stored; ``None`` where there is nothing left to draw.
+
+    ``wait`` says that other drivers run what is left, and may leave it behind.
+    """
 
     trial: AskedTrial | None
+    wait: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,13 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What other drivers of the study told since the last time; from now on, asking may help again."""
+
+    told: tuple[TrialRecord, ...]
+
+
+@dataclass(frozen=True)
 class Interrupted:
     """Somebody pressed Ctrl-C, or sent SIGTERM."""
 
@@ -69,7 +80,7 @@ class Tick:
     """Time went by."""
 
 
-Event = Asked | Reported | Told | Interrupted | Tick
+Event = Asked | Reported | Told | Heard | Interrupted | Tick
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,9 @@ class Loop:
     stopping: str = ""
     _asking: int = 0
     _telling: int = 0
+    _waiting: bool = False
     _recovered: list[AskedTrial] = field(default_factory=list)
+    _kept: set[int] = field(default_factory=set)
     _finished: bool = False
 
     def start(self, told: list[TrialRecord], unfinished: list[AskedTrial], now: float) -> list[Action]:
@@ -150,12 +163,19 @@ class Loop:
         if isinstance(event, Told):
             self._telling -= 1
             self._keep(event.record)
+        if isinstance(event, Heard):
+            self._waiting = False
+            for record in event.told:
+                self._keep(record)
         if isinstance(event, Interrupted):
             return self._interrupted(now)
         return self._next(now)
 
     def _asked(self, event: Asked, now: float) -> list[Action]:
         self._asking -= 1
+        if event.trial is None and event.wait:
+            self._waiting = True
+            return self._next(now)
         if event.trial is None:
             self.stopping = self.stopping or "every configuration of the grid was tried"
             return self._next(now)
@@ -185,7 +205,7 @@ class Loop:
             if self.stopping == INTERRUPTED:
                 break
             actions.append(self._submit(self._recovered.pop(0), now))
-        while not self.stopping and self._free() and self._wanted():
+        while not (self.stopping or self._waiting) and self._free() and self._wanted():
             self._asking += 1
             actions.append(Ask())
         if self.stopping and not (self.running or self._asking or self._telling):
@@ -210,6 +230,9 @@ class Loop:
         return Submit(trial)
 
     def _keep(self, record: TrialRecord) -> None:
+        if record.number in self._kept:  # a trial that another driver told may be heard of twice
+            return
+        self._kept.add(record.number)
         self.told.append(record)
         if record.value is not None and (
             self.best is None or self.best.value is None or record.value > self.best.value

@@ -28,7 +28,7 @@ from studies.facts import facts_of
 from studies.store import AskedTrial, StudyStore, open_store
 from studies.study_file import StudyFile, read_study_file
 from workers import process
-from workers.checkpoints import Checkpoints
+from workers.checkpoints import checkpoints_of
 from workers.task import Segment
 
 TICK_SECONDS = 0.25
@@ -63,7 +63,7 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
         )
         cluster = stack.enter_context(start_cluster(file.study.cluster))
         if fresh:
-            _checkpoints(file).clear()
+            checkpoints_of(file).clear()
         _Search(file, prepared, store, display).run(cluster.client, cluster.slots)
     return report(path)
 
@@ -115,7 +115,7 @@ class _Search:
             return None
         record = self.store.tell(action.report)
         dispatcher.release(action.report.trial)
-        _checkpoints(self.file).remove(action.report.trial)
+        checkpoints_of(self.file).remove(action.report.trial)
         self.display.trial_told(record)
         return Told(record)
 
@@ -130,7 +130,8 @@ class _Search:
             hidden=tuple(study.model.hidden),
             metric=study.objective.metric,
             split=str(self.prepared.directory),
-            checkpoints=str(_checkpoints(self.file).directory),
+            checkpoints=checkpoints_of(self.file).url,
+            checkpoints_limit=checkpoints_of(self.file).limit,
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
         )
@@ -160,10 +161,6 @@ def _prepare(file: StudyFile, display: Display) -> Prepared:
     split = prepared.split
     display.note(f"{len(split.train)} training rows × {split.features} features, {where}")
     return prepared
-
-
-def _checkpoints(file: StudyFile) -> Checkpoints:
-    return Checkpoints(file.work_directory / "checkpoints" / file.study.name)
 
 
 def _next_event(events: queue.SimpleQueue[Event]) -> Event:

@@ -10,6 +10,7 @@ from studies.data import Prepared, prepare
 from studies.samplers import check_sampler
 from studies.storage import check_directory, locate
 from studies.study_file import StudyFile
+from workers.checkpoints import check_checkpoints
 from workers.java import find_java
 
 PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
@@ -20,11 +21,13 @@ def preflight(file: StudyFile) -> None:
     """Refuse a study that can't run on this machine.
 
     Raises:
-        MachineError: where Java or a sampler's package is missing.
+        MachineError: where Java, a sampler's package or that of the checkpoints' place is missing.
+        StudyFileError: where nobody knows the protocol of the checkpoints' place.
         StorageError: where the storage's address is none, or its directory is not there.
     """
     check_sampler(file.study.sampler)
     check_directory(locate(file.study.storage.url, file.study.name, file.directory))
+    check_checkpoints(file)
     if "spark" in file.space.frameworks:
         find_java()
 

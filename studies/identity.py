@@ -8,7 +8,17 @@ from typing import Any
 
 from studies.study_file import StudyFile
 
-FREE_KEYS = ("trials", "timeout", "trial_timeout", "target", "cluster", "storage", "report", "enqueue")
+FREE_KEYS = (
+    "trials",
+    "timeout",
+    "trial_timeout",
+    "target",
+    "cluster",
+    "storage",
+    "checkpoints",
+    "report",
+    "enqueue",
+)
 """Keys of the study file that may change between launches: they don't change what a trial means."""
 
 

@@ -17,7 +17,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +64,7 @@ class Sharing(Protocol):
     def in_turn(self, work: Callable[[], T]) -> T:
         """Do what two drivers must not do at once. ``work`` may be done again, from its start."""
 
-    def left_behind(self) -> list[FrozenTrial]:
+    def left_behind(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Running trials whose driver is gone, or that this one asked and never heard of. In a turn."""
 
     def own(self, trial_id: int) -> None:
@@ -73,7 +73,7 @@ class Sharing(Protocol):
     def hold(self, number: int) -> None:
         """This driver runs the trial now: from here on it is not left behind."""
 
-    def has_room(self, limit: int | None) -> bool:
+    def has_room(self, trials: Sequence[FrozenTrial], limit: int | None) -> bool:
         """Whether fewer than ``limit`` trials were asked by all drivers. In a turn."""
 
     def news(self) -> list[FrozenTrial] | None:
@@ -85,17 +85,16 @@ class Solo:
 
     is_shared = False
 
-    def __init__(self, study: optuna.Study) -> None:
-        self._study = study
+    def __init__(self) -> None:
         self._held: set[int] = set()
 
     def in_turn(self, work: Callable[[], T]) -> T:
         """At once."""
         return work()
 
-    def left_behind(self) -> list[FrozenTrial]:
+    def left_behind(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """All that a dead driver left running."""
-        return _running_but(self._study, self._held)
+        return _running_but(trials, self._held)
 
     def own(self, trial_id: int) -> None:
         """Nothing to write."""
@@ -104,7 +103,7 @@ class Solo:
         """See :class:`Sharing`."""
         self._held.add(number)
 
-    def has_room(self, limit: int | None) -> bool:  # noqa: ARG002  the protocol's signature
+    def has_room(self, trials: Sequence[FrozenTrial], limit: int | None) -> bool:  # noqa: ARG002
         """The loop counts for itself."""
         return True
 
@@ -219,9 +218,9 @@ class Shared:
         """Under the study's lock; from its start again where the connection, and the lock with it, broke."""
         return in_turn(self._storage, f"study {self._study.study_name}", work)
 
-    def left_behind(self) -> list[FrozenTrial]:
+    def left_behind(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """See :class:`Sharing`."""
-        strangers = _running_but(self._study, self._held)
+        strangers = _running_but(trials, self._held)
         if not strangers:
             return []
         there = {record.id for record in self.others()}
@@ -235,9 +234,8 @@ class Shared:
         """See :class:`Sharing`."""
         self._held.add(number)
 
-    def has_room(self, limit: int | None) -> bool:
+    def has_room(self, trials: Sequence[FrozenTrial], limit: int | None) -> bool:
         """See :class:`Sharing`."""
-        trials = self._study.get_trials(deepcopy=False)
         return limit is None or sum(trial.state != TrialState.WAITING for trial in trials) < limit
 
     def news(self) -> list[FrozenTrial] | None:
@@ -364,9 +362,8 @@ def _engine(storage: GuardedStorage) -> Engine:
     return storage.engine
 
 
-def _running_but(study: optuna.Study, held: set[int]) -> list[FrozenTrial]:
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [trial for trial in running if trial.number not in held]
+def _running_but(trials: Sequence[FrozenTrial], held: set[int]) -> list[FrozenTrial]:
+    return [trial for trial in trials if trial.state == TrialState.RUNNING and trial.number not in held]
 
 
 def _ended(study: optuna.Study) -> list[FrozenTrial]:

@@ -53,7 +53,7 @@ class StudyStore:
     def __init__(self, file: StudyFile, study: optuna.Study, sharing: Sharing | None = None) -> None:
         self._file = file
         self._study = study
-        self._sharing = sharing or Solo(study)
+        self._sharing = sharing or Solo()
         self._metric = file.study.objective.metric
         self._open: dict[int, Trial] = {}
         self._keys: Counter[str] = Counter()
@@ -66,9 +66,7 @@ class StudyStore:
 
     def unfinished(self) -> list[AskedTrial]:
         """Trials that a dead driver left running, to be run again under their own numbers."""
-        left = self._sharing.in_turn(
-            lambda: [self._take_up(trial) for trial in self._sharing.left_behind()],
-        )
+        left = self._sharing.in_turn(self._take_up_what_is_left)
         for trial in left:
             self._sharing.hold(trial.number)
         return left
@@ -113,13 +111,18 @@ class StudyStore:
         """Say in storage why the launch ended."""
         self._study.set_user_attr("ended", reason)
 
+    def _take_up_what_is_left(self) -> list[AskedTrial]:
+        trials = self._study.get_trials(deepcopy=False)
+        return [self._take_up(trial) for trial in self._sharing.left_behind(trials)]
+
     def _ask(self) -> AskedTrial | None:
         if self._sharing.is_shared:
-            for left in self._sharing.left_behind():
+            trials = self._study.get_trials(deepcopy=False)
+            for left in self._sharing.left_behind(trials):
                 return self._take_up(left)
-            self._count(self._study.get_trials(deepcopy=False))
+            self._count(trials)
             self.waits_for_others = True
-            if not self._sharing.has_room(self._file.study.trial_limit):
+            if not self._sharing.has_room(trials, self._file.study.trial_limit):
                 return None
         if self._grid is not None and not self._waiting():
             point = next(self._points_left(), None)

@@ -50,10 +50,10 @@ class Server:
                 raise RuntimeError((self.directory / "log").read_text())
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """Stop it as `pg_ctl restart` does: every connection is cut at once."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: by SIGINT as `pg_ctl restart` does, with every connection cut, or by SIGQUIT at once."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(how)
             self._process.wait(PATIENCE)
             self._process = None
 
@@ -96,7 +96,7 @@ def server() -> Iterator[Server]:
         try:
             yield running
         finally:
-            running.stop()
+            running.stop(signal.SIGQUIT)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -66,7 +66,7 @@ def test_balanced_classes_weigh_the_rare_class_up() -> None:
 def test_through_checkpoints_it_arrives_at_the_same_bits(precision: str, tmp_path: Path) -> None:
     training = FullBatchTraining(SPLIT.train, LAYERS, precision)  # type: ignore[arg-type]
     whole = training.advance(LBFGS, begun(), 30, NO_DEADLINE)
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     state = begun()
     for epoch in (1, 7, 30):
         state = training.advance(LBFGS, state, epoch, NO_DEADLINE)

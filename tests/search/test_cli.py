@@ -21,7 +21,9 @@ Writes = Callable[..., Path]
 HEAVY = ("optuna", "dask", "distributed", "tensorflow", "pyspark", "pydantic", "numpy", "pandas", "rich")
 
 
-@pytest.mark.parametrize("command", [[], ["launch"], ["report"], ["check"], ["init"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], ["launch"], ["report"], ["check"], ["repair"], ["init"]], ids=" ".join
+)
 def test_help_imports_nothing_that_costs_time(command: list[str]) -> None:
     script = (
         "import sys\n"
@@ -42,7 +44,7 @@ def test_help_imports_nothing_that_costs_time(command: list[str]) -> None:
 
 
 def test_no_command_has_more_than_six_options() -> None:
-    assert set(main.commands) == {"launch", "report", "check", "init"}
+    assert set(main.commands) == {"launch", "report", "check", "repair", "init"}
     for command in main.commands.values():
         assert len([option for option in command.params if option.param_type_name == "option"]) <= 6
 

@@ -32,10 +32,10 @@ PATIENCE_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 """Seconds between two tries; each pause is twice the one before."""
 
-_AWAY = ("08", "57P", "40", "53300", "55P03")
+_AWAY = ("08", "57P", "40", "25P03", "53300", "55P03")
 """SQLSTATEs, or their beginnings, after which the same transaction may succeed: the connection broke, the
-server was shut down or is starting, two transactions were in each other's way, no connection or no lock was
-free (PostgreSQL's documentation, appendix A)."""
+server was shut down or is starting, two transactions were in each other's way, one stood still for too long,
+no connection or no lock was free (PostgreSQL's documentation, appendix A)."""
 
 _OURS = (ProgrammingError, DataError, IntegrityError, NotSupportedError)
 """What a database answers to a wrong statement: a bug here, and no state of the machine's."""
@@ -101,6 +101,7 @@ class GuardedStorage(BaseStorage):
         self._shown = shown
         self._after_write_failed = after_write_failed
         self._at_once = False
+        self._before_creating: Callable[[], object] = lambda: None
         self.engine = engine
         self.patience = patience
 
@@ -110,18 +111,22 @@ class GuardedStorage(BaseStorage):
             self.engine.dispose()
 
     @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Within it a lost connection is raised as it is: what was begun is to be done anew as a whole."""
-        before, self._at_once = self._at_once, True
+    def at_once(self, before_creating: Callable[[], object]) -> Iterator[None]:
+        """Within it a lost connection is raised as it is: what was begun is to be done anew as a whole.
+
+        ``before_creating`` is called ahead of each new trial, and may raise.
+        """
+        self._at_once, self._before_creating = True, before_creating
         try:
             yield
         finally:
-            self._at_once = before
+            self._at_once, self._before_creating = False, lambda: None
 
     def translated(self, error: BaseException) -> StorageLostError | None:
         """The error in this project's words, or ``None`` where it is no fault of the storage's."""
         found = _database_error(error)
-        reason = str(found.orig if found is not None else error).strip().splitlines()
+        said = found.orig if found is not None else getattr(error, "strerror", None) or error
+        reason = str(said).strip().splitlines()
         if isinstance(found, _OURS) or (found is None and not isinstance(error, OSError)):
             return None
         return StorageLostError(
@@ -204,6 +209,7 @@ class GuardedStorage(BaseStorage):
         return self.call(self._inner.get_all_studies)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        self._before_creating()
         return self._write(self._inner.create_new_trial, study_id, template_trial)
 
     def set_trial_param(

@@ -25,7 +25,7 @@ from typing import Protocol, TypeVar
 
 import optuna
 import psutil
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, Engine
@@ -320,24 +320,36 @@ def opening(location: Location) -> Iterator[None]:
         yield
         return
     check_driver(location)
-    with contextlib.ExitStack() as stack:
-        engine = create_engine(location.url)
-        stack.callback(engine.dispose)
-        try:
-            connection = stack.enter_context(engine.connect())
-            _take_turn(connection, "opening")
-        except DBAPIError as error:
-            raise unopened(location, error) from None
+    engine = create_engine(location.url)
+    try:
+        connection = engine.connect()
+        _take_turn(connection, "opening")
+    except DBAPIError as error:
+        engine.dispose()
+        raise unopened(location, error) from None
+    try:
         yield
+    finally:
+        with contextlib.suppress(DBAPIError):  # a server that was restarted meanwhile has ended the turn
+            connection.close()
+        engine.dispose()
 
 
 def _one_turn(storage: GuardedStorage, name: str, work: Callable[[], T]) -> T:
     with _engine(storage).connect() as connection:
         _take_turn(connection, name)
-        with storage.at_once():
-            result = work()
-        # Fails where the lock was lost on the way, with the connection; what was begun is then done anew.
-        connection.execute(text("SELECT 1"))
+
+        def is_still_ours() -> None:
+            """Fails where the lock was lost with its connection; what was begun is then done anew."""
+            connection.execute(text("SELECT 1"))
+
+        try:
+            with storage.at_once(before_creating=is_still_ours):
+                result = work()
+        except UpdateFinishedTrialError:
+            is_still_ours()  # or another driver has taken up what was begun here, and finished it
+            raise
+        is_still_ours()
         with contextlib.suppress(DBAPIError):
             connection.commit()
         return result

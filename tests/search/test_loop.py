@@ -13,6 +13,7 @@ from search.loop import (
     Asked,
     Event,
     Finish,
+    Heard,
     Interrupted,
     Limits,
     Loop,
@@ -200,3 +201,25 @@ def test_a_report_of_a_trial_that_does_not_run_changes_nothing() -> None:
     world.send(Reported(SegmentReport(trial=99, epoch=1)))
     assert world.told == []
     assert world.in_flight == [0]
+
+
+def test_while_others_run_what_is_left_it_waits_and_ends_with_their_last_trial() -> None:
+    loop = Loop(Limits(slots=2, trials=4), started=0.0)
+    asks = loop.start([record(0)], [], 0.0)
+    assert asks == [Ask(), Ask()]
+    assert loop.handle(Asked(trial(1)), 0.0) == [Submit(trial(1))]
+    assert loop.handle(Asked(None, wait=True), 0.0) == []
+    assert loop.handle(Tick(), 1.0) == []
+    assert loop.handle(Reported(SegmentReport(trial=1, epoch=3)), 2.0) == [Tell(SegmentReport(1, 3))]
+    assert loop.handle(Told(record(1)), 2.0) == []
+    assert loop.handle(Heard((record(2),)), 3.0) == [Ask()], "another may have left a trial behind"
+    assert loop.handle(Asked(None, wait=True), 3.0) == []
+    assert loop.handle(Heard((record(2), record(3))), 4.0) == [Finish("4 trials are done")]
+
+
+def test_a_trial_that_a_dead_driver_left_is_run_when_it_is_heard_of() -> None:
+    loop = Loop(Limits(slots=1, trials=2), started=0.0)
+    loop.start([record(0)], [], 0.0)
+    assert loop.handle(Asked(None, wait=True), 0.0) == []
+    assert loop.handle(Heard(()), 1.0) == [Ask()]
+    assert loop.handle(Asked(trial(1)), 1.0) == [Submit(trial(1))]

@@ -356,3 +356,35 @@ def test_a_server_that_does_not_come_back_is_one_error_with_what_to_do(
     finally:
         postgres.start()
     storage.patience = Patience()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("hangs", "left"), [("has_room", 6), ("own", 5)])
+def test_a_driver_that_hung_in_its_turn_asks_for_none_too_many(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch, hangs: str, left: int
+) -> None:
+    """Before a trial is created, it is none; after it, the trial is found again and asked once."""
+    one, other = opens(), opens()
+    monkeypatch.setattr(leases, "TURN_SECONDS", 1)
+    hung, going_on = threading.Event(), threading.Event()
+    method = getattr(Shared, hangs)
+
+    def hang(sharing: Shared, *arguments: object) -> object:
+        result = method(sharing, *arguments)
+        if sharing is sharing_of(one) and not hung.is_set():
+            hung.set()
+            assert going_on.wait(60)
+        return result
+
+    monkeypatch.setattr(Shared, hangs, hang)
+    asked: list[AskedTrial | None] = []
+    thread = threading.Thread(target=lambda: asked.append(one.ask()))
+    thread.start()
+    assert hung.wait(60)
+    numbers = [ask(other).number for _ in range(left)]
+    assert other.ask() is None
+    going_on.set()
+    thread.join()
+    numbers += [trial.number for trial in asked if trial is not None]
+    assert sorted(numbers) == list(range(6))
+    assert len(one.records()) == 6

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-EXTRAS := sms-spam,dashboard,cmaes,dev
+EXTRAS := sms-spam,dashboard,cmaes,postgres,dev
 UV := uv==0.13.9
 BENCHMARKS = $(sort $(wildcard benchmarks/[!_]*.py))
 
@@ -25,8 +25,9 @@ check: setup ## lint, formatting, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: setup ## all tests, the slow ones too (needs Java)
+test: setup ## all tests, the slow ones too (needs Java and PostgreSQL)
 	@tools/setup-java --require
+	@tools/setup-postgres
 	$(BIN)/pytest
 
 quick: setup ## the tests that start no real processes

@@ -146,6 +146,22 @@ def parity(study: Path | None, as_json: bool) -> None:
 
 
 @main.command()
+@STUDY
+@click.option("--dry-run", is_flag=True, help="Only say what would be mended.")
+def repair(study: Path, dry_run: bool) -> None:
+    """Say what is wrong with a study's storage, checkpoints and cache, and mend it.
+
+    Exit code 1 where something is left that a person has to mend.
+    """
+    from search.repair import repair as look_and_mend
+
+    result = look_and_mend(study, mend=not dry_run)
+    click.echo("\n".join(result.lines()))
+    if not result.is_fine:
+        sys.exit(1)
+
+
+@main.command()
 @click.argument("example", default="sms-spam")
 def init(example: str) -> None:
     """Write a commented study file to start from.

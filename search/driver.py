@@ -27,6 +27,7 @@ from search.loop import (
     AtRungs,
     Event,
     Finish,
+    Heard,
     Interrupted,
     Loop,
     Record,
@@ -46,14 +47,15 @@ from search.stopping import Limits
 from studies.data import Prepared
 from studies.errors import ClusterLostError
 from studies.facts import facts_of
+from studies.opening import open_store
 from studies.pruners import asks_optuna
 from studies.records import Failure
-from studies.store import StudyStore, open_store
+from studies.store import StudyStore
 from studies.study import Pruner, Study
 from studies.study_file import StudyFile, read_study_file
 from studies.trial_record import TrialRecord
 from workers import process
-from workers.checkpoints import Checkpoints
+from workers.checkpoints import checkpoints_of
 from workers.task import Segment
 
 TICK_SECONDS = 0.25
@@ -88,7 +90,7 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
         )
         cluster = stack.enter_context(start_cluster(file.study.cluster, file.space.frameworks))
         if fresh:
-            _checkpoints(file).clear()
+            checkpoints_of(file).clear()
         _Search(file, prepared, store, display, cluster).run()
     return report(path)
 
@@ -120,6 +122,7 @@ class _Search:
         self.dispatcher = Dispatcher(
             self.cluster, study.retry, self.events.put, quarantined_keys(_failures_by_key(ended))
         )
+        self.checkpoints = checkpoints_of(self.file)
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
         self.finished = False
@@ -149,6 +152,9 @@ class _Search:
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
+        told = self.store.news()
+        if told is not None:
+            self._pass_on(Heard(tuple(told)))
         for found in self.dispatcher.watch():
             self._pass_on(found)
         for _ in range(self.status.keep(self.loop, now)):
@@ -175,7 +181,7 @@ class _Search:
         # would be unknown to the loop when it stops.
         match action:
             case Ask(place):
-                self._handle(Asked(self.store.ask(place)))
+                self._handle(Asked(self.store.ask(place), self.store.waits_for_others))
             case Submit():
                 self._submit(action)
             case Record(report):
@@ -209,7 +215,8 @@ class _Search:
             hidden=tuple(study.model.hidden),
             metric=study.objective.metric,
             split=str(self.prepared.directory),
-            checkpoints=str(self.checkpoints.directory),
+            checkpoints=self.checkpoints.url,
+            checkpoints_limit=self.checkpoints.limit,
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
         )
@@ -226,11 +233,6 @@ class _Search:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
             )
-
-    @property
-    def checkpoints(self) -> Checkpoints:
-        """Where the study's trials keep their states."""
-        return _checkpoints(self.file)
 
 
 def limits_of(study: Study) -> Limits:
@@ -270,10 +272,6 @@ def _prepare(file: StudyFile, display: Display) -> Prepared:
     split = prepared.split
     display.note(f"{len(split.train)} training rows × {split.features} features, {where}")
     return prepared
-
-
-def _checkpoints(file: StudyFile) -> Checkpoints:
-    return Checkpoints(file.work_directory / "checkpoints" / file.study.name)
 
 
 def _next_event(events: queue.SimpleQueue[Event | Ended]) -> Event | Ended:

@@ -72,9 +72,13 @@ class LoopTrial:
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial was drawn and stored; ``None`` where there is nothing left to draw."""
+    """A trial was drawn and stored, or one that another driver left was taken up; ``None`` for neither.
 
-    trial: AskedTrial | None
+    ``wait`` says that other drivers run what is left, and may leave it behind.
+    """
+
+    trial: AskedTrial | UnfinishedTrial | None
+    wait: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,13 @@ class Told:
     """A trial's end is in storage."""
 
     record: TrialRecord
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What other drivers of the study told since the last time; from now on, asking may help again."""
+
+    told: tuple[TrialRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,7 @@ class Tick:
     """Time went by."""
 
 
-Event = Asked | Reported | Recorded | Told | Interrupted | Lost | Resized | Estimated | Tick
+Event = Asked | Reported | Recorded | Told | Heard | Interrupted | Lost | Resized | Estimated | Tick
 
 
 @dataclass(frozen=True)
@@ -215,8 +226,10 @@ class Loop:
     _phases: dict[Phase, dict[int, LoopTrial]] = field(default_factory=lambda: {phase: {} for phase in Phase})
     _exhausted: str = ""
     _asking: bool = False
+    _waits_for_others: bool = False
     _regret: float | None = None
     _next_place: int = 0
+    _kept: set[int] = field(default_factory=set)
     _finished: bool = False
     _halving: Halving = field(init=False)
 
@@ -274,11 +287,17 @@ class Loop:
             case Lost(reason):
                 self.lost = True
                 return self._abandon(reason)
-            case Asked(trial):
-                self._asked(trial)
+            case Asked(trial, wait):
+                self._asking = False
+                # What is next depends on what storage answers to these, where there are any.
+                return self._asked(trial, wait) or self._next(now)
             case Told(record):
                 self._remove(record.number)
                 self._keep(record)
+            case Heard(told):
+                self._waits_for_others = False
+                for record in told:
+                    self._keep(record)
             case Resized(slots):
                 self.slots = slots
             case Estimated(regret):
@@ -293,13 +312,17 @@ class Loop:
 
     # Events
 
-    def _asked(self, asked: AskedTrial | None) -> None:
-        self._asking = False
-        if asked is None:
-            self._exhausted = "every configuration of the grid was tried"
-        else:
+    def _asked(self, asked: AskedTrial | UnfinishedTrial | None, wait: bool) -> list[Action]:
+        if isinstance(asked, UnfinishedTrial):
+            return self._take_up(asked)
+        if asked is not None:
             rung = self._rung_after(asked, 0)
             self._add(LoopTrial(asked, Phase.READY, rung, place=self._new_place()))
+        elif wait:
+            self._waits_for_others = True
+        else:
+            self._exhausted = "every configuration of the grid was tried"
+        return []
 
     def _reported(self, report: SegmentReport) -> list[Action]:
         trial = self._phases[Phase.RUNNING].get(report.trial)
@@ -384,12 +407,9 @@ class Loop:
         return Submit(trial.asked, rung, place, new)
 
     def _may_ask(self) -> bool:
-        if (
-            self._asking
-            or self.stopping
-            or self._exhausted
-            or not any(count > 0 for count in self._free().values())
-        ):
+        if self._asking or self._waits_for_others or self.stopping or self._exhausted:
+            return False
+        if not _any(self._free()):
             return False
         if len(self._phases[Phase.READY]) >= READY_A_SLOT * self.slots.total:
             return False
@@ -467,6 +487,9 @@ class Loop:
         return self._next_place - 1
 
     def _keep(self, record: TrialRecord) -> None:
+        if record.number in self._kept:  # a trial that another driver told may be heard of twice
+            return
+        self._kept.add(record.number)
         self.told.append(record)
         self.progress = self.progress.after(record)
 

@@ -11,6 +11,7 @@ from studies.errors import MachineError
 from studies.samplers import check_sampler
 from studies.storage import check_place, location_of
 from studies.study_file import StudyFile
+from workers.checkpoints import check_checkpoints
 from workers.java import find_java
 
 PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
@@ -21,7 +22,8 @@ def preflight(file: StudyFile) -> None:
     """Refuse a study that can't run on this machine.
 
     Raises:
-        MachineError: where Java or a sampler's package is missing.
+        MachineError: where Java, a sampler's package or that of the checkpoints' place is missing.
+        StudyFileError: where nobody knows the protocol of the checkpoints' place.
         StorageError: where the storage's address is none, or no study can be kept there.
     """
     try:
@@ -29,6 +31,7 @@ def preflight(file: StudyFile) -> None:
     except MachineError as error:
         raise error.within(file.path.name) from None
     check_place(location_of(file))
+    check_checkpoints(file)
     if "spark" in file.space.frameworks:
         find_java()
 

@@ -7,7 +7,9 @@
     │   ├── StudyFileError      the study file: file, key, found, allowed
     │   ├── DataError           the data that the study file names
     │   ├── StorageError        the study's storage can't be opened, is in use, or holds another study
-    │   │   └── NotStoredError  the storage is fine, and holds no such study
+    │   │   ├── NotStoredError  the storage is fine, and holds no such study
+    │   │   └── StorageLostError   it refused a write or went away while the study ran, exit code 1
+    │   ├── CheckpointError     a checkpoint can't be written, read or removed, exit code 1
     │   └── MachineError        this machine lacks something that the study needs (Java, an extra, a slot)
     ├── StudyFailedError        the study ran and no trial finished, exit code 1
     └── ClusterLostError        the cluster went away while the study ran, exit code 1
@@ -78,6 +80,24 @@ class StorageError(UserError):
 
 class NotStoredError(StorageError):
     """The storage holds no such study yet."""
+
+
+class StorageLostError(StorageError):
+    """The storage refused a write (disk full, read-only) or went away for good while the study ran.
+
+    What was told before is in it; the next launch goes on from there.
+    """
+
+    exit_code = 1
+
+
+class CheckpointError(UserError):
+    """A checkpoint can't be written, read or removed: disk full, read-only, its place gone.
+
+    It costs time and no result: a segment without its checkpoint begins anew and arrives at the same state.
+    """
+
+    exit_code = 1
 
 
 class MachineError(UserError):

@@ -19,6 +19,7 @@ FREE_KEYS = (
     "retry",
     "cluster",
     "storage",
+    "checkpoints",
     "report",
     "enqueue",
 )

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from studies.distributions import Choice, Fixed, Range
+from studies.sizes import Size
 from studies.study import Axis, Duration, Study
 
 HEAD = """# The study file
@@ -72,7 +73,8 @@ def _type_name(annotation: Any) -> str:
     if origin is Literal:
         return " or ".join(f"`{json.dumps(choice)}`" for choice in arguments)
     if origin is typing.Annotated:
-        return "duration" if annotation == Duration else _type_name(arguments[0])
+        named = {Duration: "duration", Size: "size"}
+        return named.get(annotation) or _type_name(arguments[0])
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_type_name(part) for part in arguments if part is not type(None))
     if origin is list:

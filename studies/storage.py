@@ -9,19 +9,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
 
 from studies.errors import MachineError, StorageError, UserError, nearest
+from studies.guarded_storage import GuardedStorage
 from studies.lock import DriverLock
 from studies.study_file import StudyFile
 
@@ -58,7 +60,7 @@ class Location:
         return str(self.file) if self.kind == "journal" else self.shown
 
     def lock(self) -> AbstractContextManager[object]:
-        """Keeps a second driver away. A server holds no lock: there, run one driver a study."""
+        """Keeps a second driver off a file. On a server several share a study (:mod:`studies.leases`)."""
         if self.file is None:
             return nullcontext()
         # Not `.lock`: that is the name of the lock that Optuna takes for each write to a journal.
@@ -111,13 +113,19 @@ def locate(url: str | None, name: str, directory: Path) -> Location:
     )
 
 
-def open_storage(location: Location) -> BaseStorage:
+def open_storage(location: Location, *, kept_open: bool = True) -> GuardedStorage:
     """Open the storage, making its file or its tables where they are missing.
+
+    Args:
+        location: where it is.
+        kept_open: keep connections to a server for the next call; a reader of a few calls keeps none.
 
     Raises:
         StorageError: where it can't be opened.
         MachineError: where the driver of the database isn't installed.
     """
+    if location.kind == "postgresql" and not kept_open:
+        return _open_postgresql(location, {"poolclass": NullPool})
     return _OPENERS[location.kind](location)
 
 
@@ -134,7 +142,7 @@ def is_made(location: Location) -> bool:
         return False
     if location.kind == "journal":
         return True
-    _check_driver(location)
+    check_driver(location)
     engine = create_engine(location.url)
     try:
         with engine.connect() as connection:
@@ -142,7 +150,7 @@ def is_made(location: Location) -> bool:
                 return False
             return connection.execute(text("SELECT 1 FROM alembic_version")).first() is not None
     except (DBAPIError, OSError) as error:
-        raise _unopened(location, str(getattr(error, "orig", None) or error)) from None
+        raise unopened(location, error) from None
     finally:
         engine.dispose()
 
@@ -202,20 +210,29 @@ _JOURNAL = b'{"op_code"'
 """What every line of a journal begins with."""
 
 
-def _open_sqlite(location: Location) -> BaseStorage:
+_PINGED: Mapping[str, Any] = {"pool_pre_ping": True}
+"""The first statement after a restart of the server would fail on a connection that was kept."""
+
+
+def _open_sqlite(location: Location) -> GuardedStorage:
     storage = _open_rdb(location, {"connect_args": {"timeout": 30.0}})
     event.listen(storage.engine, "connect", _set_wal)
     storage.engine.dispose()  # the connections that were opened before the listener was there
-    return storage
+    return GuardedStorage(get_storage(storage), location.shown, storage.engine)
 
 
-def _open_postgresql(location: Location) -> BaseStorage:
-    _check_driver(location)
-    # pre-ping: the first statement after a restart of the server would fail on a pooled connection.
-    return _open_rdb(location, {"pool_pre_ping": True})
+def _open_postgresql(location: Location, pool: Mapping[str, Any] = _PINGED) -> GuardedStorage:
+    check_driver(location)
+    storage = _open_rdb(location, dict(pool))
+    return GuardedStorage(get_storage(storage), location.shown, storage.engine)
 
 
-def _check_driver(location: Location) -> None:
+def check_driver(location: Location) -> None:
+    """Refuse a database whose package isn't installed.
+
+    Raises:
+        MachineError: where it isn't.
+    """
     if location.kind == "postgresql" and importlib.util.find_spec("psycopg") is None:
         raise MachineError(
             "PostgreSQL needs the package psycopg, which is not installed",
@@ -228,17 +245,20 @@ def _open_rdb(location: Location, engine: dict[str, Any]) -> RDBStorage:
     try:
         return RDBStorage(location.url, engine_kwargs=engine)
     except (DBAPIError, RuntimeError, OSError) as error:
-        raise _unopened(location, str(getattr(error, "orig", None) or error)) from None
+        raise unopened(location, error) from None
 
 
-def _open_journal(location: Location) -> BaseStorage:
+def _open_journal(location: Location) -> GuardedStorage:
+    file = location.url.removeprefix("journal:")
     try:
-        return JournalStorage(JournalFileBackend(str(location.file)))
+        storage = JournalStorage(JournalFileBackend(file))
     except (OSError, ValueError) as error:
-        raise _unopened(location, str(error)) from None
+        raise unopened(location, error) from None
+    # Only the driver writes, under its lock: a line that a full disk cut short is its own.
+    return GuardedStorage(storage, location.shown, after_write_failed=lambda: _cut_torn_line(Path(file)))
 
 
-_OPENERS: dict[str, Callable[[Location], BaseStorage]] = {
+_OPENERS: dict[str, Callable[[Location], GuardedStorage]] = {
     "sqlite": _open_sqlite,
     "journal": _open_journal,
     "postgresql": _open_postgresql,
@@ -253,12 +273,15 @@ def mend_journal(file: Path) -> int:
     under its own lock: nobody else writes.
     """
     file.with_name(file.name + ".lock").unlink(missing_ok=True)
-    if not file.is_file() or not _is_ours("journal", file):
-        return 0
+    return _cut_torn_line(file) if file.is_file() and _is_ours("journal", file) else 0
+
+
+def _cut_torn_line(file: Path) -> int:
     with file.open("rb+") as journal:
         content = journal.read()
         keep = content.rfind(b"\n") + 1
-        journal.truncate(keep)
+        if keep < len(content):
+            journal.truncate(keep)
     return len(content) - keep
 
 
@@ -279,13 +302,17 @@ def _fill_in(url: str) -> str:
     return re.sub(r"\$\{(\w+)\}", value, url)
 
 
-def _unopened(location: Location, reason: str) -> StorageError:
-    first = reason.strip().splitlines()[0] if reason.strip() else "no reason given"
-    return StorageError(
-        f"the storage can't be opened: {first}",
-        where=location.shown,
-        remedy="check the path and its permissions, or that the server is there",
+def unopened(location: Location, error: Exception) -> StorageError:
+    """An error of a database's or of the disk's, met while the storage was opened, in our words."""
+    # JSON's own errors speak of a column of the file's text, and not of what is wrong with the file.
+    reason = (
+        "a line is damaged" if isinstance(error, ValueError) else str(getattr(error, "orig", None) or error)
     )
+    first = reason.strip().splitlines()[0] if reason.strip() else "no reason given"
+    remedy = "check the path and its permissions, or that the server is there"
+    if isinstance(error, ValueError) or "malformed" in first or "not a database" in first:
+        remedy = "search repair, with the study file, says what can be done"
+    return StorageError(f"the storage can't be opened: {first}", where=location.shown, remedy=remedy)
 
 
 def _set_wal(connection: Any, _record: object) -> None:

@@ -20,18 +20,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
-from studies.errors import StorageError
-from studies.experimental import experimental_allowed
-from studies.facts import DataFacts
-from studies.identity import differences, identity_of
-from studies.pruners import asks_optuna, make_pruner
+from studies.leases import Sharing, Solo
+from studies.pruners import asks_optuna
 from studies.records import Failure, SegmentReport
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
-from studies.storage import Location, check_directory, locate, mend_journal, open_storage
 from studies.study_file import StudyFile
 from studies.trial_record import TrialRecord, configuration_of, record_of, records_of, rung_of
 
@@ -68,27 +65,42 @@ class UnfinishedTrial:
 
 
 class StudyStore:
-    """The driver's side of the storage. There is one a study at a time, held by :func:`open_store`.
+    """The driver's side of the storage, held by :func:`studies.opening.open_store`: one a study, but for a
+    server's.
 
     Args:
         file: the study file.
-        study: Optuna's, on a storage that this process alone writes.
-        memory: that storage.
+        study: Optuna's.
+        memory: its storage, where this process alone writes it.
+        sharing: the other drivers, where there may be some.
     """
 
-    def __init__(self, file: StudyFile, study: optuna.Study, memory: SoleWriterStorage) -> None:
+    def __init__(
+        self,
+        file: StudyFile,
+        study: optuna.Study,
+        memory: SoleWriterStorage | None = None,
+        sharing: Sharing | None = None,
+    ) -> None:
         self._file = file
         self._study = study
         self._memory = memory
+        self._sharing = sharing or Solo()
         self._metric = file.study.objective.metric
         self._open: dict[int, Trial] = {}
         self._keys: Counter[str] = Counter()
+        self._counted: set[int] = set()
+        self.waits_for_others = False
         trials = study.get_trials(deepcopy=False)
-        for trial in trials:
-            if "configuration" in trial.user_attrs:
-                self._keys[configuration_of(trial.user_attrs)[0].key()] += 1
+        self._count(trials)
         self._enqueue(trials)
         self._grid = self._remaining_grid(trials) if file.study.sampler.kind == "grid" else None
+
+    # What is there
+
+    def records(self) -> list[TrialRecord]:
+        """All trials but those that wait, by number."""
+        return records_of(self._study)
 
     def ended(self) -> list[TrialRecord]:
         """Trials that ended, in the order in which they did."""
@@ -96,43 +108,42 @@ class StudyStore:
         return sorted(ended, key=lambda record: (str(record.completed), record.number))
 
     def unfinished(self) -> list[UnfinishedTrial]:
-        """Trials that an earlier driver left without an end, in the order of their last segments' places."""
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        left = [self._take_up(trial) for trial in running if "configuration" in trial.user_attrs]
-        after = max((trial.place + 1 for trial in left), default=0)
-        # The driver died while drawing: what it had drawn is kept, the rest is drawn now.
-        drawn = [trial for trial in running if "configuration" not in trial.user_attrs]
-        left += [
-            UnfinishedTrial(self._settle(Trial(self._study, trial._trial_id), place), place)
-            for place, trial in enumerate(drawn, start=after)
-        ]
+        """Trials that dead drivers left without an end, in the order of their last segments' places."""
+        left = self._sharing.in_turn(self._take_up_all)
         for trial in left:
-            if trial.report is not None and trial.rung is None and trial.rung_scores:
-                self._memory.pause(self._open[trial.asked.number]._trial_id)
+            self._sharing.hold(trial.asked.number)
         return sorted(left, key=lambda trial: (trial.place, trial.asked.number))
 
-    def ask(self, place: int = 0) -> AskedTrial | None:
-        """Draw the next trial and write it; ``None`` where a grid has no configuration left.
+    def news(self) -> list[TrialRecord] | None:
+        """Trials that other drivers have told since the last time; ``None`` where it isn't time to look.
+
+        To be called every second or more often: it is also how the others know that this driver is there.
+        """
+        told = self._sharing.news()
+        return None if told is None else [record_of(trial) for trial in told]
+
+    # A trial, from asking to telling
+
+    def ask(self, place: int = 0) -> AskedTrial | UnfinishedTrial | None:
+        """Draw the next trial and write it, or take up one that another driver left; ``None`` for neither.
+
+        Then :attr:`waits_for_others` says whether other drivers run what is left, and may leave it behind;
+        if they don't, a grid has no configuration left.
 
         Args:
             place: of its first segment among all of the study.
         """
-        if self._grid is not None and not self._waiting():
-            point = next(self._grid, None)
-            if point is None:
-                return None
-            self._study.enqueue_trial(point)
-        if self._file.study.reproducible:
-            # What is drawn must not depend on what this process drew before: a killed one drew the same.
-            drawn = len(self._study.get_trials(deepcopy=False))
-            self._study.sampler = make_sampler(self._file.study.sampler, self._file.study.seed, drawn)
-        return self._settle(self._study.ask(), place)
+        asked = self._sharing.in_turn(lambda: self._ask(place))
+        if asked is not None:
+            trial = asked.asked if isinstance(asked, UnfinishedTrial) else asked
+            self._sharing.hold(trial.number)
+        return asked
 
     def begin_segment(self, number: int, rung: int, place: int) -> None:
-        """Write that a trial that was paused, or taken up, trains to a rung."""
+        """Write that a trial that waited trains to a rung."""
         trial = self._open[number]
         trial.set_user_attr("segment", {"rung": rung, "place": place})
-        self._memory.resume(trial._trial_id)
+        self._resume(trial)
 
     def record(self, report: SegmentReport) -> tuple[float, bool]:
         """Write where a trial has come to, from which it may go on.
@@ -145,31 +156,23 @@ class StudyStore:
         trial.set_user_attr("result", report.to_dict())
         # Of the epoch itself, also where the study is scored by the best of the epochs before it: that is
         # what storage keeps, and the next launch must decide alike.
-        score = self._memory.get_trial(trial._trial_id).intermediate_values.get(report.epoch)
+        score = self._frozen(trial).intermediate_values.get(report.epoch)
         if score is None:
             return -math.inf, True  # not finite: telling makes a failure of it
         stop = asks_optuna(self._file.study.pruner) and trial.should_prune()
-        self._memory.pause(trial._trial_id)
+        self._pause(trial)
         return score, stop
 
     def tell(self, report: SegmentReport, *, pruned: bool = False) -> TrialRecord:
         """Write a trial's end. A score that isn't finite is a failure; Optuna takes inf for a success."""
         report = _finite(report, self._metric)
         trial = self._open.pop(report.trial)
-        self._memory.resume(trial._trial_id)
-        self._report_curve(trial, report)
-        trial.set_user_attr("result", report.to_dict())
-        if report.failure is not None:
-            told = self._study.tell(trial, state=TrialState.FAIL)
-        elif pruned:
-            told = self._study.tell(trial, state=TrialState.PRUNED)
-        else:
-            told = self._study.tell(trial, report.score(self._metric))
-        return record_of(told)
+        # A driver that took this one for dead, and ran the trial too, may have told it first.
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self._write_end(trial, report, pruned)
+        return record_of(self._frozen(trial))
 
-    def records(self) -> list[TrialRecord]:
-        """All trials but those that wait, by number."""
-        return records_of(self._study)
+    # The launch
 
     def begin(self) -> float:
         """Say in storage that a launch is under way; returns the seconds that earlier ones searched."""
@@ -190,13 +193,117 @@ class StudyStore:
         """Say in storage why the launch ended."""
         self._study.set_user_attr("ended", reason)
 
+    # In a turn
+
+    def _take_up_all(self) -> list[UnfinishedTrial]:
+        running = self._sharing.left_behind(self._study.get_trials(deepcopy=False))
+        left = [self._take_up(trial) for trial in running if "configuration" in trial.user_attrs]
+        after = max((trial.place + 1 for trial in left), default=0)
+        drawn = [trial for trial in running if "configuration" not in trial.user_attrs]
+        return left + [self._draw_to_end(trial, place) for place, trial in enumerate(drawn, start=after)]
+
+    def _take_up(self, frozen: FrozenTrial) -> UnfinishedTrial:
+        self._sharing.own(frozen._trial_id)
+        trial = self._open[frozen.number] = Trial(self._study, frozen._trial_id)
+        attributes = frozen.user_attrs
+        configuration, seed = configuration_of(attributes)
+        first = attributes["configuration"].get("place", frozen.number)
+        result, rung = attributes.get("result"), rung_of(attributes)
+        if result and rung is None and frozen.intermediate_values:
+            self._pause(trial)
+        return UnfinishedTrial(
+            asked=AskedTrial(frozen.number, configuration, seed),
+            place=attributes.get("segment", {}).get("place", first),
+            rung=rung,
+            report=SegmentReport.from_dict(result) if result else None,
+            rung_scores=dict(frozen.intermediate_values),
+        )
+
+    def _draw_to_end(self, frozen: FrozenTrial, place: int) -> UnfinishedTrial:
+        """A trial whose driver died while drawing: what it had drawn is kept, the rest is drawn now."""
+        self._sharing.own(frozen._trial_id)
+        return UnfinishedTrial(self._settle(Trial(self._study, frozen._trial_id), place), place)
+
+    def _ask(self, place: int) -> AskedTrial | UnfinishedTrial | None:
+        if self._sharing.is_shared:
+            trials = self._study.get_trials(deepcopy=False)
+            for left in self._sharing.left_behind(trials):
+                drawn = "configuration" in left.user_attrs
+                return self._take_up(left) if drawn else self._draw_to_end(left, place)
+            self._count(trials)
+            self.waits_for_others = True
+            if not self._sharing.has_room(trials, self._file.study.trial_limit):
+                return None
+        if self._grid is not None and not self._waiting():
+            point = next(self._points_left(), None)
+            if point is None:
+                self.waits_for_others = self._others_run()
+                return None
+            self._study.enqueue_trial(point)
+        if self._file.study.reproducible:
+            # What is drawn must not depend on what this process drew before: a killed one drew the same.
+            drawn_before = len(self._study.get_trials(deepcopy=False))
+            self._study.sampler = make_sampler(self._file.study.sampler, self._file.study.seed, drawn_before)
+        trial = self._study.ask()
+        self._sharing.own(trial._trial_id)
+        return self._settle(trial, place)
+
+    def _settle(self, trial: Trial, place: int) -> AskedTrial:
+        configuration = self._file.space.sample(trial)
+        key = configuration.key()
+        seed = trial_seed(self._file.study.seed, self._keys[key])
+        trial.set_user_attr("configuration", {**configuration.used(), "seed": seed, "place": place})
+        self._keys[key] += 1
+        self._counted.add(trial.number)
+        self._open[trial.number] = trial
+        return AskedTrial(trial.number, configuration, seed)
+
+    def _count(self, trials: Sequence[FrozenTrial]) -> None:
+        """Count how often each configuration was drawn; a repeat has the next seed."""
+        for trial in trials:
+            if "configuration" in trial.user_attrs and trial.number not in self._counted:
+                self._keys[configuration_of(trial.user_attrs)[0].key()] += 1
+                self._counted.add(trial.number)
+
+    def _others_run(self) -> bool:
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return any(trial.number not in self._open for trial in running)
+
+    # Writing
+
+    def _write_end(self, trial: Trial, report: SegmentReport, pruned: bool) -> None:
+        self._resume(trial)
+        self._report_curve(trial, report)
+        trial.set_user_attr("result", report.to_dict())
+        if report.failure is not None:
+            self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        elif pruned:
+            self._study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+        else:
+            self._study.tell(trial, report.score(self._metric), skip_if_finished=True)
+
     def _report_curve(self, trial: Trial, report: SegmentReport) -> None:
         # A driver that died between reporting and telling leaves steps that Optuna would warn about.
-        there = self._memory.get_trial(trial._trial_id).intermediate_values
+        there = self._frozen(trial).intermediate_values
         for point in report.curve:
             score = point.validation_score
             if score is not None and math.isfinite(score) and point.epoch not in there:
                 trial.report(score, point.epoch)
+
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        found: FrozenTrial = self._study._storage.get_trial(trial._trial_id)
+        return found
+
+    def _pause(self, trial: Trial) -> None:
+        """Show samplers and pruners a trial that waits as what it has come to, where that can be done."""
+        if self._memory is not None:
+            self._memory.pause(trial._trial_id)
+
+    def _resume(self, trial: Trial) -> None:
+        if self._memory is not None:
+            self._memory.resume(trial._trial_id)
+
+    # Known configurations
 
     def _enqueue(self, trials: Sequence[FrozenTrial]) -> None:
         there = {trial.user_attrs.get("enqueued") for trial in trials}
@@ -208,97 +315,23 @@ class StudyStore:
     def _waiting(self) -> bool:
         return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
+    def _points_left(self) -> Iterator[dict[str, Any]]:
+        if self._grid is not None and not self._sharing.is_shared:
+            return self._grid
+        return self._remaining_grid(self._study.get_trials(deepcopy=False))
+
     def _remaining_grid(self, trials: Sequence[FrozenTrial]) -> Iterator[dict[str, Any]]:
-        drawn = {json.dumps(trial.params, sort_keys=True) for trial in trials}
+        drawn = {json.dumps(_params_of(trial), sort_keys=True) for trial in trials}
         for point in self._file.space.grid():
             if json.dumps(point, sort_keys=True) not in drawn:
                 yield point
 
-    def _take_up(self, frozen: FrozenTrial) -> UnfinishedTrial:
-        attributes = frozen.user_attrs
-        configuration, seed = configuration_of(attributes)
-        self._open[frozen.number] = Trial(self._study, frozen._trial_id)
-        first = attributes["configuration"].get("place", frozen.number)
-        result = attributes.get("result")
-        return UnfinishedTrial(
-            asked=AskedTrial(frozen.number, configuration, seed),
-            place=attributes.get("segment", {}).get("place", first),
-            rung=rung_of(attributes),
-            report=SegmentReport.from_dict(result) if result else None,
-            rung_scores=dict(frozen.intermediate_values),
-        )
 
-    def _settle(self, trial: Trial, place: int) -> AskedTrial:
-        configuration = self._file.space.sample(trial)
-        key = configuration.key()
-        seed = trial_seed(self._file.study.seed, self._keys[key])
-        self._keys[key] += 1
-        trial.set_user_attr("configuration", {**configuration.used(), "seed": seed, "place": place})
-        self._open[trial.number] = trial
-        return AskedTrial(trial.number, configuration, seed)
-
-
-@contextlib.contextmanager
-def open_store(
-    file: StudyFile, data_hash: str, facts: DataFacts, versions: Mapping[str, str], *, fresh: bool = False
-) -> Iterator[StudyStore]:
-    """Open a study for its driver, making it where it isn't there yet.
-
-    Args:
-        file: the study file.
-        data_hash: hash of the rows, so that a changed data set is seen.
-        facts: what the report says of the rows.
-        versions: packages that the study runs on.
-        fresh: remove what the storage holds under this name first.
-
-    Raises:
-        StorageError: where the storage can't be opened, another driver holds it, or it holds a study that
-            was made differently.
-    """
-    location = locate(file.study.storage.url, file.study.name, file.directory)
-    check_directory(location)
-    with location.lock():
-        if location.kind == "journal" and location.file is not None:
-            mend_journal(location.file)
-        storage = open_storage(location)
-        names = [study.study_name for study in optuna.get_all_study_summaries(storage)]
-        if file.study.name in names and fresh:
-            optuna.delete_study(study_name=file.study.name, storage=storage)
-            names.remove(file.study.name)
-        identity = {**identity_of(file), "data set": data_hash}
-        if file.study.name in names:
-            study = optuna.load_study(study_name=file.study.name, storage=storage)
-            _check_identity(study, identity, location)
-        else:
-            study = optuna.create_study(study_name=file.study.name, storage=storage, direction="maximize")
-            with experimental_allowed():
-                study.set_metric_names([f"validation {file.study.objective.metric}"])
-            study.set_user_attr("identity", identity)
-        study.set_user_attr("versions", dict(versions))
-        study.set_user_attr("data", facts.to_dict())
-        memory = SoleWriterStorage(storage, study._study_id)
-        drawn = len(memory.get_all_trials(study._study_id, deepcopy=False))
-        yield StudyStore(
-            file,
-            optuna.Study(
-                file.study.name,
-                memory,
-                sampler=make_sampler(file.study.sampler, file.study.seed, drawn),
-                pruner=make_pruner(file.study.pruner, file.space.most_epochs),
-            ),
-            memory,
-        )
-
-
-def _check_identity(study: optuna.Study, identity: Mapping[str, Any], location: Location) -> None:
-    differing = differences(study.user_attrs.get("identity", {}), identity)
-    if differing:
-        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-        raise StorageError(
-            f"the stored study '{study.study_name}' was made differently: {'; '.join(differing[:5])}{more}",
-            where=location.shown,
-            remedy="give this study another name, or launch with --fresh to remove the stored one",
-        )
+def _params_of(trial: FrozenTrial) -> dict[str, Any]:
+    """A trial's parameters; of one that waits, or was left half drawn, those that it is to have."""
+    if "configuration" in trial.user_attrs:
+        return trial.params
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
 
 def _finite(report: SegmentReport, metric: str) -> SegmentReport:

@@ -64,7 +64,7 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
     if not is_made(location):
         raise missing
     try:
-        study = optuna.load_study(study_name=file.study.name, storage=open_storage(location))
+        study = optuna.load_study(study_name=file.study.name, storage=open_storage(location, kept_open=False))
     except KeyError:
         raise missing from None
     attributes = study.user_attrs

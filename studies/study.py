@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from studies.distributions import Choice, Fixed, Range, parse_distribution
+from studies.sizes import Size
 
 Framework = Literal["tensorflow", "spark", "analytic"]
 
@@ -290,6 +291,18 @@ class Storage(Section):
     default `sqlite:///NAME.db`. `${NAME}` in it is taken from the environment."""
 
 
+class Checkpoints(Section):
+    """Where the states of trials that run are kept. Losing one costs time and changes no result."""
+
+    url: str | None = None
+    """A directory, relative to the study file, or a URL that fsspec knows: `s3://bucket/folder`, with its
+    package installed here and on the workers. Each study has a folder of its name in it. By default
+    `.search/checkpoints`."""
+    limit: Size | None = None
+    """Bytes that they may take together: `"2GB"`, `"500MB"`. Above it, those of the fewest epochs are dropped
+    first, and of these the oldest: they cost the least to make again. By default there is no limit."""
+
+
 class Report(Section):
     """What the report shows."""
 
@@ -333,6 +346,7 @@ class Study(Section):
     retry: Retry = Retry()
     cluster: Cluster = Cluster()
     storage: Storage = Storage()
+    checkpoints: Checkpoints = Checkpoints()
     report: Report = Report()
     enqueue: list[dict[str, str | int | float | bool]] = []
     """Known configurations to try first, one `[[enqueue]]` table each, with keys and values of `[space]`:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from tests import postgres as postgresql
 
 # A loaded machine is no bug: pytest's own timeout catches what hangs.
 settings.register_profile("project", deadline=None)
@@ -61,3 +63,10 @@ def study_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgresql.Server]:
+    """A PostgreSQL server, started by the first test that asks for it; only for tests marked slow."""
+    with postgresql.server() as server:
+        yield server

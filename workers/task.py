@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from distributed import get_worker
 
@@ -45,7 +44,8 @@ class Segment:
         hidden: units of each hidden layer.
         metric: the study's metric, for the scores at the rungs.
         split: cache directory of the rows.
-        checkpoints: directory of the checkpoints.
+        checkpoints: directory or URL of the checkpoints.
+        checkpoints_limit: bytes that all of them may take; ``None`` for no limit.
         until: the rung at which this segment ends. A trainer that can't stop there goes on to the first rung
             at which it can.
         patience: epochs without a better validation score after which a trial ends; ``None`` for no such end.
@@ -66,6 +66,7 @@ class Segment:
     attempt: int = 0
     patience: int | None = None
     trial_timeout: float | None = None
+    checkpoints_limit: int | None = None
 
     @property
     def key(self) -> str:
@@ -113,7 +114,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
     with clock.timing("setup"):
         split = process.split_at(segment.split)
         trainer = process.trainer_for(segment.configuration.framework, segment.split, segment.hidden)
-        checkpoints = Checkpoints(Path(segment.checkpoints))
+        checkpoints = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
         identity = _identity(segment, split)
         stops = _stops(segment, trainer)
         state = checkpoints.newest(segment.trial, identity, stops[-1])

@@ -193,8 +193,8 @@ def test_a_state_survives_pickling_and_goes_on_with_the_same_bits(subject: Subje
 def test_a_state_survives_a_checkpoint_and_goes_on_with_the_same_bits(subject: Subject, tmp_path: Path):
     identity = subject.configuration.key()
     stopped = subject.run(subject.begin(), subject.rungs()[0])
-    Checkpoints(tmp_path).write(3, identity, stopped)
-    state = Checkpoints(tmp_path).newest(3, identity, subject.configuration.epochs)
+    Checkpoints(str(tmp_path)).write(3, identity, stopped)
+    state = Checkpoints(str(tmp_path)).newest(3, identity, subject.configuration.epochs)
     assert state is not None
     _assert_same(state, stopped)
     _assert_same(subject.run(state, subject.configuration.epochs), subject.final)

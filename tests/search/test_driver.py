@@ -22,7 +22,8 @@ from search.preflight import package_versions, prepare_data
 from studies.configuration import Configuration
 from studies.errors import DataError, StorageError, UserError
 from studies.facts import facts_of
-from studies.store import AskedTrial, StudyStore, open_store
+from studies.opening import open_store
+from studies.store import AskedTrial, StudyStore
 from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from tests.conftest import write_rows

@@ -14,8 +14,8 @@ from search.results import baselines_of, report
 from studies.configuration import Configuration
 from studies.errors import StorageError
 from studies.facts import DataFacts
+from studies.opening import open_store
 from studies.records import SegmentReport
-from studies.store import open_store
 from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from tests.search import fakes

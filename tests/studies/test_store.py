@@ -1,4 +1,4 @@
-"""What the driver writes and readers read, on every kind of storage that is a file."""
+"""What the driver writes and readers read, on every kind of storage."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from optuna.trial import TrialState
 
 from studies.errors import MachineError, NotStoredError, StorageError
 from studies.facts import DataFacts
+from studies.opening import open_store
 from studies.records import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
 from studies.samplers import make_sampler
 from studies.storage import locate, mend_journal, open_storage
-from studies.store import StudyStore, UnfinishedTrial, open_store
+from studies.store import StudyStore, UnfinishedTrial
 from studies.stored_study import read_study
 from studies.study import Sampler
 from studies.study_file import StudyFile, read_study_file
@@ -45,10 +46,20 @@ def good_report(trial: int, f1: float = 0.5) -> SegmentReport:
     )
 
 
-@pytest.fixture(params=["sqlite", "journal"])
+URLS = {"sqlite": "sqlite:///kept.db", "journal": "journal:kept.log"}
+
+
+@pytest.fixture(params=[*URLS, pytest.param("postgresql", marks=pytest.mark.slow)])
 def file(request: pytest.FixtureRequest, study_file: Callable[..., Path]) -> StudyFile:
-    urls = {"sqlite": "sqlite:///kept.db", "journal": "journal:kept.log"}
-    return read_study_file(study_file(append=f'\n[storage]\nurl = "{urls[request.param]}"\n'))
+    """A study on each kind of storage."""
+    url = URLS.get(request.param) or request.getfixturevalue("postgres").database()
+    return read_study_file(study_file(append=f'\n[storage]\nurl = "{url}"\n'))
+
+
+@pytest.fixture(params=list(URLS))
+def in_a_file(request: pytest.FixtureRequest, study_file: Callable[..., Path]) -> StudyFile:
+    """A study on each kind of storage that is a file."""
+    return read_study_file(study_file(append=f'\n[storage]\nurl = "{URLS[request.param]}"\n'))
 
 
 def opened(file: StudyFile, data_hash: str = "hash", fresh: bool = False):  # type: ignore[no-untyped-def]
@@ -192,6 +203,7 @@ def test_a_resumed_study_draws_new_configurations(file: StudyFile) -> None:
     with opened(file) as store:
         first = [ask(store).configuration for _ in range(3)]
     with opened(file) as store:
+        store.unfinished()
         second = [ask(store).configuration for _ in range(3)]
     assert not {one.key() for one in first} & {one.key() for one in second}
 
@@ -235,7 +247,8 @@ def test_limits_clusters_and_reports_may_change_between_launches(file: StudyFile
         assert store.records() == []
 
 
-def test_a_second_driver_is_refused_with_the_first_ones_process(file: StudyFile) -> None:
+def test_a_second_driver_is_refused_with_the_first_ones_process(in_a_file: StudyFile) -> None:
+    file = in_a_file
     script = (
         "import sys, time\n"
         "from tests.studies.test_store import opened, read_study_file\n"

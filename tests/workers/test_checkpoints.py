@@ -19,6 +19,7 @@ from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 from numpy.typing import NDArray
 
 from studies.configuration import Configuration
+from studies.errors import CheckpointError
 from workers.checkpoints import Checkpoints, trial_identity
 from workers.trainer import State
 
@@ -90,7 +91,7 @@ def test_a_state_comes_back_bit_by_bit(
     scores: list[tuple[int, float]],
 ) -> None:
     state = State(len(losses), tuple(weights), slots, tuple(losses), tuple(scores))
-    checkpoints = Checkpoints(tmp_path_factory.mktemp("round"))
+    checkpoints = Checkpoints(str(tmp_path_factory.mktemp("round")))
     checkpoints.write(0, IDENTITY, state)
     found = checkpoints.newest(0, IDENTITY, state.epoch)
     assert found is not None
@@ -100,12 +101,12 @@ def test_a_state_comes_back_bit_by_bit(
 
 def test_arrays_in_fortran_order_and_views_come_back(tmp_path: Path) -> None:
     W = np.asfortranarray(np.arange(12.0).reshape(3, 4))[::2]
-    Checkpoints(tmp_path).write(0, IDENTITY, State(0, (W,)))
-    assert_same(Checkpoints(tmp_path).newest(0, IDENTITY, 0), State(0, (W,)))
+    Checkpoints(str(tmp_path)).write(0, IDENTITY, State(0, (W,)))
+    assert_same(Checkpoints(str(tmp_path)).newest(0, IDENTITY, 0), State(0, (W,)))
 
 
 def test_the_newest_at_or_below_the_epoch_is_found(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     for epoch in (9, 3, 27):  # a straggler's 3 after the 9 stays: it is later than nothing that it removes
         checkpoints.write(4, IDENTITY, state_after(epoch))
         assert_same(checkpoints.newest(4, IDENTITY, 27), state_after(max(9, epoch)))
@@ -113,7 +114,7 @@ def test_the_newest_at_or_below_the_epoch_is_found(tmp_path: Path) -> None:
 
 
 def test_epochs_are_compared_as_numbers(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(4, IDENTITY, state_after(10))
     checkpoints.write(4, IDENTITY, state_after(9))
     assert_same(checkpoints.newest(4, IDENTITY, 99), state_after(10))
@@ -121,14 +122,14 @@ def test_epochs_are_compared_as_numbers(tmp_path: Path) -> None:
 
 
 def test_writing_removes_the_trials_earlier_epochs_alone(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     for trial, epoch in ((1, 1), (1, 3), (12, 1), (1, 9)):
         checkpoints.write(trial, IDENTITY, state_after(epoch))
     assert files(tmp_path) == ["trial-1-epoch-9.npz", "trial-12-epoch-1.npz"]
 
 
 def test_remove_leaves_the_other_trials(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(1, IDENTITY, state_after(3))
     checkpoints.write(12, IDENTITY, state_after(1))
     (tmp_path / ".trial-1-epoch-9-killed.tmp").write_bytes(b"half")
@@ -144,30 +145,30 @@ def test_remove_leaves_the_other_trials(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_has_no_checkpoints_and_is_made_by_the_first(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path / "not" / "yet")
+    checkpoints = Checkpoints(str(tmp_path / "not" / "yet"))
     checkpoints.remove(1)
     assert checkpoints.newest(1, IDENTITY, 9) is None
-    assert not checkpoints.directory.exists()
+    assert not (tmp_path / "not").exists()
     checkpoints.write(1, IDENTITY, state_after(1))
     assert_same(checkpoints.newest(1, IDENTITY, 9), state_after(1))
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        Checkpoints(tmp_path / name).write(1, IDENTITY, state_after(3))
+        Checkpoints(str(tmp_path / name)).write(1, IDENTITY, state_after(3))
     one, other = ((tmp_path / name / "trial-1-epoch-3.npz").read_bytes() for name in ("one", "other"))
     assert one == other
 
 
 def test_another_identity_under_the_same_number_is_not_used_and_is_removed(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(1, "another configuration", state_after(3))
     assert checkpoints.newest(1, IDENTITY, 9) is None
     assert files(tmp_path) == []
 
 
 def test_a_file_under_the_name_of_another_trial_or_epoch_is_not_used(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     for name in ("trial-2-epoch-3.npz", "trial-1-epoch-4.npz"):
         checkpoints.write(1, IDENTITY, state_after(3))
         (tmp_path / "trial-1-epoch-3.npz").rename(tmp_path / name)
@@ -178,7 +179,7 @@ def test_a_file_under_the_name_of_another_trial_or_epoch_is_not_used(tmp_path: P
 
 def test_an_npz_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     np.savez(tmp_path / "trial-1-epoch-3.npz", weights_0=np.zeros(3))
-    assert Checkpoints(tmp_path).newest(1, IDENTITY, 9) is None
+    assert Checkpoints(str(tmp_path)).newest(1, IDENTITY, 9) is None
 
 
 def test_a_pickle_in_an_npz_is_not_opened(tmp_path: Path) -> None:
@@ -187,12 +188,12 @@ def test_a_pickle_in_an_npz_is_not_opened(tmp_path: Path) -> None:
             return (os.mkdir, (str(tmp_path / "sprung"),))
 
     np.savez(tmp_path / "trial-1-epoch-3.npz", header=np.array([Trap()], dtype=object))
-    assert Checkpoints(tmp_path).newest(1, IDENTITY, 9) is None
+    assert Checkpoints(str(tmp_path)).newest(1, IDENTITY, 9) is None
     assert files(tmp_path) == []
 
 
 def test_a_torn_checkpoint_is_removed_and_the_one_before_it_used(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(1, IDENTITY, state_after(9))
     checkpoints.write(1, IDENTITY, state_after(3))
     torn = tmp_path / "trial-1-epoch-9.npz"
@@ -207,7 +208,7 @@ def test_a_damaged_file_gives_the_whole_state_or_none(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     directory = tmp_path_factory.mktemp("damage")
-    checkpoints = Checkpoints(directory)
+    checkpoints = Checkpoints(str(directory))
     checkpoints.write(1, IDENTITY, state_after(3))
     path = directory / "trial-1-epoch-3.npz"
     content = bytearray(path.read_bytes())
@@ -226,17 +227,17 @@ def test_a_damaged_file_gives_the_whole_state_or_none(
 @pytest.mark.parametrize("refused", [np.array([None]), np.array([object()])])
 def test_an_array_that_needs_a_pickle_is_refused(tmp_path: Path, refused: NDArray[Any]) -> None:
     with pytest.raises(TypeError, match="found an array of type object"):
-        Checkpoints(tmp_path).write(1, IDENTITY, State(0, (), {"slot": refused}))
+        Checkpoints(str(tmp_path)).write(1, IDENTITY, State(0, (), {"slot": refused}))
     assert files(tmp_path) == []
 
 
 def test_a_write_that_ends_before_the_rename_keeps_the_checkpoint_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(1, IDENTITY, state_after(3))
     monkeypatch.setattr(os, "replace", crash)
-    with pytest.raises(OSError, match="killed here"):
+    with pytest.raises(CheckpointError, match="killed here"):
         checkpoints.write(1, IDENTITY, state_after(9))
     assert files(tmp_path) == ["trial-1-epoch-3.npz"]
     assert_same(checkpoints.newest(1, IDENTITY, 9), state_after(3))
@@ -245,10 +246,10 @@ def test_a_write_that_ends_before_the_rename_keeps_the_checkpoint_before(
 def test_a_write_that_ends_after_the_rename_keeps_the_new_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(1, IDENTITY, state_after(3))
     monkeypatch.setattr(Path, "unlink", crash)
-    with pytest.raises(OSError, match="killed here"):
+    with pytest.raises(CheckpointError, match="killed here"):
         checkpoints.write(1, IDENTITY, state_after(9))
     assert_same(checkpoints.newest(1, IDENTITY, 9), state_after(9))
 
@@ -256,11 +257,10 @@ def test_a_write_that_ends_after_the_rename_keeps_the_new_checkpoint(
 def test_a_process_killed_before_the_rename_leaves_nothing_that_is_read(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
-        "from pathlib import Path\n"
         "import numpy as np\n"
         "from workers.checkpoints import Checkpoints\n"
         "from workers.trainer import State\n"
-        "checkpoints = Checkpoints(Path(sys.argv[1]))\n"
+        "checkpoints = Checkpoints(sys.argv[1])\n"
         "checkpoints.write(1, 'a configuration', State(3, (np.ones(2),), {}, (1.0, 1.0, 1.0)))\n"
         "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "checkpoints.write(1, 'a configuration', State(9, (np.ones(2),)))\n"
@@ -268,16 +268,19 @@ def test_a_process_killed_before_the_rename_leaves_nothing_that_is_read(tmp_path
     ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, timeout=120)
     assert ended.returncode == -signal.SIGKILL
     assert len(files(tmp_path)) == 2  # the checkpoint, and what was being written
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     assert_same(checkpoints.newest(1, IDENTITY, 9), State(3, (np.ones(2),), {}, (1.0, 1.0, 1.0)))
     checkpoints.remove(1)
     assert files(tmp_path) == []
 
 
 def test_a_full_disk_raises_and_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(1, IDENTITY, state_after(3))
-    with files_no_larger_than(100_000), pytest.raises(OSError, match="File too large"):
+    with (
+        files_no_larger_than(100_000),
+        pytest.raises(CheckpointError, match="can't be written: File too large"),
+    ):
         checkpoints.write(1, IDENTITY, state_after(9, size=50_000))
     assert files(tmp_path) == ["trial-1-epoch-3.npz"]
     assert_same(checkpoints.newest(1, IDENTITY, 9), state_after(3))
@@ -285,17 +288,17 @@ def test_a_full_disk_raises_and_leaves_the_checkpoint_before(tmp_path: Path) -> 
 
 def test_a_directory_that_cannot_be_made_raises(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match="file"):
-        Checkpoints(tmp_path / "file" / "below").write(1, IDENTITY, state_after(3))
-    with pytest.raises(OSError, match="file"):
-        Checkpoints(tmp_path / "file").write(1, IDENTITY, state_after(3))
+    with pytest.raises(CheckpointError, match="can't be written"):
+        Checkpoints(str(tmp_path / "file" / "below")).write(1, IDENTITY, state_after(3))
+    with pytest.raises(CheckpointError, match="can't be written"):
+        Checkpoints(str(tmp_path / "file")).write(1, IDENTITY, state_after(3))
     assert files(tmp_path) == ["file"]
 
 
 def test_a_checkpoint_removed_while_it_is_looked_for_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(1, IDENTITY, state_after(3))
     read = Path.read_bytes
 
@@ -310,10 +313,10 @@ def test_a_checkpoint_removed_while_it_is_looked_for_is_passed_over(
 def test_a_disk_that_cannot_be_read_raises_and_removes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     checkpoints.write(1, IDENTITY, state_after(3))
     monkeypatch.setattr(Path, "read_bytes", crash)
-    with pytest.raises(OSError, match="killed here"):
+    with pytest.raises(CheckpointError, match="killed here"):
         checkpoints.newest(1, IDENTITY, 3)
     assert files(tmp_path) == ["trial-1-epoch-3.npz"]
 

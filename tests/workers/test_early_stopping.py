@@ -88,8 +88,8 @@ def test_the_record_says_which_epoch_the_scores_are_of() -> None:
 
 def test_the_best_state_survives_a_checkpoint(tmp_path: Path) -> None:
     state = run([0.1, 0.5, 0.2], 9)
-    Checkpoints(tmp_path).write(1, "ours", state)
-    read = Checkpoints(tmp_path).newest(1, "ours", 3)
+    Checkpoints(str(tmp_path)).write(1, "ours", state)
+    read = Checkpoints(str(tmp_path)).newest(1, "ours", 3)
     assert read is not None
     assert read.best is not None
     assert (read.epoch, read.best.epoch) == (3, 2)

@@ -177,7 +177,7 @@ def test_run_again_it_gives_the_same_report_without_training(
 
 def test_without_its_checkpoint_it_starts_over_and_gives_the_same_report(segment: Segment) -> None:
     first = run_segment(segment)
-    Checkpoints(Path(segment.checkpoints)).clear()
+    Checkpoints(segment.checkpoints).clear()
     assert without_seconds(run_segment(segment)) == without_seconds(first)
 
 

@@ -109,7 +109,7 @@ def test_through_checkpoints_it_arrives_at_the_same_bits(
 ) -> None:
     training = FullBatchTraining(SPLIT.train, LAYERS, precision)  # type: ignore[arg-type]
     whole = training.advance(configuration, begun(), 30, NO_DEADLINE)
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     state = begun()
     for epoch in (1, 7, 30):
         state = training.advance(configuration, state, epoch, NO_DEADLINE)

@@ -1,0 +1,89 @@
+"""`search repair`: what kills and full disks left of a study, said and mended, under the driver's lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from studies.errors import NotStoredError, StorageError
+from studies.repair import Finding, left_running, repair_cache, repair_storage
+from studies.sizes import describe_size
+from studies.storage import locate
+from studies.stored_study import StoredStudy, read_study
+from studies.study_file import StudyFile, read_study_file
+from workers.checkpoints import checkpoints_of
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was found, and whether it was mended or only looked at."""
+
+    findings: tuple[Finding, ...]
+    mended: bool
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing is left that this program can't mend."""
+        return all(finding.mendable for finding in self.findings)
+
+    def lines(self) -> list[str]:
+        """For a person, two lines a finding."""
+        if not self.findings:
+            return ["nothing is wrong"]
+        lines = []
+        for finding in self.findings:
+            verb = "to do" if not finding.mendable else "mended" if self.mended else "would be"
+            lines += [finding.what, f"  {verb}: {finding.remedy}"]
+        return lines
+
+
+def repair(path: str | Path, *, mend: bool = True) -> Repair:
+    """Look for what is wrong with a study's storage, checkpoints and cache, and mend it.
+
+    Args:
+        path: the study file.
+        mend: change something; otherwise only say what would be.
+
+    Raises:
+        StorageError: where a driver is running the study, or its server can't be reached.
+    """
+    file = read_study_file(path)
+    location = locate(file.study.storage.url, file.study.name, file.directory)
+    if location.file is not None and not location.file.exists():
+        return Repair(tuple(repair_cache(file.work_directory / "data", mend=mend)), mend)
+    with location.lock():
+        findings = repair_storage(location, mend=mend)
+        findings += _repair_trials(file, findings, mend=mend)
+        findings += repair_cache(file.work_directory / "data", mend=mend)
+    return Repair(tuple(findings), mend)
+
+
+def _repair_trials(file: StudyFile, before: list[Finding], *, mend: bool) -> list[Finding]:
+    """Trials without a driver, and checkpoints without a trial that goes on."""
+    # Listed before the trials are read: a driver beside this one stores a trial before it is trained.
+    checkpoints = checkpoints_of(file)
+    numbers, size = checkpoints.trials(), checkpoints.size()
+    try:
+        stored: StoredStudy | None = read_study(file)
+    except NotStoredError:
+        stored = None
+    except StorageError as error:
+        if before:  # said already, and without it nobody knows whose the checkpoints are
+            return []
+        return [Finding(f"{error.where}: {error.problem}", error.remedy, mendable=False)]
+    running = {record.number for record in stored.records if record.state == "running"} if stored else set()
+    orphans = sorted(numbers - running)
+    findings = left_running(stored) if stored else []
+    if orphans:
+        if mend:
+            for number in orphans:
+                checkpoints.remove(number)
+        freed = f", {describe_size(size.bytes - checkpoints.size().bytes)}" if mend else ""
+        findings.append(
+            Finding(
+                f"{checkpoints.url}: checkpoints of trials that have ended or are not stored: "
+                f"{', '.join(map(str, orphans))}",
+                f"removed{freed}",
+            )
+        )
+    return findings

@@ -1,0 +1,111 @@
+"""Opens a study for its driver: storage, lock or leases, and the study, made or found to be the same."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+
+from studies.errors import StorageError
+from studies.experimental import experimental_allowed
+from studies.facts import DataFacts
+from studies.guarded_storage import GuardedStorage
+from studies.identity import differences, identity_of
+from studies.leases import Shared, opening, wait_until_alone
+from studies.pruners import make_pruner
+from studies.samplers import make_sampler
+from studies.sole_writer import SoleWriterStorage
+from studies.storage import Location, check_directory, location_of, mend_journal, open_storage
+from studies.store import StudyStore
+from studies.study_file import StudyFile
+
+_APART = 1_000_003
+"""More trials than a study has: the samplers of drivers that run together are seeded so far apart."""
+
+
+@contextlib.contextmanager
+def open_store(
+    file: StudyFile, data_hash: str, facts: DataFacts, versions: Mapping[str, str], *, fresh: bool = False
+) -> Iterator[StudyStore]:
+    """Open a study for its driver, making it where it isn't there yet.
+
+    Args:
+        file: the study file.
+        data_hash: hash of the rows, so that a changed data set is seen.
+        facts: what the report says of the rows.
+        versions: packages that the study runs on.
+        fresh: remove what the storage holds under this name first.
+
+    Raises:
+        StorageError: where the storage can't be opened, another driver holds it, or it holds a study that
+            was made differently.
+    """
+    location = location_of(file)
+    check_directory(location)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(location.lock())
+        with opening(location):
+            if location.kind == "journal" and location.file is not None:
+                mend_journal(location.file)
+            storage = open_storage(location)
+            stack.callback(storage.close)
+            study = _open_study(file, data_hash, storage, fresh=fresh)
+            study.set_user_attr("versions", dict(versions))
+            study.set_user_attr("data", facts.to_dict())
+            if location.file is None:
+                sharing = stack.enter_context(Shared(study, storage))
+                # Two drivers that begin together would draw the same configurations.
+                store = _store(file, storage, None, sharing, apart=_APART * len(sharing.others()))
+            else:
+                memory = SoleWriterStorage(storage, study._study_id)
+                store = _store(file, memory, memory, None)
+        yield store
+
+
+def _store(
+    file: StudyFile,
+    storage: BaseStorage,
+    memory: SoleWriterStorage | None,
+    sharing: Shared | None,
+    *,
+    apart: int = 0,
+) -> StudyStore:
+    study = optuna.Study(
+        file.study.name, storage, pruner=make_pruner(file.study.pruner, file.space.most_epochs)
+    )
+    drawn = len(study.get_trials(deepcopy=False))
+    study.sampler = make_sampler(file.study.sampler, file.study.seed, drawn + apart)
+    return StudyStore(file, study, memory, sharing)
+
+
+def _open_study(file: StudyFile, data_hash: str, storage: GuardedStorage, *, fresh: bool) -> optuna.Study:
+    name, identity = file.study.name, {**identity_of(file), "data set": data_hash}
+    location = location_of(file)
+    is_there = name in {study.study_name for study in storage.get_all_studies()}
+    if is_there and fresh:
+        if location.file is None:
+            wait_until_alone(optuna.load_study(study_name=name, storage=storage), storage, location.shown)
+        optuna.delete_study(study_name=name, storage=storage)
+    if is_there and not fresh:
+        study = optuna.load_study(study_name=name, storage=storage)
+        _check_identity(study, identity, location)
+        return study
+    study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
+    with experimental_allowed():
+        study.set_metric_names([f"validation {file.study.objective.metric}"])
+    study.set_user_attr("identity", identity)
+    return study
+
+
+def _check_identity(study: optuna.Study, identity: Mapping[str, Any], location: Location) -> None:
+    differing = differences(study.user_attrs.get("identity", {}), identity)
+    if differing:
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+        raise StorageError(
+            f"the stored study '{study.study_name}' was made differently: {'; '.join(differing[:5])}{more}",
+            where=location.shown,
+            remedy="give this study another name, or launch with --fresh to remove the stored one",
+        )

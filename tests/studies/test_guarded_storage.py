@@ -1,0 +1,224 @@
+"""A disk that refuses, and a server that goes away: one clear error, nothing torn, and a launch goes on."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
+from sqlalchemy import event
+
+from studies.errors import StorageLostError
+from studies.guarded_storage import GuardedStorage, Patience, is_away
+from studies.store import StudyStore
+from studies.study_file import StudyFile, read_study_file
+from tests.studies.test_store import ask, good_report, opened
+
+
+def storage_of(store: StudyStore) -> GuardedStorage:
+    storage = store._study._storage
+    assert isinstance(storage, GuardedStorage)
+    return storage
+
+
+@contextmanager
+def sqlite_told(store: StudyStore, pragma: str) -> Iterator[None]:
+    """Sends a PRAGMA ahead of all else on each connection."""
+    engine = storage_of(store).engine
+    assert engine is not None
+
+    def tell(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA {pragma}")
+
+    event.listen(engine, "connect", tell)
+    engine.dispose()
+    try:
+        yield
+    finally:
+        event.remove(engine, "connect", tell)
+        engine.dispose()
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Let the system refuse to write more than ``size`` bytes to a file, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def assert_goes_on(file: StudyFile, left: int) -> None:
+    """The trial that was not told is taken up, and told."""
+    with opened(file) as store:
+        assert [trial.number for trial in store.unfinished()] == [left]
+        assert store.tell(good_report(left)).state == "complete"
+        assert [record.state for record in store.records()] == ["complete"] * (left + 1)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "said", "remedy"),
+    [
+        ("max_page_count = 1", "database or disk is full", "make room on that disk"),
+        ("query_only = ON", "attempt to write a readonly database", "make it writable"),
+    ],
+)
+def test_a_database_that_can_not_be_written_is_one_error(
+    study_file: Callable[..., Path], pragma: str, said: str, remedy: str
+) -> None:
+    file = read_study_file(study_file())
+    with opened(file) as store:
+        store.tell(good_report(ask(store).number))
+        trial = ask(store)
+        report = good_report(trial.number)
+        # A full database still has room in its last pages.
+        report = replace(report, notes=("x" * 200_000,))
+        with sqlite_told(store, pragma), pytest.raises(StorageLostError, match=said) as raised:
+            store.tell(report)
+    assert raised.value.exit_code == 1
+    assert remedy in raised.value.remedy
+    assert "small.db" in raised.value.where
+    assert_goes_on(file, trial.number)
+
+
+def test_a_journal_on_a_full_disk_is_one_error_and_not_torn(study_file: Callable[..., Path]) -> None:
+    file = read_study_file(study_file(append='\n[storage]\nurl = "journal:kept.log"\n'))
+    journal = file.directory / "kept.log"
+    with opened(file) as store:
+        store.tell(good_report(ask(store).number))
+        trial = ask(store)
+        whole = journal.read_bytes()
+        with (
+            files_no_larger_than(len(whole) + 100),
+            pytest.raises(StorageLostError, match="File too large") as raised,
+        ):
+            store.tell(good_report(trial.number))
+        assert journal.read_bytes() == whole
+        store.end("said when there was room again")
+    assert raised.value.exit_code == 1
+    assert "make room on that disk" in raised.value.remedy
+    assert_goes_on(file, trial.number)
+
+
+def test_a_reader_that_can_not_read_does_not_touch_a_line_that_is_being_written(
+    study_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = read_study_file(study_file(append='\n[storage]\nurl = "journal:kept.log"\n'))
+    with opened(file) as store:
+        journal = file.directory / "kept.log"
+        being_written = journal.read_bytes() + b'{"op_code":'
+        journal.write_bytes(being_written)
+        storage = storage_of(store)
+
+        def refuse(*_: object) -> None:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(storage._inner, "get_all_trials", refuse)
+        with pytest.raises(StorageLostError, match="Input/output error"):
+            storage.get_all_trials(store._study._study_id)
+        assert journal.read_bytes() == being_written
+
+
+def test_a_tell_that_was_stored_and_not_acknowledged_is_told_once(
+    study_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = read_study_file(study_file())
+    with opened(file) as store:
+        trial = ask(store)
+        storage = storage_of(store)
+        storage.patience = Patience(sleep=lambda _seconds: None)
+        stored = storage._inner.set_trial_state_values
+        lost = []
+
+        def lose_the_answer(*arguments: Any) -> bool:
+            done = stored(*arguments)
+            if not lost:
+                lost.append(arguments)
+                raise away()
+            return done
+
+        monkeypatch.setattr(storage._inner, "set_trial_state_values", lose_the_answer)
+        told = store.tell(good_report(trial.number, 0.625))
+        assert lost
+        assert (told.state, told.value) == ("complete", 0.625)
+        assert storage.set_trial_state_values(lost[0][0], TrialState.COMPLETE, [0.5]) is False
+        assert store.records() == [told]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def away(sqlstate: str | None = None) -> StorageInternalError:
+    """What Optuna raises for what psycopg raises."""
+    kinds = {None: psycopg.OperationalError, "57P01": psycopg.errors.AdminShutdown}
+    kinds |= {"53100": psycopg.errors.DiskFull, "42P01": psycopg.errors.UndefinedTable}
+    ours = {"42P01": sqlalchemy.exc.ProgrammingError}.get(sqlstate or "", sqlalchemy.exc.OperationalError)
+    error = StorageInternalError("an exception is raised during the commit")
+    error.__cause__ = ours("SELECT 1", {}, kinds[sqlstate]("said by the server"))
+    return error
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "expected"), [(None, True), ("57P01", True), ("53100", False), ("42P01", False)]
+)
+def test_a_server_that_is_away_is_told_from_one_that_refuses(sqlstate: str | None, expected: bool) -> None:
+    assert is_away(away(sqlstate)) is expected
+    assert not is_away(OSError(28, "No space left on device"))
+
+
+def test_a_server_is_waited_for_and_ever_less_often() -> None:
+    clock = Clock()
+    tries: list[float] = []
+
+    def work() -> str:
+        tries.append(clock.now)
+        if clock.now < 10.0:
+            raise away()
+        return "done"
+
+    assert Patience(60.0, lambda: clock.now, clock.sleep).until_done(work) == "done"
+    assert clock.pauses[:5] == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert max(clock.pauses) == 2.0
+    assert 10.0 <= tries[-1] <= 12.0
+
+
+def test_a_server_that_refuses_is_not_waited_for() -> None:
+    clock = Clock()
+
+    def work() -> None:
+        raise away("53100")
+
+    with pytest.raises(StorageInternalError):
+        Patience(60.0, lambda: clock.now, clock.sleep).until_done(work)
+    assert clock.pauses == []
+
+
+def test_a_wrong_statement_stays_a_bug(
+    study_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(read_study_file(study_file())) as store:
+        storage = storage_of(store)
+
+        def fail(*_: object) -> None:
+            raise away("42P01")
+
+        monkeypatch.setattr(storage._inner, "get_all_studies", fail)
+        with pytest.raises(StorageInternalError):
+            storage.get_all_studies()

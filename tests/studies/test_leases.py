@@ -1,0 +1,390 @@
+"""Several drivers on one study: whose a trial is, who is there, and that a turn is one driver's alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studies import leases
+from studies.errors import StorageError, StorageLostError
+from studies.guarded_storage import GuardedStorage, Patience
+from studies.leases import SILENT_SECONDS, Shared, Watch, in_turn, is_dead_process, lock_key, this_driver
+from studies.storage import locate, open_storage
+from studies.store import AskedTrial, StudyStore
+from studies.study_file import StudyFile, read_study_file
+from tests.postgres import Server
+from tests.studies.test_store import good_report, opened
+
+Opens = Callable[[], StudyStore]
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@given(st.lists(st.floats(0.0, 2.0), min_size=1, max_size=60))
+def test_a_driver_that_beats_is_never_silent_and_one_that_does_not_is_after_a_while(
+    steps: list[float],
+) -> None:
+    watch, now = Watch(silent_after=5.0, most_a_look=1.0), 0.0
+    counted = 0.0
+    watch.look({"beats": 0, "stands still": 7}, now)
+    for beat, step in enumerate(steps, start=1):
+        now += step
+        counted += min(step, 1.0)
+        watch.look({"beats": beat, "stands still": 7}, now)
+        assert not watch.is_silent("beats")
+        assert watch.is_silent("stands still") == (counted >= 5.0)
+
+
+def test_a_time_in_which_nobody_could_look_makes_nobody_silent() -> None:
+    watch = Watch(silent_after=20.0, most_a_look=3.0)
+    watch.look({"other": 1}, 0.0)
+    watch.look({"other": 1}, 500.0)
+    assert not watch.is_silent("other")
+
+
+def test_a_driver_that_comes_back_is_heard_again() -> None:
+    watch = Watch(silent_after=2.0, most_a_look=3.0)
+    for now, beat in enumerate([1, 1, 1, 1, 2]):
+        watch.look({"other": beat}, float(now))
+    assert not watch.is_silent("other")
+
+
+def test_the_process_of_this_machine_is_known_to_be_dead_and_no_other() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        started = psutil.Process(child.pid).create_time()
+        record = replace(this_driver(), pid=child.pid, started=started)
+        assert not is_dead_process(record)
+        assert is_dead_process(replace(record, started=started - 100))  # its number was used before
+    assert is_dead_process(record)
+    assert not is_dead_process(replace(record, kernel="another machine's"))
+    assert not is_dead_process(replace(record, kernel=""))
+
+
+def test_lock_keys_are_signed_numbers_of_64_bits() -> None:
+    keys = {lock_key(f"study {number}") for number in range(100)}
+    assert len(keys) == 100
+    assert all(-(2**63) <= key < 2**63 for key in keys)
+
+
+@pytest.fixture
+def file(postgres: Server, study_file: Callable[..., Path]) -> StudyFile:
+    return read_study_file(study_file(append=f'\n[storage]\nurl = "{postgres.database()}"\n'))
+
+
+@pytest.fixture
+def opens(file: StudyFile) -> Iterator[Opens]:
+    """Opens the study for one more driver; all are closed in the end."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(opened(file))
+
+
+def sharing_of(store: StudyStore) -> Shared:
+    assert isinstance(store._sharing, Shared)
+    return store._sharing
+
+
+def on_another_machine(store: StudyStore) -> None:
+    """From its next beat on, its process can't be looked for."""
+    sharing = sharing_of(store)
+    sharing.me = replace(sharing.me, kernel="another machine's")
+    sharing._beat()
+
+
+def on_a_clock(store: StudyStore) -> Clock:
+    clock = Clock()
+    sharing_of(store)._clock = clock
+    sharing_of(store)._next_beat = 0.0
+    return clock
+
+
+def until_silent(store: StudyStore, clock: Clock) -> None:
+    for _ in range(int(SILENT_SECONDS) + 2):
+        clock.now += 1.0
+        assert store.news() == []
+
+
+def ask(store: StudyStore) -> AskedTrial:
+    trial = store.ask()
+    assert trial is not None
+    return trial
+
+
+@pytest.mark.slow
+def test_no_more_trials_are_asked_than_the_study_has(opens: Opens) -> None:
+    one, other = opens(), opens()
+    asked = [ask(store).number for store in (one, other, one, one, other, one)]
+    assert asked == list(range(6))
+    assert one.ask() is None
+    assert one.waits_for_others
+    assert other.ask() is None
+
+
+@pytest.mark.slow
+def test_drivers_that_begin_together_draw_different_configurations(opens: Opens) -> None:
+    one, other = opens(), opens()
+    drawn = {ask(store).configuration.learning_rate for store in (one, other, one, other)}
+    assert len(drawn) == 4
+
+
+@pytest.mark.slow
+def test_a_living_drivers_trials_are_left_alone_and_those_of_one_that_ended_are_taken_up(
+    file: StudyFile, opens: Opens
+) -> None:
+    other = opens()
+    with opened(file) as one:
+        first, second = ask(one), ask(one)
+        assert other.unfinished() == []
+    assert other.unfinished() == [first, second]
+    assert other.unfinished() == []
+
+
+@pytest.mark.slow
+def test_a_silent_drivers_trials_are_taken_up_and_the_first_to_tell_wins(opens: Opens) -> None:
+    stalled, other = opens(), opens()
+    on_another_machine(stalled)
+    trial = ask(stalled)
+    clock = on_a_clock(other)
+    assert other.news() == []
+    assert ask(other).number == 1
+    until_silent(other, clock)
+    assert ask(other) == trial
+    told = other.tell(good_report(trial.number, 0.75))
+    assert stalled.tell(good_report(trial.number, 0.5)) == told
+    assert told.value == 0.75
+
+
+@pytest.mark.slow
+def test_a_driver_hears_of_what_the_others_told_and_not_of_its_own(opens: Opens) -> None:
+    one, other = opens(), opens()
+    clock = on_a_clock(one)
+    mine, theirs = ask(one), ask(other)
+    one.tell(good_report(mine.number))
+    told = other.tell(good_report(theirs.number))
+    clock.now += 1.0
+    assert one.news() == [told]
+    assert one.news() is None, "it is not time to look again"
+    clock.now += 1.0
+    assert one.news() == []
+
+
+@pytest.mark.slow
+def test_the_seeds_of_repeats_are_counted_over_all_drivers(
+    postgres: Server, study_file: Callable[..., Path]
+) -> None:
+    url = postgres.database()
+    path = study_file(learning_rate="learning_rate = 0.1", batch_size="batch_size = 16",
+                      initialisation='initialisation = "he_normal"',
+                      append=f'\n[storage]\nurl = "{url}"\n\n[sampler]\nkind = "random"\n')  # fmt: skip
+    file = read_study_file(path)
+    seeds: dict[str, list[int]] = {}
+    with opened(file) as one, opened(file) as other:
+        for store in (one, other, other, one, other, one):
+            trial = ask(store)
+            seeds.setdefault(trial.configuration.key(), []).append(trial.seed)
+    assert sum(map(len, seeds.values())) == 6
+    for drawn in seeds.values():
+        assert drawn == list(range(3, 3 + len(drawn)))
+
+
+@pytest.mark.slow
+def test_a_grid_and_what_is_enqueued_are_drawn_once_by_all_drivers_together(
+    postgres: Server, study_file: Callable[..., Path]
+) -> None:
+    storage = f'\n[storage]\nurl = "{postgres.database()}"\n'
+    enqueued = "\n[[enqueue]]\nbatch_size = 32\nlearning_rate = 0.1\n"
+    path = study_file(
+        learning_rate="learning_rate = [0.1, 0.01]",
+        trials="trials = 100",
+        append=f'{storage}\n[sampler]\nkind = "grid"\n{enqueued}',
+    )
+    file = read_study_file(path)
+    with opened(file) as one, opened(file) as other:
+        asked = [ask(store) for _ in range(8) for store in (one, other)]
+        assert one.ask() is None
+        assert one.waits_for_others, "the other driver may leave its trials behind"
+        for trial in asked[1::2]:
+            other.tell(good_report(trial.number))
+        assert one.ask() is None
+        assert not one.waits_for_others
+    assert len({trial.configuration for trial in asked}) == 16
+    assert asked[0].configuration.batch_size == 32
+
+
+@pytest.mark.slow
+def test_fresh_is_refused_while_another_driver_beats_and_not_when_it_is_gone(
+    file: StudyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.05)
+    with opened(file) as one:
+        on_another_machine(one)
+        ended = threading.Event()
+        beating = threading.Thread(target=lambda: [one.news() for _ in iter(lambda: ended.wait(0.02), True)])
+        beating.start()
+        try:
+            with (
+                pytest.raises(StorageError, match=f"process {sharing_of(one).me.pid} on "),
+                opened(file, fresh=True),
+            ):
+                pass
+        finally:
+            ended.set()
+            beating.join()
+        ask(one)
+        monkeypatch.setattr(Watch, "is_silent", lambda _watch, _driver: True)
+        with opened(file, fresh=True) as other:
+            assert other.records() == []
+
+
+@pytest.mark.slow
+def test_a_turn_is_one_drivers_alone(postgres: Server, tmp_path: Path) -> None:
+    url = postgres.database()
+    inside: list[int] = []
+    most = []
+
+    def work() -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.002)  # long enough for the others to come in, if they could
+        inside.pop()
+
+    def take_turns() -> None:
+        storage = open_storage(locate(url, "small", tmp_path))
+        for _ in range(15):
+            in_turn(storage, "study small", work)
+        storage.close()
+
+    with leases.opening(locate(url, "small", tmp_path)):
+        open_storage(locate(url, "small", tmp_path)).close()
+    threads = [threading.Thread(target=take_turns) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 45
+
+
+@pytest.mark.slow
+def test_the_server_ends_the_turn_of_a_driver_that_was_stopped_in_it(
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "TURN_SECONDS", 1)
+    url = postgres.database()
+    stopped, going_on = threading.Event(), threading.Event()
+    turns: list[int] = []
+
+    def stop() -> None:
+        turns.append(1)
+        stopped.set()
+        assert going_on.wait(60)
+
+    def take_turn() -> None:
+        storage = open_storage(locate(url, "small", tmp_path))
+        in_turn(storage, "study small", stop)
+        storage.close()
+
+    thread = threading.Thread(target=take_turn)
+    thread.start()
+    assert stopped.wait(60)
+    storage = open_storage(locate(url, "small", tmp_path))
+    assert in_turn(storage, "study small", lambda: "mine") == "mine"
+    storage.close()
+    going_on.set()
+    thread.join()
+    assert turns == [1, 1], "what was done without the turn is done again"
+
+
+@pytest.mark.slow
+def test_an_ask_whose_server_is_restarted_before_its_end_is_done_once(
+    postgres: Server, opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opens()
+    settle = StudyStore._settle
+    restarts = []
+
+    def restarted(store: StudyStore, trial: object) -> AskedTrial:
+        if not restarts:
+            restarts.append(postgres.stop())
+            postgres.start()
+        return settle(store, trial)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(StudyStore, "_settle", restarted)
+    assert ask(store).number == 0
+    assert [record.state for record in store.records()] == ["running"]
+    assert ask(store).number == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_come_back_is_one_error_with_what_to_do(
+    postgres: Server, opens: Opens
+) -> None:
+    store = opens()
+    trial = ask(store)
+    storage = store._study._storage
+    assert isinstance(storage, GuardedStorage)
+    clock = Clock()
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    storage.patience = Patience(60.0, clock, sleep)
+    postgres.stop()
+    try:
+        with pytest.raises(StorageLostError, match="bring the server back and launch again") as raised:
+            store.tell(good_report(trial.number))
+        assert raised.value.exit_code == 1
+        assert "postgres@" in raised.value.where
+        with pytest.raises(StorageLostError):
+            store.ask()
+        assert clock.now >= 120.0
+    finally:
+        postgres.start()
+    storage.patience = Patience()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("hangs", "left"), [("has_room", 6), ("own", 5)])
+def test_a_driver_that_hung_in_its_turn_asks_for_none_too_many(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch, hangs: str, left: int
+) -> None:
+    """Before a trial is created, it is none; after it, the trial is found again and asked once."""
+    one, other = opens(), opens()
+    monkeypatch.setattr(leases, "TURN_SECONDS", 1)
+    hung, going_on = threading.Event(), threading.Event()
+    method = getattr(Shared, hangs)
+
+    def hang(sharing: Shared, *arguments: object) -> object:
+        result = method(sharing, *arguments)
+        if sharing is sharing_of(one) and not hung.is_set():
+            hung.set()
+            assert going_on.wait(60)
+        return result
+
+    monkeypatch.setattr(Shared, hangs, hang)
+    asked: list[AskedTrial | None] = []
+    thread = threading.Thread(target=lambda: asked.append(one.ask()))
+    thread.start()
+    assert hung.wait(60)
+    numbers = [ask(other).number for _ in range(left)]
+    assert other.ask() is None
+    going_on.set()
+    thread.join()
+    numbers += [trial.number for trial in asked if trial is not None]
+    assert sorted(numbers) == list(range(6))
+    assert len(one.records()) == 6

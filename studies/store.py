@@ -24,12 +24,13 @@ from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.guarded_storage import GuardedStorage
 from studies.identity import differences, identity_of
-from studies.leases import Shared, Sharing, Solo, opening, wait_until_alone
+from studies.leases import Shared, Sharing, Solo, wait_until_alone
 from studies.records import Failure, SegmentReport
 from studies.samplers import make_sampler
 from studies.storage import Location, check_directory, locate, mend_journal, open_storage
 from studies.study_file import StudyFile
 from studies.trial_record import TrialRecord, configuration_of, record_of, records_of
+from studies.turns import opening
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import optuna
-import psutil
 
 BEAT_SECONDS = 1.0
 """Between two beats of a driver, and between two of its looks at the others."""
@@ -27,7 +26,8 @@ RECORD_KEY = "driver."
 class DriverRecord:
     """What a driver says of itself in storage.
 
-    ``kernel`` and ``started`` tell a process of this machine from another one with its number.
+    ``kernel`` and ``started`` (clock ticks since the machine's start, which no change of its clock touches)
+    tell a process of this machine from another one with its number.
     """
 
     id: str
@@ -35,7 +35,7 @@ class DriverRecord:
     pid: int
     since: str
     kernel: str
-    started: float
+    started: int
     beat: int = 0
 
     def describe(self) -> str:
@@ -51,7 +51,7 @@ def this_driver() -> DriverRecord:
         pid=os.getpid(),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         kernel=_kernel(),
-        started=psutil.Process().create_time(),
+        started=(process_state(os.getpid()) or ("", 0))[1],
     )
 
 
@@ -59,11 +59,21 @@ def is_dead_process(record: DriverRecord) -> bool:
     """Whether the driver's process is known to have ended, which only its own machine can know."""
     if not record.kernel or record.kernel != _kernel():
         return False
+    process = process_state(record.pid)
+    if process is None:
+        return not _exists(record.pid)
+    return process[0] == "Z" or process[1] != record.started
+
+
+def process_state(pid: int) -> tuple[str, int] | None:
+    """A process's state (``Z`` for one that has ended) and start in clock ticks; see proc(5), ``stat``."""
     try:
-        process = psutil.Process(record.pid)
-        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() != record.started)
-    except psutil.NoSuchProcess:
-        return True
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The second field is the program's name in brackets, and may itself have any character.
+    fields = text.rpartition(")")[2].split()
+    return fields[0], int(fields[19])
 
 
 @dataclass
@@ -99,6 +109,17 @@ def driver_records(study: optuna.Study) -> list[DriverRecord]:
     """The records of all drivers of a study on a server, dead ones among them."""
     found = study.user_attrs.items()
     return [DriverRecord(**value) for key, value in found if key.startswith(RECORD_KEY)]
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process that `/proc` doesn't show is there; some systems hide those of other users."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _kernel() -> str:

@@ -11,13 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from studies import leases, turns
-from studies.drivers import SILENT_SECONDS, Watch, is_dead_process, this_driver
+from studies.drivers import SILENT_SECONDS, Watch, is_dead_process, process_state, this_driver
 from studies.errors import StorageError, StorageLostError
 from studies.guarded_storage import GuardedStorage, Patience
 from studies.leases import Shared
@@ -70,7 +69,7 @@ def test_a_driver_that_comes_back_is_heard_again() -> None:
 
 def test_the_process_of_this_machine_is_known_to_be_dead_and_no_other() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        started = psutil.Process(child.pid).create_time()
+        _, started = process_state(child.pid) or ("", 0)
         record = replace(this_driver(), pid=child.pid, started=started)
         assert not is_dead_process(record)
         assert is_dead_process(replace(record, started=started - 100))  # its number was used before

@@ -12,46 +12,32 @@ the first to tell wins.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import socket
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Protocol, TypeVar
 
 import optuna
-import psutil
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import text
 
+from studies.drivers import (
+    BEAT_SECONDS,
+    RECORD_KEY,
+    DriverRecord,
+    Watch,
+    driver_records,
+    is_dead_process,
+    this_driver,
+)
 from studies.errors import StorageError
 from studies.guarded_storage import GuardedStorage
-from studies.storage import Location, check_driver, unopened
+from studies.turns import engine_of, in_turn
 
 T = TypeVar("T")
 
-BEAT_SECONDS = 1.0
-"""Between two beats of a driver, and between two of its looks at the others."""
-
-SILENT_SECONDS = 20.0
-"""A driver whose counter stood still for so long is taken for dead."""
-
-TURN_SECONDS = 30
-"""How long a turn is waited for at once, and how long a driver may do nothing in one before the server ends
-it: one that was stopped in its turn would keep all others waiting."""
-
 OWNER = "driver"
 """The attribute of a trial that names its driver."""
-
-_RECORD = "driver."
-"""What the keys of the drivers' records among a study's attributes begin with."""
 
 
 class Sharing(Protocol):
@@ -110,78 +96,6 @@ class Solo:
     def news(self) -> list[FrozenTrial] | None:
         """There is none."""
         return None
-
-
-@dataclass(frozen=True)
-class DriverRecord:
-    """What a driver says of itself in storage.
-
-    ``kernel`` and ``started`` tell a process of this machine from another one with its number.
-    """
-
-    id: str
-    host: str
-    pid: int
-    since: str
-    kernel: str
-    started: float
-    beat: int = 0
-
-    def describe(self) -> str:
-        """For a person."""
-        return f"process {self.pid} on {self.host}, since {self.since}"
-
-
-def this_driver() -> DriverRecord:
-    """A record for this process, under a name of its own."""
-    return DriverRecord(
-        id=uuid.uuid4().hex[:12],
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        since=datetime.now(UTC).isoformat(timespec="seconds"),
-        kernel=_kernel(),
-        started=psutil.Process().create_time(),
-    )
-
-
-def is_dead_process(record: DriverRecord) -> bool:
-    """Whether the driver's process is known to have ended, which only its own machine can know."""
-    if not record.kernel or record.kernel != _kernel():
-        return False
-    try:
-        process = psutil.Process(record.pid)
-        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() != record.started)
-    except psutil.NoSuchProcess:
-        return True
-
-
-@dataclass
-class Watch:
-    """Tells silent drivers from beating ones by their counters, looked at again and again.
-
-    The clocks of other machines play no part, and neither does time in which nobody could look, such as
-    that of a server's restart: between two looks at most ``most_a_look`` seconds count.
-    """
-
-    silent_after: float = SILENT_SECONDS
-    most_a_look: float = 3 * BEAT_SECONDS
-    _looked: float | None = None
-    _beats: dict[str, int] = field(default_factory=dict)
-    _quiet: dict[str, float] = field(default_factory=dict)
-
-    def look(self, beats: Mapping[str, int], now: float) -> None:
-        """Take note of all counters, at a reading of this process's clock in seconds."""
-        passed = 0.0 if self._looked is None else min(now - self._looked, self.most_a_look)
-        self._looked = now
-        self._quiet = {
-            driver: self._quiet.get(driver, 0.0) + passed if self._beats.get(driver) == beat else 0.0
-            for driver, beat in beats.items()
-        }
-        self._beats = dict(beats)
-
-    def is_silent(self, driver: str) -> bool:
-        """Whether its counter has stood still for too long."""
-        return self._quiet.get(driver, 0.0) >= self.silent_after
 
 
 class Shared:
@@ -249,7 +163,7 @@ class Shared:
 
     def _beat(self) -> None:
         self.me = replace(self.me, beat=self.me.beat + 1)
-        self._study.set_user_attr(_RECORD + self.me.id, asdict(self.me))
+        self._study.set_user_attr(RECORD_KEY + self.me.id, asdict(self.me))
         for record in self._look()[1]:
             self._forget(record.id)
         self._next_beat = self._clock() + BEAT_SECONDS
@@ -268,8 +182,8 @@ class Shared:
 def _delete_record(storage: GuardedStorage, study_id: int, driver: str) -> None:
     """Remove a driver's record, which Optuna's own interface has no word for."""
     statement = text("DELETE FROM study_user_attributes WHERE study_id = :study AND key = :key")
-    with _engine(storage).begin() as connection:
-        connection.execute(statement, {"study": study_id, "key": _RECORD + driver})
+    with engine_of(storage).begin() as connection:
+        connection.execute(statement, {"study": study_id, "key": RECORD_KEY + driver})
 
 
 def wait_until_alone(study: optuna.Study, storage: GuardedStorage, shown: str) -> None:
@@ -291,101 +205,9 @@ def wait_until_alone(study: optuna.Study, storage: GuardedStorage, shown: str) -
         storage.patience.sleep(BEAT_SECONDS)
 
 
-def driver_records(study: optuna.Study) -> list[DriverRecord]:
-    """The records of all drivers of a study on a server, dead ones among them."""
-    found = study.user_attrs.items()
-    return [DriverRecord(**value) for key, value in found if key.startswith(_RECORD)]
-
-
-def in_turn(storage: GuardedStorage, name: str, work: Callable[[], T]) -> T:
-    """Do ``work`` while nobody else does what has this name on the storage's server.
-
-    Raises:
-        StorageLostError: where the server doesn't come back, or somebody keeps the turn.
-    """
-    try:
-        return storage.patience.until_done(lambda: _one_turn(storage, name, work))
-    except (DBAPIError, StorageInternalError) as error:
-        raise storage.translated(error) or error from error
-
-
-@contextlib.contextmanager
-def opening(location: Location) -> Iterator[None]:
-    """While a study on a server is opened, or made: two that do it at once get in each other's way.
-
-    Raises:
-        StorageError, MachineError: where the server can't be reached, or the package for it is missing.
-    """
-    if location.file is not None:
-        yield
-        return
-    check_driver(location)
-    engine = create_engine(location.url)
-    try:
-        connection = engine.connect()
-        _take_turn(connection, "opening")
-    except DBAPIError as error:
-        engine.dispose()
-        raise unopened(location, error) from None
-    try:
-        yield
-    finally:
-        with contextlib.suppress(DBAPIError):  # a server that was restarted meanwhile has ended the turn
-            connection.close()
-        engine.dispose()
-
-
-def _one_turn(storage: GuardedStorage, name: str, work: Callable[[], T]) -> T:
-    with _engine(storage).connect() as connection:
-        _take_turn(connection, name)
-
-        def is_still_ours() -> None:
-            """Fails where the lock was lost with its connection; what was begun is then done anew."""
-            connection.execute(text("SELECT 1"))
-
-        try:
-            with storage.at_once(before_creating=is_still_ours):
-                result = work()
-        except UpdateFinishedTrialError:
-            is_still_ours()  # or another driver has taken up what was begun here, and finished it
-            raise
-        is_still_ours()
-        with contextlib.suppress(DBAPIError):
-            connection.commit()
-        return result
-
-
-def _take_turn(connection: Connection, name: str) -> None:
-    """Wait for the lock, which ends with the transaction."""
-    milliseconds = 1000 * TURN_SECONDS
-    connection.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
-    connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(name)})
-
-
-def lock_key(name: str) -> int:
-    """A number of 64 bits, signed, as PostgreSQL wants it, that nobody else's lock is likely to have."""
-    return int.from_bytes(hashlib.sha256(f"honest-search {name}".encode()).digest()[:8], signed=True)
-
-
-def _engine(storage: GuardedStorage) -> Engine:
-    if storage.engine is None:
-        raise TypeError("only a database can be shared")
-    return storage.engine
-
-
 def _running_but(trials: Sequence[FrozenTrial], held: set[int]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state == TrialState.RUNNING and trial.number not in held]
 
 
 def _ended(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-
-
-def _kernel() -> str:
-    """A name for this machine's processes, since its last start; empty where the system gives none."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""

@@ -14,13 +14,14 @@ from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.guarded_storage import GuardedStorage
 from studies.identity import differences, identity_of
-from studies.leases import Shared, opening, wait_until_alone
+from studies.leases import Shared, wait_until_alone
 from studies.pruners import make_pruner
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
 from studies.storage import Location, check_directory, location_of, mend_journal, open_storage
 from studies.store import StudyStore
 from studies.study_file import StudyFile
+from studies.turns import opening
 
 _APART = 1_000_003
 """More trials than a study has: the samplers of drivers that run together are seeded so far apart."""

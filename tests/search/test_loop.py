@@ -21,6 +21,7 @@ from search.loop import (
     Estimated,
     Event,
     Finish,
+    Heard,
     Interrupted,
     Loop,
     Lost,
@@ -70,7 +71,8 @@ class Stored:
 class World:
     """Does what a loop says. What it draws depends on all that it has stored, as a sampler's draws do.
 
-    ``kill_after`` actions it dies; :meth:`launch` then begins again from what is stored.
+    With ``waits``, others have what is left to be drawn. After ``kill_after`` actions it dies; :meth:`launch`
+    then begins again from what is stored.
     """
 
     limits: Limits
@@ -82,6 +84,7 @@ class World:
     fails: frozenset[int] = frozenset()
     frameworks: tuple[str, ...] = ("analytic",)
     kill_after: int | None = None
+    waits: bool = False
     trials: dict[int, Stored] = field(default_factory=dict)
     clock: float = 0.0
     done: int = 0
@@ -144,7 +147,9 @@ class World:
     def do(self, action: Action) -> None:
         match action:
             case Ask(place):
-                self.actions.extend(self.loop.handle(Asked(self.ask(place)), self.clock))
+                drawn = self.ask(place)
+                event = Asked(drawn, wait=drawn is None and self.waits)
+                self.actions.extend(self.loop.handle(event, self.clock))
             case Submit(trial, rung, place, new):
                 assert trial.number not in self.running, "a trial has one segment at a time"
                 stored = self.trials[trial.number]
@@ -159,8 +164,8 @@ class World:
                 stored.scores[report.epoch] = self.score(report.trial, report.epoch)
                 stored.report, stored.rung = report, None
                 stop = self.at_rungs == "asked" and stored.quality < 0.5
-                event = Recorded(report.trial, stored.scores[report.epoch], stop)
-                self.actions.extend(self.loop.handle(event, self.clock))
+                recorded = Recorded(report.trial, stored.scores[report.epoch], stop)
+                self.actions.extend(self.loop.handle(recorded, self.clock))
             case Tell(report, pruned):
                 self.tell(report, pruned)
                 self.actions.extend(self.loop.handle(Told(self.record(report.trial)), self.clock))
@@ -513,3 +518,46 @@ def test_every_phase_is_its_own(phase: Phase) -> None:
     here = set(world.loop._phases[phase])
     others = [set(trials) for other, trials in world.loop._phases.items() if other is not phase]
     assert all(not here & other for other in others)
+
+
+def told(number: int) -> TrialRecord:
+    return TrialRecord(number, "complete", None, 0, 0.5, None, {}, None, None)
+
+
+def asked(number: int) -> AskedTrial:
+    return Stored(0.5, 0).asked(number)
+
+
+def test_while_others_run_what_is_left_it_waits_and_ends_with_their_last_trial() -> None:
+    loop = Loop(Limits(4), Slots(2), 0.0)
+    assert loop.start([told(0)], [], 0.0) == [Ask(0)]
+    assert loop.handle(Asked(asked(1)), 0.0) == [Submit(asked(1), EPOCHS, 0), Ask(1)]
+    assert loop.handle(Asked(None, wait=True), 0.0) == []
+    assert loop.handle(Tick(), 1.0) == []
+    assert loop.handle(Reported(SegmentReport(1, EPOCHS)), 2.0) == [Tell(SegmentReport(1, EPOCHS))]
+    assert loop.handle(Told(told(1)), 2.0) == []
+    assert loop.handle(Heard((told(2),)), 3.0) == [Ask(1)], "another may have left a trial behind"
+    assert loop.handle(Asked(None, wait=True), 3.0) == []
+    assert loop.handle(Heard((told(2), told(3))), 4.0) == [Finish("4 trials are done")]
+
+
+def test_a_trial_that_a_dead_driver_left_goes_on_when_it_is_heard_of() -> None:
+    loop = Loop(Limits(2), Slots(1), 0.0)
+    loop.start([told(0)], [], 0.0)
+    assert loop.handle(Asked(None, wait=True), 0.0) == []
+    assert loop.handle(Heard(()), 1.0) == [Ask(0)]
+    left = UnfinishedTrial(asked(1), 7, rung=9, report=SegmentReport(1, 3, finished=False))
+    assert loop.handle(Asked(left), 1.0) == [Submit(asked(1), 9, 7)]
+
+
+def test_what_waits_for_promotion_is_pruned_where_only_others_have_trials_left() -> None:
+    world = World(Limits(30), Slots(1))
+    world.launch()
+    for _ in range(4):
+        world.end_one(0)
+    world.supply = len(world.trials)
+    world.waits = True
+    while world.running:
+        world.end_one(0)
+    assert world.loop.paused == []
+    assert all(trial.end is not None for trial in world.trials.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from studies.errors import StorageLostError
 from studies.guarded_storage import GuardedStorage, Patience, is_away
 from studies.store import StudyStore
 from studies.study_file import StudyFile, read_study_file
+from tests.limits import files_no_larger_than
 from tests.studies.test_store import ask, good_report, opened
 
 
@@ -45,17 +45,6 @@ def sqlite_told(store: StudyStore, pragma: str) -> Iterator[None]:
     finally:
         event.remove(engine, "connect", tell)
         engine.dispose()
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """Let the system refuse to write more than ``size`` bytes to a file, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def assert_goes_on(file: StudyFile, left: int) -> None:

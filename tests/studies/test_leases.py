@@ -11,18 +11,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies import leases
+from studies import leases, turns
+from studies.drivers import SILENT_SECONDS, Watch, is_dead_process, process_state, this_driver
 from studies.errors import StorageError, StorageLostError
 from studies.guarded_storage import GuardedStorage, Patience
-from studies.leases import SILENT_SECONDS, Shared, Watch, in_turn, is_dead_process, lock_key, this_driver
+from studies.leases import Shared
 from studies.storage import locate, open_storage
 from studies.store import AskedTrial, StudyStore
 from studies.study_file import StudyFile, read_study_file
+from studies.turns import in_turn, lock_key
 from tests.postgres import Server
 from tests.studies.test_store import good_report, opened
 
@@ -68,7 +69,7 @@ def test_a_driver_that_comes_back_is_heard_again() -> None:
 
 def test_the_process_of_this_machine_is_known_to_be_dead_and_no_other() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        started = psutil.Process(child.pid).create_time()
+        _, started = process_state(child.pid) or ("", 0)
         record = replace(this_driver(), pid=child.pid, started=started)
         assert not is_dead_process(record)
         assert is_dead_process(replace(record, started=started - 100))  # its number was used before
@@ -270,7 +271,7 @@ def test_a_turn_is_one_drivers_alone(postgres: Server, tmp_path: Path) -> None:
             in_turn(storage, "study small", work)
         storage.close()
 
-    with leases.opening(locate(url, "small", tmp_path)):
+    with turns.opening(locate(url, "small", tmp_path)):
         open_storage(locate(url, "small", tmp_path)).close()
     threads = [threading.Thread(target=take_turns) for _ in range(3)]
     for thread in threads:
@@ -284,13 +285,13 @@ def test_a_turn_is_one_drivers_alone(postgres: Server, tmp_path: Path) -> None:
 def test_the_server_ends_the_turn_of_a_driver_that_was_stopped_in_it(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "TURN_SECONDS", 1)
+    monkeypatch.setattr(turns, "TURN_SECONDS", 1)
     url = postgres.database()
     stopped, going_on = threading.Event(), threading.Event()
-    turns: list[int] = []
+    taken: list[int] = []
 
     def stop() -> None:
-        turns.append(1)
+        taken.append(1)
         stopped.set()
         assert going_on.wait(60)
 
@@ -307,7 +308,7 @@ def test_the_server_ends_the_turn_of_a_driver_that_was_stopped_in_it(
     storage.close()
     going_on.set()
     thread.join()
-    assert turns == [1, 1], "what was done without the turn is done again"
+    assert taken == [1, 1], "what was done without the turn is done again"
 
 
 @pytest.mark.slow
@@ -365,7 +366,7 @@ def test_a_driver_that_hung_in_its_turn_asks_for_none_too_many(
 ) -> None:
     """Before a trial is created, it is none; after it, the trial is found again and asked once."""
     one, other = opens(), opens()
-    monkeypatch.setattr(leases, "TURN_SECONDS", 1)
+    monkeypatch.setattr(turns, "TURN_SECONDS", 1)
     hung, going_on = threading.Event(), threading.Event()
     method = getattr(Shared, hangs)
 

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 
 from studies.configuration import Configuration
 from studies.errors import CheckpointError
+from tests.limits import files_no_larger_than
 from workers.checkpoints import Checkpoints, trial_identity
 from workers.trainer import State
 
@@ -59,17 +57,6 @@ def files(directory: Path) -> list[str]:
 
 def crash(*_: object, **__: object) -> None:
     raise OSError("killed here")
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """Let the system refuse to write more than ``size`` bytes to a file, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @given(

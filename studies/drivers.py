@@ -1,0 +1,131 @@
+"""Drivers that share a study: what each says of itself in storage, and whether it is still there."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import optuna
+
+BEAT_SECONDS = 1.0
+"""Between two beats of a driver, and between two of its looks at the others."""
+
+SILENT_SECONDS = 20.0
+"""A driver whose counter stood still for so long is taken for dead."""
+
+RECORD_KEY = "driver."
+"""What the keys of the drivers' records among a study's attributes begin with."""
+
+
+@dataclass(frozen=True)
+class DriverRecord:
+    """What a driver says of itself in storage.
+
+    ``kernel`` and ``started`` (clock ticks since the machine's start, which no change of its clock touches)
+    tell a process of this machine from another one with its number.
+    """
+
+    id: str
+    host: str
+    pid: int
+    since: str
+    kernel: str
+    started: int
+    beat: int = 0
+
+    def describe(self) -> str:
+        """For a person."""
+        return f"process {self.pid} on {self.host}, since {self.since}"
+
+
+def this_driver() -> DriverRecord:
+    """A record for this process, under a name of its own."""
+    return DriverRecord(
+        id=uuid.uuid4().hex[:12],
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        kernel=_kernel(),
+        started=(process_state(os.getpid()) or ("", 0))[1],
+    )
+
+
+def is_dead_process(record: DriverRecord) -> bool:
+    """Whether the driver's process is known to have ended, which only its own machine can know."""
+    if not record.kernel or record.kernel != _kernel():
+        return False
+    process = process_state(record.pid)
+    if process is None:
+        return not _exists(record.pid)
+    return process[0] == "Z" or process[1] != record.started
+
+
+def process_state(pid: int) -> tuple[str, int] | None:
+    """A process's state (``Z`` for one that has ended) and start in clock ticks; see proc(5), ``stat``."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The second field is the program's name in brackets, and may itself have any character.
+    fields = text.rpartition(")")[2].split()
+    return fields[0], int(fields[19])
+
+
+@dataclass
+class Watch:
+    """Tells silent drivers from beating ones by their counters, looked at again and again.
+
+    The clocks of other machines play no part, and neither does time in which nobody could look, such as
+    that of a server's restart: between two looks at most ``most_a_look`` seconds count.
+    """
+
+    silent_after: float = SILENT_SECONDS
+    most_a_look: float = 3 * BEAT_SECONDS
+    _looked: float | None = None
+    _beats: dict[str, int] = field(default_factory=dict)
+    _quiet: dict[str, float] = field(default_factory=dict)
+
+    def look(self, beats: Mapping[str, int], now: float) -> None:
+        """Take note of all counters, at a reading of this process's clock in seconds."""
+        passed = 0.0 if self._looked is None else min(now - self._looked, self.most_a_look)
+        self._looked = now
+        self._quiet = {
+            driver: self._quiet.get(driver, 0.0) + passed if self._beats.get(driver) == beat else 0.0
+            for driver, beat in beats.items()
+        }
+        self._beats = dict(beats)
+
+    def is_silent(self, driver: str) -> bool:
+        """Whether its counter has stood still for too long."""
+        return self._quiet.get(driver, 0.0) >= self.silent_after
+
+
+def driver_records(study: optuna.Study) -> list[DriverRecord]:
+    """The records of all drivers of a study on a server, dead ones among them."""
+    found = study.user_attrs.items()
+    return [DriverRecord(**value) for key, value in found if key.startswith(RECORD_KEY)]
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process that `/proc` doesn't show is there; some systems hide those of other users."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _kernel() -> str:
+    """A name for this machine's processes, since its last start; empty where the system gives none."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""

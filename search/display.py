@@ -41,12 +41,14 @@ class Display(Protocol):
 
 
 def make_display(quiet: bool = False, stream: TextIO | None = None) -> Display:
-    """A live view where ``stream`` (by default stderr) is a terminal, else lines; nothing where ``quiet``."""
+    """A live view where ``stream`` (by default stderr) is a terminal to draw on, else lines; or nothing."""
     if quiet:
         return SilentDisplay()
     stream = stream or sys.stderr
     console = Console(file=stream, highlight=False)
-    return LiveDisplay(console) if stream.isatty() else LineDisplay(console)
+    # Where TERM=dumb (Emacs, some CI) nothing can be drawn anew, and rich would show nothing till the end.
+    live = stream.isatty() and not console.is_dumb_terminal
+    return LiveDisplay(console) if live else LineDisplay(console)
 
 
 class SilentDisplay:

@@ -12,6 +12,9 @@ Value = str | int | float | bool
 
 RANGE_KEYS = ("low", "high", "log", "step")
 
+_MOST_STEPS = 2**53
+"""Whole numbers up to here are floats, so that steps can be counted."""
+
 
 class Suggest(Protocol):
     """What an axis is drawn from: an Optuna trial, or a stand-in in tests."""
@@ -201,6 +204,8 @@ def _parse_range(raw: Mapping[str, Any]) -> Range:
         raise ValueError(f"log = true needs low above 0, found low = {low:g}; use for example 1e-6")
     if step is not None and step <= 0:
         raise ValueError(f"step = {step:g} must be above 0")
+    if step is not None and (high - low) / step > _MOST_STEPS:
+        raise ValueError(f"step = {step:g} is too small to be told apart between {low:g} and {high:g}")
     if log and step is not None:
         raise ValueError("log and step can't be used together; leave one out")
     whole = isinstance(low, int) and isinstance(high, int)

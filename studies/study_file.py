@@ -113,7 +113,9 @@ def _line_to_mend(text: str, message: str) -> str:
     # Lines as tomllib counts them; splitlines would count form feeds too.
     lines = text.split("\n")
     number = int(found[1]) if found else len(lines)
-    return f"mend line {number}: {lines[number - 1].strip()}" if number <= len(lines) else ""
+    line = lines[number - 1].strip() if number <= len(lines) else ""
+    # An address may hold a password.
+    return f"mend line {number}" if not line or "://" in line else f"mend line {number}: {line}"
 
 
 def _refuse_not_yet(path: Path, raw: Mapping[str, Any]) -> None:

@@ -259,8 +259,15 @@ def test_a_live_display_can_be_stopped_twice_and_before_it_starts() -> None:
 def test_a_terminal_gets_the_live_view_and_everything_else_gets_lines(
     terminal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
     assert isinstance(make_display(), LiveDisplay if terminal else LineDisplay)
+
+
+def test_a_terminal_that_cannot_be_drawn_on_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(make_display(), LineDisplay)
 
 
 def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,14 @@ MINIMAL = '[data]\nsource = "sms-spam"\n'
 REFUSED = {
     "not TOML": ("seed = = 1\n" + MINIMAL, ["not TOML", "line 1", "column", "mend line 1: seed = = 1"]),
     "a value on the next line": ("seed =\n\t3\n" + MINIMAL, ["not TOML", "mend line 1: seed ="]),
+    "an address with its password": (
+        MINIMAL + '[storage]\nurl = "postgresql://me:s3cret@host/db\n',
+        ["not TOML", "to do:   mend line 4"],
+    ),
+    "a step that vanishes": (
+        MINIMAL + "[space]\nlearning_rate = { low = 1e-9, high = 1e300, step = 1e-9 }\n",
+        ["space.learning_rate", "step = 1e-09 is too small"],
+    ),
     "an open text at the end": (MINIMAL + 'name = "a', ["not TOML", 'mend line 3: name = "a']),
     "empty": ("", ["data", "missing", "[data]"]),
     "a value for a section": ('data = "rows.csv"\n', ["data", "'rows.csv'", "allowed: a table"]),
@@ -220,6 +228,7 @@ def test_refuses_with_the_file_the_key_and_the_remedy(case: str, tmp_path: Path)
     assert "bad.toml" in message
     for part in expected:
         assert part in message
+    assert "s3cret" not in message
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -182,6 +182,12 @@ def init(example: str) -> None:
         raise StudyFileError(
             "this file is there already", where=str(target), remedy="move it away, or edit it"
         ) from None
+    except OSError as error:
+        raise StudyFileError(
+            f"can't be written: {error.strerror}",
+            where=str(target.absolute()),
+            remedy="go to another directory",
+        ) from None
     click.echo(f"wrote {target}\nnext: search check {target}\n      search launch {target}")
 
 

@@ -324,7 +324,7 @@ class Study(Section):
     trial_timeout: Duration | None = None
     """Fail a trial, with the cause `timeout`, that trains for longer than this: `"90s"`, `"5m"` or seconds.
     It ends with the epoch that it is in; a fit of Spark's is cancelled. By default none is."""
-    target: float | None = Field(default=None, allow_inf_nan=False)
+    target: float | None = Field(default=None, le=1, allow_inf_nan=False)
     """Stop asking for new trials once one reaches this score."""
     patience: int | None = Field(default=None, ge=1)
     """Stop asking for new trials after so many in a row without a better best."""

@@ -190,7 +190,11 @@ def _is_there(raw: Any, keys: Sequence[int | str]) -> bool:
 def _allowed(details: ErrorDetails) -> str:
     """What pydantic would have accepted, in the words of the reference of all keys."""
     words = _WORDS.get(details["type"], "")
-    return words.format(**details.get("ctx", {})) if words else details["msg"]
+    bounds = {
+        key: f"{bound:g}" if isinstance(bound, float) else bound
+        for key, bound in details.get("ctx", {}).items()
+    }
+    return words.format(**bounds) if words else details["msg"]
 
 
 _WORDS: Mapping[str, str] = {

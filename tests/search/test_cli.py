@@ -58,6 +58,16 @@ def test_ctrl_c_before_the_search_began_is_130_without_a_traceback(monkeypatch: 
     assert done.stderr == "search: interrupted\n"
 
 
+def test_a_directory_that_cannot_be_written_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_arguments: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    done = CliRunner().invoke(main, ["init"])
+    assert done.exit_code == 2
+    assert "sms-spam.toml: can't be written: Permission denied" in done.stderr
+
+
 def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.results.report", lambda _path: 1 / 0)
     assert isinstance(CliRunner().invoke(main, ["report", "small.toml"]).exception, ZeroDivisionError)

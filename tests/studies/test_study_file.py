@@ -34,6 +34,7 @@ REFUSED = {
     "no hidden layer": (MINIMAL + "[model]\nhidden = []\n", ["model.hidden", "[]", "at least 1"]),
     "no trials": ("trials = 0\n" + MINIMAL, ["trials", "0", "1 or more"]),
     "a target that is no number": ("target = nan\n" + MINIMAL, ["target", "nan", "a finite number"]),
+    "a target that no score reaches": ("target = 97\n" + MINIMAL, ["target", "97", "1 or less"]),
     "an endless timeout": ("timeout = inf\n" + MINIMAL, ["timeout", "inf", '"20m"']),
     "a timeout of 400 digits": (f"timeout = {'9' * 400}\n" + MINIMAL, ["timeout", '"20m"']),
     "positive of another type": (
@@ -344,7 +345,7 @@ _axes = st.one_of(_numbers, _choices, _ranges)
     learning_rate=st.one_of(_axes, st.fixed_dictionaries({"tensorflow": _axes, "spark": _axes})),
     batch_size=st.one_of(st.integers(1, 9), st.just({"low": 2, "high": 64, "step": 2})),
     limits=st.fixed_dictionaries(
-        {}, optional={"trials": st.integers(1, 99), "timeout": st.just("1h30m"), "target": _numbers}
+        {}, optional={"trials": st.integers(1, 99), "timeout": st.just("1h30m"), "target": st.floats(0, 1)}
     ),
     enqueue=st.lists(st.fixed_dictionaries({"framework": st.just("spark")}), max_size=2),
 )

@@ -59,7 +59,7 @@ class Variance:
     """fANOVA of a group.
 
     Attributes:
-        explained: part of the variance of trials that a tree has not seen that the forest explains.
+        explained: part of the variance of trials that trees have not drawn that the forest explains.
         rows_per_tree: trials that each tree drew, with replacement.
         effects: of single parameters, largest first; the rest of 1 is interactions, and noise that trees fit.
         interaction: of the two largest; ``None`` where there are no two.

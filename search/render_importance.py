@@ -101,8 +101,8 @@ def _beneath(group: ImportanceGroup) -> Iterator[str]:
     if both is not None and round(both.share, 2) > 0:
         names = " and ".join(_label(axis) for axis in both.axes)
         yield f"{names} together: {both.share:.0%} more ({100 * both.low:.0f}-{100 * both.high:.0f})"
-    drew = f", {variance.rows_per_tree:,} a tree" if variance.rows_per_tree < group.trials else ""
-    yield f"the forest{drew} explains {variance.explained:.0%} of the variance of trials it hasn't seen"
+    drew = f"; a tree draws {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials else ""
+    yield f"the forest explains {variance.explained:.0%} of the variance of unseen trials{drew}"
 
 
 def _label(axis: str) -> str:

@@ -133,7 +133,7 @@ def test_every_kind_of_axis_is_understood() -> None:
             "space": {
                 "framework": "tensorflow",
                 "optimizer": ["sgd", "adam"],
-                "epochs": {"low": 1, "high": 10, "step": 4},
+                "epochs": {"low": 1, "high": 9, "step": 4},
                 "dropout": {"low": 0.0, "high": 0.5, "step": 0.25},
                 "batch_size": {"low": 1, "high": 100, "log": True},
                 "weight_decay": {"low": 0.0, "high": 0.1},

@@ -19,6 +19,7 @@ cost does not grow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,10 @@ class Fanova:
         return self._part(self._marginals.interaction(one, other))
 
     def curve(self, axis: int, edges: Floats) -> list[Estimate]:
-        """The mean predicted score in each cell of an axis, all else drawn from the space."""
+        """The mean predicted score in each cell of an axis, all else drawn from the space.
+
+        NaN for a category that makes a branch which the space lacks.
+        """
         cells = self._marginals.curve(axis, edges).T
         return [self._score(*_interval(of_trees)) for of_trees in cells]
 
@@ -92,6 +96,8 @@ class Fanova:
     @staticmethod
     def _part(of_trees: Floats) -> Estimate:
         value, half = _interval(of_trees)
+        if math.isnan(value):  # no tree found any variance
+            return Estimate(0.0, 0.0, 1.0)
         return Estimate(value, max(0.0, value - half), min(1.0, value + half))
 
 
@@ -125,7 +131,7 @@ def _interval(of_trees: Floats) -> tuple[float, float]:
     ours, pairs = of_trees[:TREES], of_trees[TREES:].reshape(BAGS, 2)
     ours, pairs = ours[np.isfinite(ours)], pairs[np.isfinite(pairs).all(axis=1)]
     if len(ours) < 2 or len(pairs) < 2:
-        return float(ours.mean()) if len(ours) else 0.0, 1.0
+        return float(ours.mean()) if len(ours) else math.nan, math.inf
     between = pairs.mean(axis=1).var(ddof=1)
     within = ((pairs[:, 0] - pairs[:, 1]) ** 2 / 2).mean()
     variance = max(between - within / 2, between / 4) + ours.var(ddof=1) / len(ours)

@@ -141,9 +141,9 @@ def _spark(curve: Curve, ascii_only: bool) -> str:
     blocks = ASCII_BLOCKS if ascii_only else BLOCKS
     means = [cell.mean for cell in _tried(curve)]
     low, span = min(means), (max(means) - min(means)) or 1.0
-    heights = [round((cell.mean - low) / span * (len(blocks) - 1)) for cell in curve.cells]
     return "".join(
-        blocks[height] if cell.trials else " " for height, cell in zip(heights, curve.cells, strict=True)
+        blocks[round((cell.mean - low) / span * (len(blocks) - 1))] if cell.trials else " "
+        for cell in curve.cells
     )
 
 

@@ -221,3 +221,17 @@ def test_the_best_are_at_least_five_and_at_most_half(trials: int) -> None:
     assert 5 <= best <= trials / 2
     if trials >= 200:
         assert best == trials // 10
+
+
+def test_a_category_of_no_trial_has_no_mean_in_the_curve_where_it_makes_a_branch() -> None:
+    records = fakes.trials(80)
+    values = [
+        0.9 if record.params.get("optimizer.tensorflow") in ("adam", "sgd") else 0.2 + number / 1000
+        for number, record in enumerate(records)
+    ]
+    found = importance(with_values(records, values), SPACE)
+    tensorflow = next(group for group in found.frameworks if group.framework == "tensorflow")
+    curve = next(curve for curve in tensorflow.variance.curves if curve.axis == "optimizer")
+    means = {cell.first: cell.mean for cell in curve.cells}
+    assert math.isnan(means["l-bfgs"])
+    assert means["adam"] > 0.8 > 0.4 > means["rmsprop"]

@@ -56,7 +56,7 @@ def test_it_says_what_the_forest_explains_and_on_how_many_trials_it_rests() -> N
 
 
 def test_a_curve_is_drawn_from_its_lowest_to_its_highest_and_blank_where_no_trial_was() -> None:
-    means = [0.1, 0.2, 0.9, 0.5]
+    means = [0.1, float("nan"), 0.9, 0.5]
     cells = tuple(CurveCell(n, n, mean, mean, mean, int(n != 1)) for n, mean in enumerate(means))
     (first, *others) = FOUND.overall.variance.effects
     variance = replace(

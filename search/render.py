@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from search.importance import ImportanceGroup
 from search.readings import readings
+from search.render_importance import importance_parts
 from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
 from search.tables import (
     INDENT,
@@ -59,7 +58,7 @@ def _sections(report: StudyReport, console: Console) -> Iterator[list[Renderable
         yield _best_table(report, console.width)
         if _frameworks_differ_from_enqueued(report):
             yield _frameworks(report, console.width)
-        yield _importance(report, console)
+        yield importance_parts(report.importance, _brief(report.metric), console)
     if report.failures:
         yield _failures(report)
 
@@ -253,46 +252,6 @@ def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
     ]
     table = inset(fitted_table(columns, width, strong_row=0))
     return [Text("Framework against framework", style="bold"), table, *_named(records)]
-
-
-def _importance(report: StudyReport, console: Console) -> list[RenderableType]:
-    found = report.importance
-    parts: list[RenderableType] = [Text("What mattered", style="bold")]
-    groups = (found.overall, *found.frameworks)
-    if not any(group.shares for group in groups):
-        return [*parts, indented(f"No importance: {found.overall.reason}.")]
-    parts.append(indented("PED-ANOVA: what sets the best trials apart from the rest, in shares of 100%."))
-    for group in groups:
-        parts.append(indented(_group_title(group)))
-        if group.shares:
-            parts.append(inset(_bars(group, console), 2))
-    if any(share.by_chance for group in groups for share in group.shares):
-        parts.append(indented("? no more than shuffled scores give as well: it may be chance.", "dim"))
-    return parts
-
-
-def _group_title(group: ImportanceGroup) -> str:
-    name = f"within {group.framework}" if group.framework else "all trials"
-    if group.reason:
-        return f"{name}: {group.reason}"
-    return f"{name}: the best {group.best} of {group.trials}"
-
-
-def _bars(group: ImportanceGroup, console: Console) -> Table:
-    block = "#" if console.options.ascii_only else "█"
-    length = min(30, console.width - 50)
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(min_width=25, no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    for share in group.shares:
-        bar = Text(block * round(share.share * length), style="dim" if share.by_chance else "cyan")
-        axis, _, framework = share.axis.partition(".")
-        label = f"{framework} {axis}".strip()
-        table.add_row(
-            Text(label), f"{share.share:.0%}", bar + Text("?", style="dim") if share.by_chance else bar
-        )
-    return table
 
 
 def _failures(report: StudyReport) -> list[RenderableType]:

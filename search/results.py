@@ -199,7 +199,7 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         runs=runs,
         chosen=chosen,
         baselines=baselines_of(stored.facts),
-        importance=importance(records, file.space.parameters()),
+        importance=importance(records, file.space),
         failures=failures_of(records),
         running=sum(record.state == "running" for record in records),
         ended=stored.ended,

@@ -30,6 +30,24 @@ class Parameter:
     distribution: Distribution
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One framework with one optimizer, which decide what else is drawn.
+
+    Attributes:
+        framework: of all its configurations.
+        probability: that a configuration drawn evenly from the space is one of them.
+        fixed: the parameters that make the branch, by the names that Optuna knows, and their values here;
+            without those that have one value in the whole space.
+        drawn: names of the other parameters that its configurations have.
+    """
+
+    framework: str
+    probability: float
+    fixed: Mapping[str, Value]
+    drawn: frozenset[str]
+
+
 class SearchSpace:
     """Draws configurations, and says whether a given one could have been drawn.
 
@@ -149,6 +167,20 @@ class SearchSpace:
             allowed='with sampler.kind = "grid": a list, a fixed value, or a range with a step, '
             f"of up to {LARGEST_GRID_AXIS:,} values",
         )
+
+    def branches(self) -> tuple[Branch, ...]:
+        """The boxes that the space is made of: within each, every parameter is drawn for itself."""
+        found = []
+        for framework, optimizer in self._pairs():
+            head, *others = self._used(framework, optimizer)
+            fixed: dict[str, Value] = {"framework": framework} if isinstance(self.framework, Choice) else {}
+            if isinstance(head.distribution, Choice):
+                fixed[head.name] = optimizer
+            optimizers = self._parameters[framework, "optimizer"].distribution.values() or ()
+            probability = 1 / (len(self.frameworks) * len(optimizers))
+            drawn = frozenset(p.name for p in others if not isinstance(p.distribution, Fixed))
+            found.append(Branch(framework, probability, fixed, drawn))
+        return tuple(found)
 
     def _framework(self, study: Study) -> Distribution:
         distribution: Distribution = study.space.framework

@@ -3,17 +3,31 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from typing import Any
 
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.importance import ImportanceGroup, best_count, importance
-from studies.distributions import Choice, Range
+from search.importance import ImportanceGroup, importance
+from search.importance_shares import best_count
 from studies.trial_record import TrialRecord
 from tests.search import fakes
 
-SPACE = fakes.study_file().space.parameters()
+SPACE = fakes.study_file().space
+
+
+class Drawing:
+    """Draws at random what a trial is asked for, and lets the trial remember it."""
+
+    def __init__(self, generator: random.Random, trial: optuna.Trial) -> None:
+        self._sampler = optuna.samplers.RandomSampler(generator.randrange(1000))
+        self._trial = trial
+        self._trial.study.sampler = self._sampler
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._trial, name)
 
 
 def shares(group: ImportanceGroup) -> dict[str, float]:
@@ -106,33 +120,83 @@ def test_scores_that_depend_on_nothing_are_seldom_told_from_chance() -> None:
 
 
 def test_trials_outside_an_edited_space_are_left_out() -> None:
-    narrow = {**SPACE, "learning_rate": Range(1e-4, 1e-3, log=True)}
+    narrow = fakes.study_file({"space": {"learning_rate": {"low": 1e-4, "high": 1e-3, "log": True}}}).space
     records = fakes.trials(60)
     inside = [r for r in records if r.params.get("learning_rate", 1e-4) <= 1e-3]
     assert 0 < len(inside) < 60
     assert importance(records, narrow).overall.trials == len(inside)
 
 
-def test_every_kind_of_distribution_is_understood() -> None:
-    space = {
-        "whole": Range(1, 10, step=4),
-        "float": Range(0.0, 1.0, step=0.3),
-        "log": Range(1, 100, log=True),
-        "flag": Choice((True, False)),
-        "mixed": Choice(("scheme", 1.0)),
-    }
+def test_every_kind_of_axis_is_understood() -> None:
+    space = fakes.study_file(
+        {
+            "space": {
+                "framework": "tensorflow",
+                "optimizer": ["sgd", "adam"],
+                "epochs": {"low": 1, "high": 9, "step": 4},
+                "dropout": {"low": 0.0, "high": 0.5, "step": 0.25},
+                "batch_size": {"low": 1, "high": 100, "log": True},
+                "weight_decay": {"low": 0.0, "high": 0.1},
+                "shuffle": [True, False],
+                "biases": ["scheme", 1.0],
+            }
+        }
+    ).space
     generator = random.Random(0)
     records = []
-    for number, record in enumerate(fakes.trials(30)):
-        params = {
-            "whole": generator.choice([1, 5, 9]),
-            "float": generator.choice([0.0, 0.3, 0.6]),
-            "log": generator.randint(1, 100),
-            "flag": generator.random() < 0.5,
-            "mixed": generator.choice(["scheme", 1.0]),
-        }
-        records.append(replace(record, params=params, value=float(params["whole"]) + number / 1000))
-    assert importance(records, space).overall.shares[0].axis == "whole"
+    for number, record in enumerate(fakes.trials(40)):
+        trial = optuna.create_study().ask()
+        configuration = space.sample(Drawing(generator, trial))
+        value = configuration.epochs + number / 1000
+        records.append(replace(record, configuration=configuration, params=trial.params, value=value))
+    found = importance(records, space).overall
+    assert found.shares[0].axis == found.variance.effects[0].axes[0] == "epochs"
+    assert len(found.shares) == len(found.variance.curves) == len(space.parameters())
+    epochs = found.variance.curves[0].cells
+    assert [(cell.first, cell.last) for cell in epochs] == [(1, 1), (5, 5), (9, 9)]
+    assert [cell.mean for cell in epochs] == pytest.approx([1, 5, 9], abs=1.5)
+    for curve in found.variance.curves:
+        assert sum(cell.trials for cell in curve.cells) == 40
+
+
+def test_effects_are_parts_of_one_variance_and_curves_follow_them() -> None:
+    for group in (
+        importance(fakes.trials(60), SPACE).overall,
+        *importance(fakes.trials(60), SPACE).frameworks,
+    ):
+        parts = [effect.share for effect in group.variance.effects]
+        assert parts == sorted(parts, reverse=True)
+        assert 0 < sum(parts) <= 1 + 1e-9
+        assert [curve.axis for curve in group.variance.curves] == [e.axes[0] for e in group.variance.effects]
+        assert group.variance.interaction is not None
+        assert group.variance.interaction.axes == tuple(e.axes[0] for e in group.variance.effects[:2])
+
+
+def test_branches_without_trials_do_not_count() -> None:
+    # The space has l-bfgs for TensorFlow, and no trial drew it: what is said of it would be made up.
+    tensorflow = next(
+        g for g in importance(fakes.trials(200), SPACE).frameworks if g.framework == "tensorflow"
+    )
+    optimizer = next(e for e in tensorflow.variance.effects if e.axes == ("optimizer",))
+    assert optimizer.share < 0.05
+    assert tensorflow.variance.effects[0].share > 0.9
+
+
+def test_scores_that_a_forest_can_not_predict_have_no_effects_and_a_reason() -> None:
+    generator = random.Random(0)
+    records = with_values(fakes.trials(60), [generator.random() for _ in range(60)])
+    found = importance(records, SPACE).overall.variance
+    assert found.effects == found.curves == ()
+    assert found.explained <= 0
+    assert "no better than their mean" in found.reason
+
+
+def test_given_scores_are_used_and_trials_without_one_have_no_part() -> None:
+    records = fakes.trials(60)
+    scores = {record.number: -record.value for record in records[:40] if record.value is not None}
+    found = importance(records, SPACE, scores)
+    assert found.overall.trials == 40
+    assert found.overall.variance.curves[0].cells[0].mean < 0
 
 
 @settings(max_examples=15, deadline=None)
@@ -157,3 +221,17 @@ def test_the_best_are_at_least_five_and_at_most_half(trials: int) -> None:
     assert 5 <= best <= trials / 2
     if trials >= 200:
         assert best == trials // 10
+
+
+def test_a_category_of_no_trial_has_no_mean_in_the_curve_where_it_makes_a_branch() -> None:
+    records = fakes.trials(80)
+    values = [
+        0.9 if record.params.get("optimizer.tensorflow") in ("adam", "sgd") else 0.2 + number / 1000
+        for number, record in enumerate(records)
+    ]
+    found = importance(with_values(records, values), SPACE)
+    tensorflow = next(group for group in found.frameworks if group.framework == "tensorflow")
+    curve = next(curve for curve in tensorflow.variance.curves if curve.axis == "optimizer")
+    means = {cell.first: cell.mean for cell in curve.cells}
+    assert math.isnan(means["l-bfgs"])
+    assert means["adam"] > 0.8 > 0.4 > means["rmsprop"]

@@ -251,3 +251,26 @@ def test_the_names_are_those_that_the_workers_know() -> None:
     assert tuple(tensorflow_trainer.OPTIMIZERS) == OPTIMIZERS["tensorflow"]
     assert tuple(spark_trainer.OPTIMIZERS) == OPTIMIZERS["spark"]
     assert tuple(analytic_trainer.OPTIMIZERS) == OPTIMIZERS["analytic"]
+
+
+def test_branches_are_the_frameworks_with_their_optimizers_and_what_each_draws() -> None:
+    values = {
+        "name": "small",
+        "data": {"source": "sms-spam"},
+        "space": {
+            "framework": ["tensorflow", "spark"],
+            "optimizer": {"tensorflow": ["sgd", "l-bfgs"], "spark": "gd"},
+            "initialisation": ["he_normal", "orthogonal"],
+        },
+    }
+    space = SearchSpace(Study.model_validate(values))
+    found = {branch.fixed.get("optimizer.tensorflow", "gd"): branch for branch in space.branches()}
+    assert {name: branch.probability for name, branch in found.items()} == {
+        "sgd": 0.25,
+        "l-bfgs": 0.25,
+        "gd": 0.5,
+    }
+    assert found["sgd"].drawn == {"learning_rate", "batch_size", "initialisation"}
+    assert found["l-bfgs"].drawn == {"initialisation"}
+    assert found["gd"].fixed == {"framework": "spark"}
+    assert found["gd"].drawn == {"learning_rate", "initialisation"}

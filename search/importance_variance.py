@@ -1,0 +1,138 @@
+"""How the score changes over the space: fANOVA's shares and curves, by the parameters' names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.fanova_forest import Floats
+from search.fanova_shares import Estimate, Fanova
+from search.importance_axes import Axis, branches_of, table_of
+from studies.distributions import Value
+from studies.space import Branch
+
+FEWEST_FOR_FOREST = 20
+"""Trials below which no forest is grown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The part of the score's variance over the space that one parameter explains alone, with its 95%
+    interval.
+
+    An interaction has two ``axes``, and is what both explain together beyond their own parts.
+    """
+
+    axes: tuple[str, ...]
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class CurveCell:
+    """The mean score that the forest predicts for the values from ``first`` to ``last``, all else drawn.
+
+    ``low`` and ``high`` are its 95% interval; ``trials`` lie in the cell.
+    """
+
+    first: Value
+    last: Value
+    mean: float
+    low: float
+    high: float
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How the predicted score changes along one parameter, where a configuration has it."""
+
+    axis: str
+    cells: tuple[CurveCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variance:
+    """fANOVA of a group.
+
+    Attributes:
+        explained: part of the variance of trials that trees have not drawn that the forest explains.
+        rows_per_tree: trials that each tree drew, with replacement.
+        effects: of single parameters, largest first; the rest of 1 is interactions, and noise that trees fit.
+        interaction: of the two largest; ``None`` where there are no two.
+        curves: of each parameter, in the order of ``effects``.
+        reason: why there are none; empty where there are.
+    """
+
+    explained: float = 0.0
+    rows_per_tree: int = 0
+    effects: tuple[Effect, ...] = ()
+    interaction: Effect | None = None
+    curves: tuple[Curve, ...] = ()
+    reason: str = ""
+
+
+def variance_of(
+    names: Sequence[str],
+    axes: Sequence[Axis],
+    branches: Sequence[Branch],
+    drawn: Sequence[Mapping[str, Value]],
+    scores: Floats,
+) -> Variance:
+    """fANOVA of some trials.
+
+    Args:
+        names: what the axes are called.
+        axes: those along which the trials differ.
+        branches: of the space that the trials are from.
+        drawn: what each trial drew.
+        scores: (trials,) not all equal.
+    """
+    if len(drawn) < FEWEST_FOR_FOREST:
+        return Variance(reason=f"needs {FEWEST_FOR_FOREST} trials, there are {len(drawn)}")
+    table, categories = table_of(axes, drawn)
+    # Of a branch without trials the forest knows nothing, and would answer with what it knows of others.
+    tried = [branch for branch in branches if any(_is_of(params, branch) for params in drawn)]
+    fanova = Fanova(table, scores, categories, branches_of(axes, tried))
+    if fanova.explained <= 0:
+        reason = "a forest predicts trials that it hasn't seen no better than their mean"
+        return Variance(fanova.explained, fanova.rows_per_tree, reason=reason)
+    shares = [fanova.share(index) for index in range(len(axes))]
+    order = sorted(range(len(axes)), key=lambda index: -shares[index].value)
+    interaction = None
+    if len(order) > 1:
+        both = (names[order[0]], names[order[1]])
+        interaction = _effect(both, fanova.interaction(order[0], order[1]))
+    return Variance(
+        explained=fanova.explained,
+        rows_per_tree=fanova.rows_per_tree,
+        effects=tuple(_effect((names[index],), shares[index]) for index in order),
+        interaction=interaction,
+        curves=tuple(_curve(names[index], axes[index], fanova, index, table) for index in order),
+    )
+
+
+def _effect(axes: tuple[str, ...], found: Estimate) -> Effect:
+    return Effect(axes, found.value, found.low, found.high)
+
+
+def _curve(name: str, axis: Axis, fanova: Fanova, index: int, table: Floats) -> Curve:
+    edges, values = axis.cells()
+    if axis.choices:
+        trials = np.bincount(table[:, index].astype(np.intp), minlength=axis.choices)
+    else:
+        trials = np.histogram(table[:, index], edges)[0]
+    cells = (
+        CurveCell(first, last, found.value, found.low, found.high, int(count))
+        for (first, last), found, count in zip(
+            values, fanova.curve(index, edges), trials[: len(values)], strict=True
+        )
+    )
+    return Curve(name, tuple(cells))
+
+
+def _is_of(params: Mapping[str, Value], branch: Branch) -> bool:
+    return all(params.get(name) == value for name, value in branch.fixed.items())

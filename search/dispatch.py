@@ -18,7 +18,7 @@ from distributed.scheduler import NoWorkerError
 
 from search.attempts import Attempt, after_failure, with_count
 from search.cluster import RunningCluster
-from search.loop import Lost, Reported, Resized
+from search.events import Lost, Reported, Resized
 from search.slots import Slots
 from studies.records import Failure, SegmentReport
 from studies.study import Retry

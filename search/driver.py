@@ -19,17 +19,14 @@ from typing import Any
 from search.cluster import RunningCluster, start_cluster
 from search.dispatch import Dispatcher, Ended, quarantined_keys
 from search.display import Display, make_display
-from search.halving import Ladder
-from search.loop import (
+from search.events import (
     Action,
     Ask,
     Asked,
-    AtRungs,
     Event,
     Finish,
     Heard,
     Interrupted,
-    Loop,
     Record,
     Recorded,
     Reported,
@@ -38,6 +35,8 @@ from search.loop import (
     Tick,
     Told,
 )
+from search.halving import Ladder
+from search.loop import AtRungs, Loop
 from search.ordering import InOrder
 from search.preflight import package_versions, preflight, prepare_data
 from search.results import StudyReport, report

@@ -18,7 +18,7 @@ from search import launch
 from search.cluster import RunningCluster, start_cluster
 from search.dispatch import Dispatcher
 from search.display import SilentDisplay
-from search.loop import Reported
+from search.events import Reported
 from search.preflight import prepare_data
 from search.results import StudyReport
 from search.slots import Slots

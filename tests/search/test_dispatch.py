@@ -15,7 +15,7 @@ from distributed.scheduler import NoWorkerError
 
 from search.cluster import RunningCluster
 from search.dispatch import LOST_SECONDS, WATCHDOG_SECONDS, Dispatcher, Ended, quarantined_keys
-from search.loop import Lost, Reported, Resized
+from search.events import Lost, Reported, Resized
 from search.slots import SPARK, TRIAL, Slots
 from studies.configuration import Configuration
 from studies.records import Cause, Failure, SegmentReport, TimeLedger

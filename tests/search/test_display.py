@@ -16,8 +16,9 @@ from search.display import (
     progress_text,
     trial_line,
 )
+from search.events import Asked, Interrupted, Reported, Told
 from search.live_view import duration_text, live_view, time_left
-from search.loop import Asked, Interrupted, Loop, Reported, Told
+from search.loop import Loop
 from search.slots import Slots
 from search.stopping import Limits
 from studies.configuration import Configuration

@@ -11,21 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.halving import Ladder
-from search.loop import (
-    READY_A_SLOT,
+from search.events import (
     Action,
     Ask,
     Asked,
-    AtRungs,
     Estimated,
     Event,
     Finish,
     Heard,
     Interrupted,
-    Loop,
     Lost,
-    Phase,
     Record,
     Recorded,
     Reported,
@@ -35,6 +30,8 @@ from search.loop import (
     Tick,
     Told,
 )
+from search.halving import Ladder
+from search.loop import READY_A_SLOT, AtRungs, Loop, Phase
 from search.ordering import InOrder
 from search.slots import Slots
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits

@@ -19,9 +19,9 @@ from studies.records import Failure
 from workers import tensorflow_epoch
 from workers.initialisation import initial_weights
 from workers.network import ROWS_AT_ONCE
-from workers.tensorflow_epoch import logits
 from workers.tensorflow_full_batch import OPTIMIZER as FULL_BATCH_OPTIMIZER
 from workers.tensorflow_full_batch import FullBatchTraining
+from workers.tensorflow_network import logits
 from workers.tensorflow_programs import ProgramPool
 from workers.tensorflow_recipe import DeviceRows, epoch_key, recipe_of
 from workers.tensorflow_setup import DEVICE, tf

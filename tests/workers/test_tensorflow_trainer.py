@@ -17,7 +17,8 @@ from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from tests.contracts.drawn import drawn_split
 from workers.network import ROWS_AT_ONCE, cross_entropy, forward
-from workers.tensorflow_epoch import OPTIMIZERS, EpochKey, dropped
+from workers.tensorflow_epoch import OPTIMIZERS, EpochKey
+from workers.tensorflow_network import dropout_factors
 from workers.tensorflow_programs import Program, ProgramPool
 from workers.tensorflow_recipe import dropout_seed, row_order
 from workers.tensorflow_setup import keras, tf
@@ -52,7 +53,7 @@ KERAS = {
     "lion": lambda step: keras.optimizers.Lion(step),
 }
 
-DROPPED = tf.function(dropped, jit_compile=True)
+FACTORS = tf.function(dropout_factors, jit_compile=True)
 
 
 class CountingPool(ProgramPool):
@@ -170,7 +171,7 @@ def test_dropout_is_that_of_its_own_definition(trainer: TensorFlowTrainer, split
                 outputs = tf.constant(split.train.features[batch])
                 for layer, units in enumerate(HIDDEN):
                     random = dropout_seed(SEED, epoch) + np.array([0, step * len(HIDDEN) + layer], np.int32)
-                    factors = DROPPED(tf.ones((len(batch), units)), tf.constant(0.4), random, 0)
+                    factors = FACTORS((len(batch), units), tf.constant(0.4), random, 0)
                     outputs = factors * tf.sigmoid(outputs @ weights[2 * layer] + weights[2 * layer + 1])
                 loss = tf.reduce_mean(
                     tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -195,19 +196,18 @@ def test_dropout_is_that_of_its_own_definition(trainer: TensorFlowTrainer, split
 )
 @settings(max_examples=30)
 def test_dropout_sets_its_share_to_zero_and_keeps_the_mean(rate: float, seed: int, epoch: int, number: int):
-    outputs = tf.ones((200, 50))
     random = tf.constant(dropout_seed(seed, epoch))
-    left = DROPPED(outputs, tf.constant(rate), random, tf.constant(number)).numpy()
+    left = FACTORS((200, 50), tf.constant(rate), random, tf.constant(number)).numpy()
     # Six standard deviations of a share of 10,000.
     assert (left == 0).mean() == pytest.approx(rate, abs=6 * 0.5 / 100)
     np.testing.assert_allclose(left[left != 0], 1 / (1 - np.float32(rate)), rtol=1e-6)
-    assert np.array_equal(left, DROPPED(outputs, tf.constant(rate), random, tf.constant(number)).numpy())
+    assert np.array_equal(left, FACTORS((200, 50), tf.constant(rate), random, tf.constant(number)).numpy())
 
 
 def test_each_step_layer_epoch_and_seed_drops_others():
-    outputs, rate = tf.ones((8, 50)), tf.constant(0.5)
+    rate = tf.constant(0.5)
     draws = {
-        DROPPED(outputs, rate, tf.constant(dropout_seed(seed, epoch)), tf.constant(number)).numpy().tobytes()
+        FACTORS((8, 50), rate, tf.constant(dropout_seed(seed, epoch)), tf.constant(number)).numpy().tobytes()
         for seed in range(3)
         for epoch in range(1, 4)
         for number in range(4)

@@ -13,8 +13,9 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
-from search.slots import describe_cluster, slots_of
+from search.slots import cores, describe_cluster, slots_of
 from studies.study import Cluster
+from workers import cpu_threads
 
 _LOOPBACK = "127.0.0.1:0"
 """A free port of this machine alone. Without an address Dask's scheduler and its worker serve HTTP on every
@@ -45,7 +46,10 @@ class RunningCluster:
 def start_cluster(section: Cluster) -> Iterator[RunningCluster]:
     """The study's cluster, closed on leaving."""
     slots = slots_of(section)
+    processes = slots if section.kind == "processes" else 1
+    threads = cpu_threads.environment(cores(), processes, slots // processes)
     with (
+        cpu_threads.set_unless_set(threads),
         dask.config.set({"distributed.scheduler.no-workers-timeout": NO_WORKERS_SECONDS}),
         _STARTERS[section.kind](slots) as local,
         Client(local, set_as_default=False) as client,

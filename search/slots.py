@@ -12,7 +12,7 @@ from studies.study import Cluster
 
 def slots_of(section: Cluster) -> int:
     """The section's slots; by default one trial a core that this process may use."""
-    return section.slots or _cores()
+    return section.slots or cores()
 
 
 def describe_cluster(section: Cluster) -> str:
@@ -21,5 +21,6 @@ def describe_cluster(section: Cluster) -> str:
     return f"{slots} {section.kind} of this machine" if slots > 1 else f"1 slot in {section.kind}"
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

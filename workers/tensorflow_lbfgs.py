@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from studies.configuration import DEFAULT_ACTIVATION
 from studies.data.split import Rows
-from workers import tensorflow_machine_code
+from workers import tensorflow_memory
 from workers.lbfgs_history import Vector
 from workers.network import parameters
 from workers.tensorflow_network import losses_and_gradients
@@ -101,7 +101,7 @@ class FullBatchObjective:
             rows.batched(np.asarray(weights, dtype=np.float64)),
             tf.constant(weight_decay, rows.precision),
         )
-        with _TRACING:
+        with _TRACING, tensorflow_memory.without_stack_traces():
             self._function = _traced(tuple(layers), rows.shape, rows.precision, activation)
 
     def __call__(self, x: Vector) -> tuple[float, Vector]:
@@ -115,7 +115,7 @@ class FullBatchObjective:
         # What is too large for float32 makes a value that isn't finite: the line search steps back.
         with np.errstate(over="ignore"):
             flat = tf.constant(x.astype(self._precision, copy=False))
-        with tensorflow_machine_code.running():
+        with tensorflow_memory.running():
             value, gradient = self._function(flat, *self._inputs)
         # TensorFlow may hand out its own memory.
         return float(value.numpy()), np.array(gradient.numpy(), dtype=x.dtype)

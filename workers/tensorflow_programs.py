@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import tensorflow_machine_code
+from workers import tensorflow_memory
 from workers.tensorflow_epoch import CompiledEpoch, EpochInputs, EpochKey, compile_epoch
 from workers.tensorflow_setup import tf
 from workers.trainer import Weights
@@ -63,11 +63,12 @@ class Variables:
 
 
 class Program:
-    """A compiled epoch, and those of its variables that no trial is using."""
+    """A compiled epoch, and those of its variables that no trial is using. To be made one at a time."""
 
     def __init__(self, key: EpochKey) -> None:
         self.key = key
-        self._epoch = compile_epoch(key)
+        with tensorflow_memory.without_stack_traces():
+            self._epoch = compile_epoch(key)
         self._batch_rows = np.full(key.full_batches, key.batch_size)
         if key.partial_batch:
             self._batch_rows = np.append(self._batch_rows, key.partial_batch)
@@ -98,7 +99,7 @@ class Program:
             Mean cross-entropy, without any factors, in nats a row, of the rows that were trained on, each
             before its own batch's step; and whether all weights are finite after the epoch.
         """
-        with tensorflow_machine_code.running():
+        with tensorflow_memory.running():
             losses, finite = self._epoch.function(inputs, variables.all)
         loss = float(np.average(losses.numpy().astype(np.float64), weights=self._batch_rows))
         return loss, bool(finite.numpy())
@@ -107,8 +108,8 @@ class Program:
 class ProgramPool:
     """Keeps the programs that were used last. Safe to use from several threads.
 
-    Machine code of single programs can't be freed. So when as many programs have been evicted as are kept, all
-    code is, and the kept ones are compiled anew when they are used next. At no time is there code of more than
+    Machine code of single programs can't be freed. So when as many have been evicted as are kept, all code
+    is, and the kept ones are compiled anew when they are used next. Thus there is never code of more than
     twice the programs that are kept, beside that of evicted ones that a trial is still using.
 
     Args:
@@ -121,7 +122,7 @@ class ProgramPool:
         self,
         kept: int = KEPT_PROGRAMS,
         make: Callable[[EpochKey], Program] = Program,
-        release: Callable[[], object] = tensorflow_machine_code.release,
+        release: Callable[[], object] = tensorflow_memory.release,
     ) -> None:
         self._kept = kept
         self._make = make

@@ -1,12 +1,15 @@
-"""Gives back the machine code that XLA makes, which TensorFlow would keep for as long as the process lives.
+"""What keeps TensorFlow's memory bounded, however many functions a process traces and compiles.
 
-TensorFlow 2.21 keeps the code of all functions of a device in one resource of that device, and takes nothing
-out of it (``CompileToLocalExecutable`` in tensorflow/compiler/jit/kernels/xla_ops.cc, and
-device_compilation_cache.h). But the resource can be destroyed as any other; the next function that runs makes
-a new one, and what is still wanted is compiled anew when it is called next.
+TensorFlow 2.21 keeps two things for as long as the process lives:
 
-The kernels hold bare pointers to the code that they run, so that nothing may run while it is destroyed: every
-call of a compiled function is made within :func:`running`.
+- The machine code of all functions of a device, in one resource of that device, and takes nothing out of it
+  (``CompileToLocalExecutable`` in tensorflow/compiler/jit/kernels/xla_ops.cc). But the resource can be
+  destroyed as any other. The next function that runs makes a new one, and what is still wanted is compiled
+  anew when it is called next. Kernels hold bare pointers to the code that they run, so nothing may run
+  meanwhile: every call of a compiled function is made within :func:`running`.
+- A copy of the graph of each function that was compiled (``BackwardsConstAnalysis`` in
+  tensorflow/compiler/tf2xla/const_analysis.cc instantiates functions and doesn't release them). Nearly all of
+  it is text: for each operation the Python frames that made it. See :func:`without_stack_traces`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from contextlib import contextmanager
 from tensorflow.core.framework.resource_handle_pb2 import ResourceHandleProto
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.types_pb2 import DT_RESOURCE
+from tensorflow.python.client import pywrap_tf_session
 
 from workers.tensorflow_setup import DEVICE, tf
 
@@ -60,6 +64,7 @@ class _Turns:
                 self._changed.notify_all()
 
 
+_SWITCH = threading.RLock()
 _TURNS = _Turns()
 
 running = _TURNS.running
@@ -78,6 +83,21 @@ def release() -> bool:
         except tf.errors.NotFoundError:
             return False
     return True
+
+
+@contextmanager
+def without_stack_traces() -> Iterator[None]:
+    """Context in which operations are made without a note of where; one thread at a time is in it.
+
+    TensorFlow shows the note in errors, and has no switch for it.
+    """
+    with _SWITCH:
+        note = pywrap_tf_session.TF_SetOpStackTrace
+        pywrap_tf_session.TF_SetOpStackTrace = lambda *_: None
+        try:
+            yield
+        finally:
+            pywrap_tf_session.TF_SetOpStackTrace = note
 
 
 def _handle() -> object:

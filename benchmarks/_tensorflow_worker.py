@@ -1,4 +1,4 @@
-"""A worker process of ``benchmarks/tensorflow.py``: trains as many trials at once as it is told, at each word.
+"""A worker process of ``benchmarks/tensorflow.py``: trains so many trials at once, at each word.
 
 ``python _tensorflow_worker.py SPLIT TRIALS``. It prints "ready" when all is compiled; for each line that it
 reads then, every trial trains, and it prints the seconds until the last one is done.

@@ -4,12 +4,13 @@ All on the training rows of the SMS Spam Collection, [300, 600, 2], adam, as rat
 compared takes turns, and the quickest round of each counts, because a machine is never quite idle.
 
 Where the time of an epoch goes is measured by leaving parts out: the epoch with sgd has no moments to keep;
-a step of nothing but its three large products is what the arithmetic alone costs in the same shapes.
+a step of nothing but its two large products is what the arithmetic alone costs in the same shapes.
 l-bfgs has a benchmark of its own, lbfgs.py.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -97,7 +98,7 @@ def _whole_trials(split: Split) -> Iterator[Figure]:
 
 
 def _two_at_once(directory: Path) -> Iterator[Figure]:
-    """Two trials one after the other, in two threads, and in two processes, all with threads as clusters set."""
+    """Two trials one after the other, in two threads, and in two processes, with threads as clusters set."""
     with ExitStack() as stack:
 
         def start(processes: int, slots: int) -> list[Worker]:
@@ -235,9 +236,9 @@ def _products(split: Split, batch: int) -> Run:
 
 
 def _operations(split: Split) -> float:
-    """Floating-point operations of an epoch's products: forward, to the weights, and back to hidden outputs."""
+    """Floating-point operations of an epoch's products: forward, to weights, and back to hidden outputs."""
     layers = layer_sizes(split, HIDDEN)
-    products = [wide * high for wide, high in zip(layers[:-1], layers[1:], strict=True)]
+    products = [wide * high for wide, high in itertools.pairwise(layers)]
     return 2.0 * len(split.train) * (2 * sum(products) + sum(products[1:]))
 
 

@@ -125,13 +125,13 @@ def test_operations_are_noted_again_afterwards():
     assert noted() > 0
 
 
+_HEAP_FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks")
+
+
 class _Heap(ctypes.Structure):
     """``struct mallinfo2`` of malloc.h."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
-    )
+    _fields_ = tuple((name, ctypes.c_size_t) for name in (*_HEAP_FIELDS, "keepcost"))
 
 
 def heap_megabytes() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from tests.contracts.drawn import drawn_split
+from workers.checkpoints import Checkpoints
 from workers.network import ROWS_AT_ONCE, cross_entropy, forward
 from workers.tensorflow_epoch import OPTIMIZERS, EpochKey
 from workers.tensorflow_network import dropout_factors
 from workers.tensorflow_programs import Program, ProgramPool
 from workers.tensorflow_recipe import dropout_seed, row_order
 from workers.tensorflow_setup import keras, tf
+from workers.tensorflow_trainer import OPTIMIZERS as TRAINED_OPTIMIZERS
 from workers.tensorflow_trainer import TensorFlowTrainer
 from workers.trainer import Deadline, State, TrainingFailed
 
@@ -132,6 +135,27 @@ def test_epochs_equal_those_of_keras_fit(trainer: TensorFlowTrainer, split: Spli
     for ours, theirs in zip(state.weights, weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
     np.testing.assert_allclose(state.losses, losses, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", sorted(TRAINED_OPTIMIZERS))
+def test_a_run_cut_anywhere_arrives_at_the_same_bits(
+    trainer: TensorFlowTrainer, optimizer: str, tmp_path: Path
+):
+    configuration = replace(ADAM, optimizer=optimizer)
+    whole = train(trainer, configuration, epochs=9)
+    checkpoints = Checkpoints(tmp_path)
+    state = trainer.begin(configuration, SEED)
+    for epoch in (1, 2, 6, 9):
+        state = trainer.advance(configuration, SEED, state, epoch, Deadline())
+        checkpoints.write(0, "cut", state)
+        found = checkpoints.newest(0, "cut", epoch)
+        assert found is not None
+        state = found
+    assert state.losses == whole.losses
+    assert state.slots.keys() == whole.slots.keys()
+    pairs = [*zip(state.weights, whole.weights, strict=True)]
+    pairs += [(state.slots[name], whole.slots[name]) for name in whole.slots]
+    assert all(np.array_equal(one, other) for one, other in pairs)
 
 
 @pytest.mark.parametrize(
@@ -342,6 +366,21 @@ def test_a_divergence_says_after_which_epoch(trainer: TensorFlowTrainer):
         train(trainer, replace(SGD, learning_rate=1e38, biases=1.0))
     assert failed.value.failure.cause == "diverged"
     assert failed.value.failure.epoch == 1
+
+
+def test_a_divergence_ends_the_trial_at_the_end_of_its_own_epoch(trainer: TensorFlowTrainer):
+    # The decay multiplies each matrix by 1 - 2 · 0.5 · 50 = -49 a step.
+    growing = replace(SGD, weight_decay=50.0)
+    with pytest.raises(TrainingFailed) as failed:
+        train(trainer, growing, epochs=40)
+    failure = failed.value.failure
+    assert failure.cause == "diverged"
+    assert failure.epoch is not None
+    assert 3 < failure.epoch < 40
+    before = train(trainer, growing, epochs=failure.epoch - 1)
+    assert all(np.isfinite(array).all() for array in before.weights)
+    with pytest.raises(TrainingFailed):
+        trainer.advance(growing, SEED, before, failure.epoch, Deadline())
 
 
 def test_too_little_memory_is_a_failure_and_not_an_exception(split: Split):

@@ -11,9 +11,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+# A benchmark may bear the name of the package that it measures. Without this, all would import it for that.
+sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
 
 
 @dataclass(frozen=True)

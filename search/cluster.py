@@ -14,8 +14,9 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster, Nanny, Scheduler, SpecCluster
 
-from search.slots import SPARK, TRIAL, Slots, describe_cluster, slots_for
+from search.slots import SPARK, TRIAL, Slots, cores, describe_cluster, slots_for
 from studies.study import Cluster
+from workers import cpu_threads
 
 _HOST = "127.0.0.1"
 
@@ -95,7 +96,10 @@ def start_cluster(section: Cluster, frameworks: Sequence[str] = ()) -> Iterator[
     slots = slots_for(section, frameworks)
     processes = section.kind == "processes"
     a_worker = {TRIAL: 1, SPARK: slots.spark} if processes else slots.by_kind
+    trials = max(1, slots.trial)
+    threads = cpu_threads.environment(cores(), trials if processes else 1, 1 if processes else trials)
     with (
+        cpu_threads.set_unless_set(threads),
         dask.config.set(SETTINGS),
         _STARTERS[section.kind](slots) as local,
         Client(local, set_as_default=False) as client,

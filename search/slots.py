@@ -60,7 +60,7 @@ class Slots:
 
 def slots_of(section: Cluster) -> int:
     """The section's slots; by default one trial a core that this process may use."""
-    return section.slots or _cores()
+    return section.slots or cores()
 
 
 def slots_for(section: Cluster, frameworks: Sequence[str]) -> Slots:
@@ -79,5 +79,6 @@ def describe_cluster(section: Cluster) -> str:
     return f"{slots} {section.kind} of this machine" if slots > 1 else f"1 slot in {section.kind}"
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from studies.data.split import Rows
 from workers.network import ROWS_AT_ONCE, flatten
 from workers.spark_rows import BLOCK_SIZE
-from workers.tensorflow_epoch import logits
 from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, mllib_row_weights
+from workers.tensorflow_network import logits
 from workers.tensorflow_setup import tf
 from workers.trainer import Weights
 

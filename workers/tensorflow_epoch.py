@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.configuration import DEFAULT_ACTIVATION
+from workers.tensorflow_network import dropout_factors, losses_and_gradients
 from workers.tensorflow_setup import keras, tf
 
 OPTIMIZERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
@@ -40,15 +41,6 @@ OPTIMIZERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     }
 )
 """Keras's own optimizers with Keras's defaults; each trial sets its learning rate."""
-
-ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
-    {"sigmoid": tf.sigmoid, "tanh": tf.tanh, "relu": tf.nn.relu}
-)
-"""What hidden layers apply, by name, as in :data:`workers.network.ACTIVATIONS`."""
-
-
-FEW_CLASSES = 4
-"""Classes up to which the last layer's gradient is computed class by class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +122,9 @@ def compile_epoch(key: EpochKey) -> CompiledEpoch:
     """Trace one epoch. Not safe in several threads at once: Keras builds and names variables here."""
     network = _network(key.layers)
     optimizer = OPTIMIZERS[key.optimizer]()
+    # There is one replica, so nothing to sum. What Keras calls for it has a custom gradient, which TensorFlow
+    # keeps for ever, and the traced graph with it.
+    optimizer._all_reduce_sum_gradients = lambda pairs: pairs
     optimizer.build(network)
     keras_variables = (*network, *optimizer.variables)
     variables = [variable.value for variable in keras_variables]
@@ -152,69 +147,6 @@ def compile_epoch(key: EpochKey) -> CompiledEpoch:
         },
         learning_rate=learning_rate,
     )
-
-
-def logits(
-    weights: Sequence[Any],
-    features: Any,
-    activation: str = DEFAULT_ACTIVATION,
-    drop: Callable[[int, Any], Any] = lambda _, outputs: outputs,
-) -> Any:
-    """What the softmax is taken of, (rows, classes), as in :mod:`workers.network`; traced, or run at once.
-
-    Args:
-        weights: W1, b1, W2, b2, …
-        features: (rows, features).
-        activation: a name in :data:`ACTIVATIONS`.
-        drop: (hidden layer, counted from 0; its outputs (rows, units)) → those that go on.
-    """
-    outputs = features
-    for layer, (W, b) in enumerate(zip(weights[:-2:2], weights[1:-2:2], strict=True)):
-        outputs = drop(layer, ACTIVATIONS[activation](outputs @ W + b))
-    return _last_product(outputs, weights[-2]) + weights[-1]
-
-
-def dropped(outputs: Any, rate: Any, random: Any, number: Any) -> Any:
-    """The outputs of a layer, some set to 0 and the others divided by 1 - rate. Runs under XLA only.
-
-    N. Srivastava and others, "Dropout", JMLR 15, 2014; the inverted form in its section 10, where predicting
-    scales nothing.
-
-    Args:
-        outputs: (rows, units) float32.
-        rate: () float32, probability of being set to 0.
-        random: (2,) int32, seed of the epoch.
-        number: () int32, that tells this draw from the others of the epoch.
-    """
-    # Named, because the default differs between devices; this one gives the same numbers on all of them, and
-    # takes XLA a sixth of the time of Philox.
-    uniform = tf.random.stateless_uniform(
-        outputs.shape, random + tf.stack([0, number]), alg=tf.random.Algorithm.THREEFRY
-    )
-    return tf.where(uniform < rate, 0.0, outputs / (1.0 - rate))
-
-
-def _last_product(outputs: Any, V: Any) -> Any:
-    """``outputs @ V``; for few classes with a gradient that XLA fuses with what is around it.
-
-    As matrix products the gradients of a matrix of two columns cost a tenth of a step.
-    """
-    if V.shape[1] > FEW_CLASSES:
-        return outputs @ V
-
-    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def product(outputs: Any, V: Any) -> Any:
-        def gradients(upstream: Any) -> tuple[Any, Any]:
-            columns = tf.unstack(tf.expand_dims(upstream, 1), axis=2)  # classes × (rows, 1)
-            of_outputs = tf.add_n(
-                [column * v for column, v in zip(columns, tf.unstack(V, axis=1), strict=True)]
-            )
-            of_V = tf.stack([tf.reduce_sum(outputs * column, axis=0) for column in columns], axis=1)
-            return of_outputs, of_V
-
-        return outputs @ V, gradients
-
-    return product(outputs, V)
 
 
 def _signature(key: EpochKey) -> EpochInputs:
@@ -242,18 +174,18 @@ def _epoch(key: EpochKey, network: Sequence[Any], optimizer: Any) -> Callable[..
     """The epoch as a function to trace, on the variables that it is given here."""
     weights = [variable.value for variable in network]
 
-    def step(inputs: EpochInputs, number: Any, features: Any, labels: Any) -> Any:
-        def drop(layer: int, outputs: Any) -> Any:
-            if not key.dropout:
-                return outputs
-            return dropped(outputs, inputs.dropout, inputs.random, number * (len(key.layers) - 2) + layer)
+    hidden = len(key.layers) - 2
 
-        with tf.GradientTape() as tape:
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                labels=labels, logits=logits(weights, features, key.activation, drop)
-            )
-            objective = tf.reduce_mean(losses * tf.gather(inputs.class_factors, labels))
-        gradients = tape.gradient(objective, weights)
+    def step(inputs: EpochInputs, number: Any, features: Any, labels: Any) -> Any:
+        def factors(layer: int, outputs: Any) -> Any:
+            if not key.dropout:
+                return None
+            return dropout_factors(outputs.shape, inputs.dropout, inputs.random, number * hidden + layer)
+
+        row_weights = tf.gather(inputs.class_factors, labels) / labels.shape[0]
+        losses, gradients = losses_and_gradients(
+            weights, (features, labels), row_weights, key.activation, factors
+        )
         # d(λ·Σw²)/dw. Of the matrices alone, which are every other one.
         gradients[::2] = [
             gradient + 2.0 * inputs.weight_decay * W

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from studies.configuration import DEFAULT_ACTIVATION
 from studies.data.split import Rows
+from workers import tensorflow_memory
 from workers.lbfgs_history import Vector
 from workers.network import parameters
-from workers.tensorflow_epoch import logits
+from workers.tensorflow_network import losses_and_gradients
 from workers.tensorflow_setup import DEVICE, tf
 
 Precision = Literal["float32", "float64"]
@@ -73,7 +74,7 @@ class FullBatchObjective:
         layers: (features, *hidden, classes).
         weights: (rows,) weight of each row's loss, float64; 1 / rows by default. For MLlib's objective, see
             :func:`mllib_row_weights`.
-        activation: of the hidden layers, a name in :data:`workers.tensorflow_epoch.ACTIVATIONS`.
+        activation: of the hidden layers, a name in :data:`workers.tensorflow_network.ACTIVATIONS`.
         weight_decay: factor on the sum of the squared weights, biases not among them.
 
     Raises:
@@ -100,7 +101,7 @@ class FullBatchObjective:
             rows.batched(np.asarray(weights, dtype=np.float64)),
             tf.constant(weight_decay, rows.precision),
         )
-        with _TRACING:
+        with _TRACING, tensorflow_memory.without_stack_traces():
             self._function = _traced(tuple(layers), rows.shape, rows.precision, activation)
 
     def __call__(self, x: Vector) -> tuple[float, Vector]:
@@ -114,7 +115,8 @@ class FullBatchObjective:
         # What is too large for float32 makes a value that isn't finite: the line search steps back.
         with np.errstate(over="ignore"):
             flat = tf.constant(x.astype(self._precision, copy=False))
-        value, gradient = self._function(flat, *self._inputs)
+        with tensorflow_memory.running():
+            value, gradient = self._function(flat, *self._inputs)
         # TensorFlow may hand out its own memory.
         return float(value.numpy()), np.array(gradient.numpy(), dtype=x.dtype)
 
@@ -158,13 +160,12 @@ def _traced(
         network = _network(flat, layers)
 
         def add_batch(number: Any, value: Any, gradient: Any) -> tuple[Any, Any, Any]:
-            with tf.GradientTape() as tape:
-                tape.watch(network)
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                    labels=labels[number], logits=logits(network, features[number], activation)
-                )
-                loss = tf.reduce_sum(tf.cast(losses, tf.float64) * row_weights[number])
-            return number + 1, value + loss, gradient + _flat(tape.gradient(loss, network))
+            weights = row_weights[number]
+            losses, gradients = losses_and_gradients(
+                network, (features[number], labels[number]), tf.cast(weights, precision), activation
+            )
+            loss = tf.reduce_sum(tf.cast(losses, tf.float64) * weights)
+            return number + 1, value + loss, gradient + _flat(gradients)
 
         squares = tf.add_n([tf.reduce_sum(tf.cast(W, tf.float64) ** 2) for W in network[::2]])
         decay = tf.cast(weight_decay, tf.float64) * squares

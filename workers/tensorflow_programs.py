@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workers import tensorflow_memory
 from workers.tensorflow_epoch import CompiledEpoch, EpochInputs, EpochKey, compile_epoch
 from workers.tensorflow_setup import tf
 from workers.trainer import Weights
 
-KEPT_PROGRAMS = 64
-"""Programs that a pool keeps. An evicted one gives back its variables and its graph, but TensorFlow keeps the
-machine code as long as the process lives (13 to 16 MB a program, measured), so this is well above the number
-that a study's choices of optimizer and batch size make."""
+KEPT_PROGRAMS = 32
+"""Programs that a pool keeps, with some 5 MB of graph and machine code each for a small network."""
 
 _TRACING = threading.RLock()
 """Held while variables, Keras optimizers and graphs are made, in whichever pool; not while they run."""
@@ -64,11 +63,12 @@ class Variables:
 
 
 class Program:
-    """A compiled epoch, and those of its variables that no trial is using."""
+    """A compiled epoch, and those of its variables that no trial is using. To be made one at a time."""
 
     def __init__(self, key: EpochKey) -> None:
         self.key = key
-        self._epoch = compile_epoch(key)
+        with tensorflow_memory.without_stack_traces():
+            self._epoch = compile_epoch(key)
         self._batch_rows = np.full(key.full_batches, key.batch_size)
         if key.partial_batch:
             self._batch_rows = np.append(self._batch_rows, key.partial_batch)
@@ -99,17 +99,35 @@ class Program:
             Mean cross-entropy, without any factors, in nats a row, of the rows that were trained on, each
             before its own batch's step; and whether all weights are finite after the epoch.
         """
-        losses, finite = self._epoch.function(inputs, variables.all)
+        with tensorflow_memory.running():
+            losses, finite = self._epoch.function(inputs, variables.all)
         loss = float(np.average(losses.numpy().astype(np.float64), weights=self._batch_rows))
         return loss, bool(finite.numpy())
 
 
 class ProgramPool:
-    """Keeps the programs that were used last. Safe to use from several threads."""
+    """Keeps the programs that were used last. Safe to use from several threads.
 
-    def __init__(self, kept: int = KEPT_PROGRAMS, make: Callable[[EpochKey], Program] = Program) -> None:
+    Machine code of single programs can't be freed. So when as many have been evicted as are kept, all code
+    is, and the kept ones are compiled anew when they are used next. Thus there is never code of more than
+    twice the programs that are kept, beside that of evicted ones that a trial is still using.
+
+    Args:
+        kept: how many programs.
+        make: what makes one.
+        release: what frees the machine code of all programs.
+    """
+
+    def __init__(
+        self,
+        kept: int = KEPT_PROGRAMS,
+        make: Callable[[EpochKey], Program] = Program,
+        release: Callable[[], object] = tensorflow_memory.release,
+    ) -> None:
         self._kept = kept
         self._make = make
+        self._release = release
+        self._evicted = 0
         self._programs: OrderedDict[EpochKey, Program] = OrderedDict()
 
     def program(self, key: EpochKey) -> Program:
@@ -119,6 +137,10 @@ class ProgramPool:
             self._programs[key] = program
             while len(self._programs) > self._kept:
                 self._programs.popitem(last=False)
+                self._evicted += 1
+            if self._evicted >= self._kept:
+                self._release()
+                self._evicted = 0
             return program
 
 

@@ -16,7 +16,8 @@ from studies.data.split import Rows
 from studies.errors import StudyFileError, nearest
 from studies.records import Failure
 from workers.network import class_weights
-from workers.tensorflow_epoch import ACTIVATIONS, OPTIMIZERS, EpochInputs, EpochKey
+from workers.tensorflow_epoch import OPTIMIZERS, EpochInputs, EpochKey
+from workers.tensorflow_network import ACTIVATIONS
 from workers.tensorflow_setup import tf
 from workers.trainer import TrainingFailed
 

@@ -18,8 +18,9 @@ import keras
 import tensorflow as tf
 
 from studies.errors import MachineError
+from workers import cpu_threads
 
-__all__ = ["DEVICE", "keras", "tf"]
+__all__ = ["DESCRIPTION", "DEVICE", "keras", "tf"]
 
 
 def _start() -> str:
@@ -40,3 +41,6 @@ def _start() -> str:
 
 DEVICE = _start()
 """What this process trains on, as TensorFlow names it: ``CPU`` or ``GPU:0``."""
+
+DESCRIPTION = cpu_threads.describe(DEVICE, os.environ)
+"""The device for a trial's record, with the threads that its operations share: ``CPU, 1 thread``."""

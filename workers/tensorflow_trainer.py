@@ -19,12 +19,12 @@ from studies.records import Failure
 from workers import tensorflow_epoch
 from workers.initialisation import initial_weights
 from workers.network import ROWS_AT_ONCE
-from workers.tensorflow_epoch import logits
 from workers.tensorflow_full_batch import OPTIMIZERS as FULL_BATCH_OPTIMIZERS
 from workers.tensorflow_full_batch import FullBatchTraining
+from workers.tensorflow_network import logits
 from workers.tensorflow_programs import ProgramPool
 from workers.tensorflow_recipe import DeviceRows, epoch_key, recipe_of
-from workers.tensorflow_setup import DEVICE, tf
+from workers.tensorflow_setup import DESCRIPTION, tf
 from workers.trainer import Deadline, State, TrainingFailed, check_finite, layer_sizes
 
 OPTIMIZERS = (*tensorflow_epoch.OPTIMIZERS, *FULL_BATCH_OPTIMIZERS)
@@ -122,5 +122,5 @@ class TensorFlowTrainer:
 
     @property
     def device(self) -> str:
-        """``CPU`` or ``GPU:0``."""
-        return DEVICE
+        """``CPU``, with its threads where a cluster set them, or ``GPU:0``."""
+        return DESCRIPTION

@@ -72,6 +72,18 @@ def test_variables_are_let_go_of_after_an_error():
         assert fresh is not failed
 
 
+def test_machine_code_is_given_back_when_as_many_were_evicted_as_are_kept():
+    released = []
+    pool = ProgramPool(kept=2, make=Named, release=lambda: released.append(len(released)))
+    after = []
+    for key in keys(9):
+        pool.program(key)
+        after.append(len(released))
+    assert after == [0, 0, 0, 1, 1, 2, 2, 3, 3]
+    pool.program(keys(9)[-1])
+    assert len(released) == 3
+
+
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 def test_slots_have_the_same_names_in_every_program(optimizer: str):
     # Checkpoints are read by other processes, in which Keras has counted up other names.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,14 @@ from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from tests.contracts.drawn import drawn_split
+from workers.checkpoints import Checkpoints
 from workers.network import ROWS_AT_ONCE, cross_entropy, forward
-from workers.tensorflow_epoch import OPTIMIZERS, EpochKey, dropped
+from workers.tensorflow_epoch import OPTIMIZERS, EpochKey
+from workers.tensorflow_network import dropout_factors
 from workers.tensorflow_programs import Program, ProgramPool
 from workers.tensorflow_recipe import dropout_seed, row_order
 from workers.tensorflow_setup import keras, tf
+from workers.tensorflow_trainer import OPTIMIZERS as TRAINED_OPTIMIZERS
 from workers.tensorflow_trainer import TensorFlowTrainer
 from workers.trainer import Deadline, State, TrainingFailed
 
@@ -52,7 +56,7 @@ KERAS = {
     "lion": lambda step: keras.optimizers.Lion(step),
 }
 
-DROPPED = tf.function(dropped, jit_compile=True)
+FACTORS = tf.function(dropout_factors, jit_compile=True)
 
 
 class CountingPool(ProgramPool):
@@ -133,6 +137,27 @@ def test_epochs_equal_those_of_keras_fit(trainer: TensorFlowTrainer, split: Spli
     np.testing.assert_allclose(state.losses, losses, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("optimizer", sorted(TRAINED_OPTIMIZERS))
+def test_a_run_cut_anywhere_arrives_at_the_same_bits(
+    trainer: TensorFlowTrainer, optimizer: str, tmp_path: Path
+):
+    configuration = replace(ADAM, optimizer=optimizer)
+    whole = train(trainer, configuration, epochs=9)
+    checkpoints = Checkpoints(tmp_path)
+    state = trainer.begin(configuration, SEED)
+    for epoch in (1, 2, 6, 9):
+        state = trainer.advance(configuration, SEED, state, epoch, Deadline())
+        checkpoints.write(0, "cut", state)
+        found = checkpoints.newest(0, "cut", epoch)
+        assert found is not None
+        state = found
+    assert state.losses == whole.losses
+    assert state.slots.keys() == whole.slots.keys()
+    pairs = [*zip(state.weights, whole.weights, strict=True)]
+    pairs += [(state.slots[name], whole.slots[name]) for name in whole.slots]
+    assert all(np.array_equal(one, other) for one, other in pairs)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -170,7 +195,7 @@ def test_dropout_is_that_of_its_own_definition(trainer: TensorFlowTrainer, split
                 outputs = tf.constant(split.train.features[batch])
                 for layer, units in enumerate(HIDDEN):
                     random = dropout_seed(SEED, epoch) + np.array([0, step * len(HIDDEN) + layer], np.int32)
-                    factors = DROPPED(tf.ones((len(batch), units)), tf.constant(0.4), random, 0)
+                    factors = FACTORS((len(batch), units), tf.constant(0.4), random, 0)
                     outputs = factors * tf.sigmoid(outputs @ weights[2 * layer] + weights[2 * layer + 1])
                 loss = tf.reduce_mean(
                     tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -195,19 +220,18 @@ def test_dropout_is_that_of_its_own_definition(trainer: TensorFlowTrainer, split
 )
 @settings(max_examples=30)
 def test_dropout_sets_its_share_to_zero_and_keeps_the_mean(rate: float, seed: int, epoch: int, number: int):
-    outputs = tf.ones((200, 50))
     random = tf.constant(dropout_seed(seed, epoch))
-    left = DROPPED(outputs, tf.constant(rate), random, tf.constant(number)).numpy()
+    left = FACTORS((200, 50), tf.constant(rate), random, tf.constant(number)).numpy()
     # Six standard deviations of a share of 10,000.
     assert (left == 0).mean() == pytest.approx(rate, abs=6 * 0.5 / 100)
     np.testing.assert_allclose(left[left != 0], 1 / (1 - np.float32(rate)), rtol=1e-6)
-    assert np.array_equal(left, DROPPED(outputs, tf.constant(rate), random, tf.constant(number)).numpy())
+    assert np.array_equal(left, FACTORS((200, 50), tf.constant(rate), random, tf.constant(number)).numpy())
 
 
 def test_each_step_layer_epoch_and_seed_drops_others():
-    outputs, rate = tf.ones((8, 50)), tf.constant(0.5)
+    rate = tf.constant(0.5)
     draws = {
-        DROPPED(outputs, rate, tf.constant(dropout_seed(seed, epoch)), tf.constant(number)).numpy().tobytes()
+        FACTORS((8, 50), rate, tf.constant(dropout_seed(seed, epoch)), tf.constant(number)).numpy().tobytes()
         for seed in range(3)
         for epoch in range(1, 4)
         for number in range(4)
@@ -342,6 +366,21 @@ def test_a_divergence_says_after_which_epoch(trainer: TensorFlowTrainer):
         train(trainer, replace(SGD, learning_rate=1e38, biases=1.0))
     assert failed.value.failure.cause == "diverged"
     assert failed.value.failure.epoch == 1
+
+
+def test_a_divergence_ends_the_trial_at_the_end_of_its_own_epoch(trainer: TensorFlowTrainer):
+    # The decay multiplies each matrix by 1 - 2 · 0.5 · 50 = -49 a step.
+    growing = replace(SGD, weight_decay=50.0)
+    with pytest.raises(TrainingFailed) as failed:
+        train(trainer, growing, epochs=40)
+    failure = failed.value.failure
+    assert failure.cause == "diverged"
+    assert failure.epoch is not None
+    assert 3 < failure.epoch < 40
+    before = train(trainer, growing, epochs=failure.epoch - 1)
+    assert all(np.isfinite(array).all() for array in before.weights)
+    with pytest.raises(TrainingFailed):
+        trainer.advance(growing, SEED, before, failure.epoch, Deadline())
 
 
 def test_too_little_memory_is_a_failure_and_not_an_exception(split: Split):

@@ -29,6 +29,7 @@ from studies.store import AskedTrial, StudyStore, open_store
 from studies.study_file import StudyFile, read_study_file
 from workers import process
 from workers.checkpoints import Checkpoints
+from workers.spark_settings import SparkSettings
 from workers.task import Segment
 
 TICK_SECONDS = 0.25
@@ -129,6 +130,7 @@ class _Search:
             checkpoints=str(_checkpoints(self.file).directory),
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
+            spark=SparkSettings.of(study.spark, self.file.directory),
         )
 
     def _finish(self, action: Finish) -> None:

@@ -11,6 +11,7 @@ from studies.samplers import check_sampler
 from studies.storage import check_directory, locate
 from studies.study_file import StudyFile
 from workers.java import find_java
+from workers.spark_settings import SparkSettings
 
 PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
 """Whose versions are kept with the study."""
@@ -20,13 +21,16 @@ def preflight(file: StudyFile) -> None:
     """Refuse a study that can't run on this machine.
 
     Raises:
-        MachineError: where Java or a sampler's package is missing.
+        MachineError: where Java, a library of Spark's or a sampler's package is missing.
         StorageError: where the storage's address is none, or its directory is not there.
     """
     check_sampler(file.study.sampler)
     check_directory(locate(file.study.storage.url, file.study.name, file.directory))
     if "spark" in file.space.frameworks:
-        find_java()
+        settings = SparkSettings.of(file.study.spark, file.directory)
+        settings.check()
+        if not settings.connect:
+            find_java()
 
 
 def prepare_data(file: StudyFile) -> Prepared:

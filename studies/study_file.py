@@ -25,7 +25,6 @@ NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
     ("report", "finalists"): "retraining the best configurations with new seeds",
     ("report", "seeds"): "retraining the best configurations with new seeds",
     ("reproducible",): "runs that give the same table on any number of workers",
-    ("spark",): "settings of the Spark session",
     ("recipe",): "explaining the difference between two recipes",
 }
 """Keys of the design whose machinery isn't there yet: refused by name."""

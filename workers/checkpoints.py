@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from studies.configuration import Configuration
 from workers.trainer import State
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the files change, so that older ones are foreign instead of misread."""
 
 _NAME = re.compile(r"trial-(\d+)-epoch-(\d+)\.npz")
@@ -158,6 +158,7 @@ def _outline(state: State) -> dict[str, Any]:
         "activation": state.activation,
         "weights": len(state.weights),
         "slots": sorted(state.slots),
+        "notes": state.notes,
         "best": None if state.best is None else _outline(state.best),
     }
 
@@ -223,4 +224,5 @@ def _state(outline: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefi
         losses=tuple(arrays[f"{prefix}losses"].tolist()),
         validation_scores=tuple(zip(scored_epochs, scores, strict=True)),
         best=None if best is None else _state(best, arrays, f"{prefix}best_"),
+        notes=tuple(outline["notes"]),
     )

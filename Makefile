@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-EXTRAS := sms-spam,dashboard,cmaes,postgres,dev
+EXTRAS := sms-spam,dashboard,cmaes,postgres,connect,dev
 UV := uv==0.13.9
 BENCHMARKS = $(sort $(wildcard benchmarks/[!_]*.py))
 

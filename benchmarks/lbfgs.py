@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib.resources import files
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _figures import Figure, run
+from _sms_spam import sms_spam
 from numpy.typing import NDArray
 
-from search.preflight import prepare_data
 from studies.data.split import Split
-from studies.study_file import read_study_file
 from workers import spark_session
 from workers.initialisation import initial_weights
 from workers.lbfgs import TOLERANCE, begin, iterations
@@ -40,7 +37,7 @@ Run = Callable[[], tuple[list[float], NDArray[np.float64]]]
 
 def measure() -> Sequence[Figure]:
     """All figures."""
-    with _split() as split, tempfile.TemporaryDirectory() as directory:
+    with sms_spam() as split, tempfile.TemporaryDirectory() as directory:
         layers = layer_sizes(split, (600,))
         start = flatten(initial_weights("spark_uniform", layers, 7))
         weights = mllib_row_weights(len(split.train), BLOCK_SIZE, PARTITIONS)
@@ -123,14 +120,6 @@ def _spark(split: Split, layers: Sequence[int], start: NDArray[np.float64], dire
 def _apart(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The largest relative difference."""
     return float(np.max(np.abs(np.array(ours) / np.array(theirs) - 1)))
-
-
-@contextmanager
-def _split() -> Iterator[Split]:
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "sms-spam.toml"
-        path.write_text((files("studies") / "examples" / "sms-spam.toml").read_text())
-        yield prepare_data(read_study_file(path)).split
 
 
 if __name__ == "__main__":

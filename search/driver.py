@@ -55,6 +55,7 @@ from studies.study_file import StudyFile, read_study_file
 from studies.trial_record import TrialRecord
 from workers import process
 from workers.checkpoints import checkpoints_of
+from workers.spark_settings import SparkSettings
 from workers.task import Segment
 
 TICK_SECONDS = 0.25
@@ -218,6 +219,7 @@ class _Search:
             checkpoints_limit=self.checkpoints.limit,
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
+            spark=SparkSettings.of(study.spark, self.file.directory),
         )
 
     def _finish(self, action: Finish) -> None:

@@ -13,6 +13,7 @@ from studies.storage import check_place, location_of
 from studies.study_file import StudyFile
 from workers.checkpoints import check_checkpoints
 from workers.java import find_java
+from workers.spark_settings import SparkSettings
 
 PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
 """Whose versions are kept with the study."""
@@ -22,7 +23,8 @@ def preflight(file: StudyFile) -> None:
     """Refuse a study that can't run on this machine.
 
     Raises:
-        MachineError: where Java, a sampler's package or that of the checkpoints' place is missing.
+        MachineError: where Java, a library of Spark's, a sampler's package or that of the checkpoints'
+            place is missing.
         StudyFileError: where nobody knows the protocol of the checkpoints' place.
         StorageError: where the storage's address is none, or no study can be kept there.
     """
@@ -33,7 +35,10 @@ def preflight(file: StudyFile) -> None:
     check_place(location_of(file))
     check_checkpoints(file)
     if "spark" in file.space.frameworks:
-        find_java()
+        settings = SparkSettings.of(file.study.spark, file.directory)
+        settings.check()
+        if not settings.connect:
+            find_java()
 
 
 def prepare_data(file: StudyFile) -> Prepared:

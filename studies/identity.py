@@ -25,6 +25,10 @@ FREE_KEYS = (
 )
 """Keys of the study file that may change between launches: they don't change what a trial means."""
 
+FREE_INNER_KEYS = ("spark.master", "spark.memory", "spark.conf", "spark.native_blas")
+"""The same, of sections whose other keys do. Where Spark computes and with which library may cost last bits,
+as another machine may; with which memory, none."""
+
 
 def identity_of(file: StudyFile) -> dict[str, Any]:
     """Every key that decides what a trial means, flat: ``model.hidden`` → ``[600]``."""
@@ -35,7 +39,7 @@ def identity_of(file: StudyFile) -> dict[str, Any]:
             flat |= {f"{key}.{inner}": item for inner, item in value.items()}
         else:
             flat[key] = value
-    return flat
+    return {key: value for key, value in flat.items() if key not in FREE_INNER_KEYS}
 
 
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from studies.distributions import Choice, Fixed, Range, parse_distribution
 from studies.sizes import Size
+from studies.spark_conf import MASTERS, is_local, is_master, why_refused
 
 Framework = Literal["tensorflow", "spark", "analytic"]
 
@@ -283,6 +284,56 @@ class Cluster(Section):
     """Trials at once. By default one a core."""
 
 
+class Spark(Section):
+    """The Spark session that Spark's trials share: one warm JVM a worker process. `partitions` and `rungs`
+    decide what a trial computes, and stay as they are for the life of a study; the others may change between
+    launches."""
+
+    master: str | None = None
+    """`local[K]`: K threads of this machine. `spark://HOST:PORT` or `sc://HOST:PORT` (Spark Connect, with the
+    extra `connect`): your own cluster, whose Spark must be of the same version. Its machines read the
+    training rows as Parquet from `.search/data` beside the study file, so that this folder must lie at the
+    same path on a file system that they all share. A cluster outside this machine is talked to without
+    authentication or encryption where `conf` doesn't ask for them. By default `local[K]` with a thread for
+    each partition, as far as there are cores."""
+    partitions: int = Field(default=2, ge=1, le=10_000)
+    """Partitions of the training rows. Another number is another rounding of every gradient, and with more
+    than two Spark adds them up in the order in which they arrive: the same trial then differs in its last
+    bits each time it runs."""
+    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mg]$")] | None = None
+    """Heap of the JVM, and of each executor of a `spark://` cluster: `"4g"`, `"900m"`. By default what the
+    rows and the network need: 1 GiB, four times the rows and 64 times the weights in double precision."""
+    conf: dict[str, str | int | float | bool] = {}
+    """Further properties of Spark: `{ "spark.executor.cores" = 2 }`. Those that would change results or open
+    the session to others are refused. What looks like a secret is kept off the command line of the JVM."""
+    native_blas: str | None = None
+    """A BLAS library for Spark's matrix products, such as OpenBLAS: a file, relative to the study file. By
+    default Spark looks for the system's `libblas.so.3`, and computes in Java where there is none. Last bits
+    differ between the two."""
+    rungs: Literal["last", "restart"] = "last"
+    """`last`: an l-bfgs trial is one run to its last epoch, because a stop would cost it its curvature
+    history. `restart`: it stops at every rung and starts again from the weights alone, so that weak trials
+    can be stopped early. That is another optimizer, with other results, not only another schedule. `gd` is
+    exact at every rung and doesn't care."""
+
+    @model_validator(mode="after")
+    def _usable(self) -> Spark:
+        if self.master is not None and not is_master(self.master):
+            raise ValueError(f"found master = {self.master!r}; allowed: {MASTERS}")
+        for key in self.conf:
+            reason = why_refused(key, self.master)
+            if reason is not None:
+                raise ValueError(f"conf may not hold '{key}': {reason}")
+        if self.native_blas is not None and not is_local(self.master):
+            raise ValueError(
+                "native_blas is for a local master; a cluster's own machines find their BLAS, or are told "
+                "with spark.executor.extraJavaOptions in conf"
+            )
+        if self.master is not None and self.master.startswith("sc://") and self.memory is not None:
+            raise ValueError("found memory with a sc:// master; its server has the memory that it has")
+        return self
+
+
 class Storage(Section):
     """Where the study is kept."""
 
@@ -345,6 +396,7 @@ class Study(Section):
     pruner: Pruner = Pruner()
     retry: Retry = Retry()
     cluster: Cluster = Cluster()
+    spark: Spark = Spark()
     storage: Storage = Storage()
     checkpoints: Checkpoints = Checkpoints()
     report: Report = Report()

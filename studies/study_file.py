@@ -24,7 +24,6 @@ NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
 NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
     ("report", "finalists"): "retraining the best configurations with new seeds",
     ("report", "seeds"): "retraining the best configurations with new seeds",
-    ("spark",): "settings of the Spark session",
     ("recipe",): "explaining the difference between two recipes",
 }
 """Keys of the design whose machinery isn't there yet: refused by name."""

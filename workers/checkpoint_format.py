@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workers.trainer import State
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the files change, so that older ones are foreign instead of misread."""
 
 
@@ -43,6 +43,7 @@ def _outline(state: State) -> dict[str, Any]:
         "activation": state.activation,
         "weights": len(state.weights),
         "slots": sorted(state.slots),
+        "notes": state.notes,
         "best": None if state.best is None else _outline(state.best),
     }
 
@@ -107,5 +108,6 @@ def _state(outline: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefi
         slots={name: arrays[f"{prefix}slots_{index}"] for index, name in enumerate(outline["slots"])},
         losses=tuple(arrays[f"{prefix}losses"].tolist()),
         validation_scores=tuple(zip(scored_epochs, scores, strict=True)),
+        notes=tuple(outline["notes"]),
         best=None if best is None else _state(best, arrays, f"{prefix}best_"),
     )

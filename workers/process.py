@@ -13,12 +13,13 @@ from typing import Any
 
 from studies.data import open_split
 from studies.data.split import Split
+from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.trainer import Trainer
 from workers.trainers import make_trainer
 
 _lock = threading.Lock()
 _splits: dict[str, Split] = {}
-_trainers: dict[tuple[str, str, tuple[int, ...]], Trainer] = {}
+_trainers: dict[tuple[str, str, tuple[int, ...], SparkSettings], Trainer] = {}
 _stopped = threading.Event()
 
 _PACKAGES: Mapping[str, tuple[str, ...]] = {
@@ -36,14 +37,16 @@ def split_at(directory: str) -> Split:
         return _splits[directory]
 
 
-def trainer_for(framework: str, directory: str, hidden: tuple[int, ...]) -> Trainer:
+def trainer_for(
+    framework: str, directory: str, hidden: tuple[int, ...], spark: SparkSettings = DEFAULTS
+) -> Trainer:
     """The trainer of a framework on a split, made once a process."""
     split = split_at(directory)
     with _lock:
         # Held while a framework is imported: two threads importing TensorFlow at once gain nothing.
-        key = (framework, directory, hidden)
+        key = (framework, directory, hidden, spark)
         if key not in _trainers:
-            _trainers[key] = make_trainer(framework, split, hidden, Path(directory))
+            _trainers[key] = make_trainer(framework, split, hidden, Path(directory), spark)
         return _trainers[key]
 
 

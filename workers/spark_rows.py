@@ -13,24 +13,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from studies.data.split import Rows
-from workers.spark_session import Spark
+from workers.spark_session import AnySpark
+from workers.spark_settings import PARTITIONS as PARTITIONS
 
 BLOCK_SIZE = 128
 """MLlib's blockSize, at its default. Not a mini-batch: it says how many rows of a partition are stacked into
 one matrix product. But MLlib averages the means of the blocks, so that a row of a shorter last block weighs
 more: another size is another objective."""
 
-PARTITIONS = 2
-"""Partitions of the training rows, each a run of them in the split's order, on any number of cores.
 
-MLlib adds up the partitions' gradients in the order in which they arrive. Two numbers give the same sum in
-either order; three don't, so that with more partitions the same trial would give other bits each time."""
-
-
-def refusal(rows: Rows, classes: int) -> str | None:
+def refusal(rows: Rows, classes: int, partitions: int = PARTITIONS) -> str | None:
     """Why Spark must not be given these rows, or nothing."""
-    if len(rows) < PARTITIONS:
-        return f"Spark needs {PARTITIONS} training rows or more, one a partition; found {len(rows)}"
+    if len(rows) < partitions:
+        return f"Spark needs {partitions} training rows or more, one a partition; found {len(rows)}"
     if rows.labels.min() < 0 or rows.labels.max() >= classes:
         outside = rows.labels[(rows.labels < 0) | (rows.labels >= classes)][0]
         return f"found the label {outside} among the training rows; allowed: 0 to {classes - 1}"
@@ -50,12 +45,12 @@ def heap_mib(rows: Rows, parameters: int) -> int:
     return 1024 + 8 * (4 * rows.features.size + 64 * parameters) // 2**20
 
 
-def write_once(rows: Rows, directory: Path) -> list[str]:
+def write_once(rows: Rows, directory: Path, partitions: int = PARTITIONS) -> list[str]:
     """The training rows as Parquet, one file a partition, in the split's order; written where not there."""
     directory.mkdir(parents=True, exist_ok=True)
     files = []
-    for part, at in enumerate(np.array_split(np.arange(len(rows)), PARTITIONS)):
-        file = directory / f"spark-train-{part + 1}-of-{PARTITIONS}.parquet"
+    for part, at in enumerate(np.array_split(np.arange(len(rows)), partitions)):
+        file = directory / f"spark-train-{part + 1}-of-{partitions}.parquet"
         if not file.exists():
             _write(rows.features[at], rows.labels[at], file)
         files.append(str(file))
@@ -78,15 +73,16 @@ def _write(features: NDArray[np.float32], labels: NDArray[np.int64], file: Path)
         raise
 
 
-def load(spark: Spark, files: Sequence[str]) -> Any:
+def load(spark: AnySpark, files: Sequence[str]) -> Any:
     """The files as a DataFrame of features (vector) and label (double), in memory; one partition a file."""
     # Late: PySpark's imports cost seconds.
     from pyspark.ml.functions import array_to_vector
 
-    stored = spark.session.read.parquet(*files)
+    # As addresses: a cluster may take a bare path for one of its own file system.
+    stored = spark.session.read.parquet(*(Path(file).absolute().as_uri() for file in files))
     rows = stored.select(array_to_vector("features").alias("features"), "label").cache()
     rows.count()  # loads them now, as setup
-    partitions = rows._jdf.queryExecution().toRdd().getNumPartitions()
-    if partitions != PARTITIONS:
+    partitions = spark.partitions(rows)
+    if partitions != len(files):
         raise RuntimeError(f"Spark read {len(files)} files as {partitions} partitions")
     return rows

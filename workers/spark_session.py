@@ -1,7 +1,7 @@
 """One warm Spark session a process: a JVM beside it, started at the first need and kept.
 
-A session costs 6 to 10 seconds to start, so that all trials of a process share it. It runs in local mode,
-bound to the loopback interface.
+A session costs 6 to 10 seconds to start, so that all trials of a process share it. By default it runs in
+local mode, bound to the loopback interface.
 
 The JVM leaves with this process, however that ends: it watches a pipe on its standard input. It doesn't
 see the terminal's Ctrl-C: PySpark starts it with that signal ignored. What it writes is kept in a file
@@ -13,20 +13,26 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from studies.errors import MachineError
 from workers.java import find_java
+from workers.spark_connect import RemoteSpark, connect
+from workers.spark_settings import BLAS_THREADS, DEFAULTS, LOOPBACK, SparkSettings, is_secret, properties
 
-LOOPBACK = "127.0.0.1"
+OUT_OF_MEMORY_EXIT = 52
+"""Exit status of a Spark JVM that ran out of memory (``SparkExitCode.OOM``)."""
 
-_WHOLE = str(1 << 40)
+LEAVE_SECONDS = 10.0
+"""How long a JVM may take to end when its input has ended, before it is killed. It takes about one."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,18 @@ class Spark:
         session: the ``pyspark.sql.SparkSession``.
         process: the JVM.
         log: what the JVM wrote on its standard output and error.
+        settings, memory_mib: what it was started with.
+        scratch: its directory for temporary files.
+        native_blas: whether matrix products run in a native library.
     """
 
     session: Any
     process: subprocess.Popen[bytes]
     log: IO[bytes]
+    settings: SparkSettings
+    memory_mib: int
+    scratch: Path
+    native_blas: bool
 
     def alive(self, patience: float = 0.0) -> bool:
         """Whether the JVM runs; waits up to ``patience`` seconds for its end."""
@@ -50,32 +63,69 @@ class Spark:
                 self.process.wait(patience)
         return self.process.poll() is None
 
-    def last_words(self) -> str:
-        """The last line that the JVM wrote, or an empty string."""
-        return _last_line(self.log)
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether the JVM ended for lack of heap."""
+        return self.process.poll() == OUT_OF_MEMORY_EXIT
 
+    def enter(self, group: str) -> None:
+        """Name the jobs that this thread starts from now on, for :meth:`cancel`."""
+        self.session.sparkContext.setJobGroup(group, "fit", interruptOnCancel=True)
+
+    def cancel(self, group: str) -> None:
+        """End the jobs under this name."""
+        self.session.sparkContext.cancelJobGroup(group)
+
+    def kill(self) -> None:
+        """End the JVM at once, whatever it does."""
+        self.process.kill()
+
+    def partitions(self, rows: Any) -> int:
+        """How many partitions a DataFrame has."""
+        return int(rows._jdf.queryExecution().toRdd().getNumPartitions())
+
+    def end(self) -> str:
+        """How it ended, for a message, with the last line that the JVM wrote."""
+        status = "" if self.alive() else f" with status {self.process.returncode}"
+        last = _last_line(self.log)
+        return f"the JVM ended{status}" + (f"; it said: {last}" if last else "")
+
+    def close(self) -> None:
+        """End the session and the JVM, also one that is dead or hangs."""
+        _discard(self)
+
+
+AnySpark = Spark | RemoteSpark
+"""A session, in a JVM of ours or on a Spark Connect server."""
 
 _lock = threading.Lock()
-_running: Spark | None = None
+_running: AnySpark | None = None
 
 
-def start(memory_mib: int = 1024) -> Spark:
-    """The process's session, started where there is none or its JVM has died. Safe from any thread.
+def start(memory_mib: int = 1024, settings: SparkSettings | None = None) -> AnySpark:
+    """The process's session, started where there is none that will do. Safe from any thread.
+
+    One whose JVM has died is replaced, and so is one that was started with other settings or less memory:
+    trials of two studies with different settings can't run in one process at the same time.
 
     Args:
-        memory_mib: heap of the JVM where one is started; a running one keeps what it has.
+        memory_mib: heap that is needed, where the settings don't say it.
+        settings: the study's; without them, a running session is taken as it is.
 
     Raises:
-        MachineError: where there is no fit Java, or the JVM doesn't start.
+        MachineError: where there is no fit Java, the JVM doesn't start, or a library that the settings name
+            can't be used.
     """
     global _running
+    wanted = None if settings is None else settings.session()
     with _lock:
-        if _running is not None and not _running.alive():
-            _discard(_running)
+        if _running is not None and not _will_do(_running, wanted, memory_mib):
+            _running.close()
             _running = None
         if _running is None:
-            find_java()
-            _running = _launch(memory_mib)
+            wanted = wanted or DEFAULTS.session()
+            wanted.check()
+            _running = connect(wanted) if wanted.connect else _launch(memory_mib, wanted)
         return _running
 
 
@@ -84,62 +134,122 @@ def stop() -> None:
     global _running
     with _lock:
         if _running is not None:
-            _discard(_running)
+            _running.close()
             _running = None
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def retire(spark: AnySpark) -> None:
+    """End this session where it is still the process's, so that the next :func:`start` starts another."""
+    global _running
+    with _lock:
+        if _running is spark:
+            spark.close()
+            _running = None
 
 
-def _launch(memory_mib: int) -> Spark:
+def _will_do(spark: AnySpark, wanted: SparkSettings | None, memory_mib: int) -> bool:
+    if not spark.alive():
+        return False
+    if wanted is None:
+        return True
+    if spark.settings != wanted:
+        return False
+    return isinstance(spark, RemoteSpark) or wanted.memory_mib is not None or memory_mib <= spark.memory_mib
+
+
+def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
+    find_java()
     # Late: importing PySpark takes a second or two.
     from pyspark import SparkConf, SparkContext
-    from pyspark.errors import PySparkRuntimeError
-    from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
-    # Else Spark resolves the host's name, and doesn't start where that has no address.
-    os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
-    conf = SparkConf(loadDefaults=False).setAll(list(_settings(memory_mib).items()))
+    scratch = Path(tempfile.mkdtemp(prefix="honest-search-spark-"))
     log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the JVM, which writes to it
+    every = properties(settings, memory_mib, scratch)
+    gateway: Any = None
     try:
-        gateway = launch_gateway(conf, {"stdout": log, "stderr": log})
-    except PySparkRuntimeError as error:
+        gateway = _gateway(every, log)
+        conf = SparkConf(loadDefaults=False).setAll(list(every.items()))
+        with _sigint_untouched():
+            context = SparkContext(conf=conf, gateway=gateway)
+        # Not before: PySpark translates a Java exception only where it has a context.
+        native = _finds_native_blas(gateway.jvm)
+        if settings.native_blas is not None and not native:
+            raise _unusable_blas(settings.native_blas)
+        spark = Spark(SparkSession(context), gateway.proc, log, settings, memory_mib, scratch, native)
+    except BaseException as error:
         said = _last_line(log)
+        if gateway is not None:
+            _end(gateway.proc)
+            _forget()
         log.close()
-        raise MachineError(
-            f"Spark's JVM ended before it was ready; it said: {said or '(nothing)'}",
-            where=str(find_java().path),
-            allowed=f"a JVM that can have {memory_mib} MiB of heap and a port on {LOOPBACK}",
-            remedy="free memory, or run fewer trials at once (cluster.slots)",
-        ) from error
-    with _sigint_untouched():
-        context = SparkContext(conf=conf, gateway=gateway)
-    return Spark(SparkSession(context), gateway.proc, log)
+        shutil.rmtree(scratch, ignore_errors=True)
+        if isinstance(error, MachineError) or not isinstance(error, Exception):
+            raise
+        raise _not_started(settings, memory_mib, said or str(error)) from error
+    return spark
 
 
-def _settings(memory_mib: int) -> dict[str, str]:
-    return {
-        "spark.app.name": "honest-search",
-        "spark.master": f"local[{cores()}]",
-        "spark.driver.memory": f"{memory_mib}m",
-        "spark.driver.host": LOOPBACK,
-        "spark.driver.bindAddress": LOOPBACK,
-        "spark.log.level": "ERROR",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.shuffle.partitions": "1",
-        # Plans are fixed: how rows lie in partitions decides the last bits of every gradient.
-        "spark.sql.adaptive.enabled": "false",
-        # A file is a partition: neither cut into several nor packed with others, on any number of cores.
-        "spark.sql.files.maxPartitionBytes": _WHOLE,
-        "spark.sql.files.openCostInBytes": _WHOLE,
-    }
+def _gateway(every: dict[str, str], log: IO[bytes]) -> Any:
+    """A JVM with PySpark's gateway in it, and nothing else yet."""
+    from pyspark import SparkConf
+    from pyspark.java_gateway import launch_gateway
+
+    # On its command line, which everybody on the machine can read.
+    shown = [(name, value) for name, value in every.items() if not is_secret(name)]
+    surroundings = dict.fromkeys(BLAS_THREADS, "1")
+    if every.get("spark.driver.bindAddress") == LOOPBACK:
+        # Else Spark resolves the host's name, and doesn't start where that has no address.
+        surroundings["SPARK_LOCAL_IP"] = os.environ.get("SPARK_LOCAL_IP", LOOPBACK)
+    with _environment(surroundings):
+        return launch_gateway(SparkConf(loadDefaults=False).setAll(shown), {"stdout": log, "stderr": log})
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set for a moment, because PySpark gives its JVM this process's own."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _finds_native_blas(jvm: Any) -> bool:
+    """Asks the class that MLlib asks, which loads the library."""
+    from py4j.protocol import Py4JJavaError
+
+    try:
+        jvm.dev.ludovic.netlib.blas.NativeBLAS.getInstance()
+    except Py4JJavaError:
+        return False
+    return True
+
+
+def _unusable_blas(path: str) -> MachineError:
+    return MachineError(
+        f"Spark can't load the BLAS library {path}",
+        where="spark.native_blas",
+        allowed="a library for this machine with BLAS's Fortran functions (dgemm_ and the others)",
+        remedy="see with `ldd` what it needs, or leave spark.native_blas out",
+    )
+
+
+def _not_started(settings: SparkSettings, memory_mib: int, said: str) -> MachineError:
+    memory = settings.memory_mib or memory_mib
+    port = f" and a port on {LOOPBACK}" if settings.on_loopback else ""
+    cluster = "" if settings.local else f", and a cluster at {settings.master} that answers"
+    return MachineError(
+        f"Spark didn't start; it said: {said.strip().splitlines()[0] if said.strip() else '(nothing)'}",
+        where=str(find_java().path),
+        allowed=f"a JVM that can have {memory} MiB of heap{port}{cluster}",
+        remedy="free memory, run fewer trials at once (cluster.slots), or give less (spark.memory)",
+    )
 
 
 @contextlib.contextmanager
@@ -157,24 +267,31 @@ def _sigint_untouched() -> Iterator[None]:
 
 
 def _discard(spark: Spark) -> None:
-    """End a session, also one whose JVM is dead, and make PySpark forget it, so that a new one can start."""
+    """End a session, also one whose JVM is dead or hangs, and make PySpark forget it.
+
+    Nothing is asked of the JVM, which may never answer: it stops its session itself when its input ends.
+    """
+    _end(spark.process)
+    context = spark.session.sparkContext
+    context._jsc = None  # what its stop() would call into a dead JVM with, and warn
+    context.stop()
+    _forget()
+    spark.log.close()
+    shutil.rmtree(spark.scratch, ignore_errors=True)
+
+
+def _forget() -> None:
+    """Let PySpark start another JVM in this process."""
     from py4j.protocol import Py4JError
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    if spark.alive():
+    if SparkContext._gateway is not None:
         with contextlib.suppress(Py4JError, OSError):
-            spark.session.stop()
-    else:
-        context = spark.session.sparkContext
-        context._jsc = None  # what its stop() would call into a dead JVM with, and warn
-        context.stop()
-    with contextlib.suppress(Py4JError, OSError):
-        SparkContext._gateway.shutdown()
+            SparkContext._gateway.shutdown()
     SparkContext._gateway = SparkContext._jvm = None
+    SparkContext._active_spark_context = None
     SparkSession._instantiatedSession = SparkSession._activeSession = None
-    _end(spark.process)
-    spark.log.close()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -182,7 +299,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(OSError):
             process.stdin.close()  # what a JVM takes as the end of its parent
     try:
-        process.wait(10.0)
+        process.wait(LEAVE_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -1,8 +1,8 @@
-"""Trains networks with Spark MLlib's own MultilayerPerceptronClassifier, in local mode.
+"""Trains networks with Spark MLlib's own MultilayerPerceptronClassifier, in local mode or on a cluster.
 
 The same configuration, seed and rows give the same bits on any number of cores (see
-:data:`workers.spark_rows.PARTITIONS`), where the CPU's vectors are as wide and a system BLAS is found or not
-found alike: Spark computes with either.
+:data:`workers.spark_settings.PARTITIONS`), where the CPU's vectors are as wide and a native BLAS is found or
+not found alike: Spark computes with either.
 """
 
 from __future__ import annotations
@@ -23,19 +23,17 @@ from studies.errors import StudyFileError, nearest
 from studies.records import Failure
 from workers import spark_session
 from workers.initialisation import initial_weights
-from workers.network import flatten, forward, parameters, unflatten
+from workers.network import forward, parameters, unflatten
 from workers.spark_failures import interrupted, translated
-from workers.spark_rows import BLOCK_SIZE, heap_mib, load, refusal, write_once
-from workers.spark_session import Spark
+from workers.spark_fit import describe, fit, one_an_epoch, padded
+from workers.spark_rows import heap_mib, load, refusal, write_once
+from workers.spark_session import AnySpark
+from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.trainer import Deadline, State, TrainingFailed, check_finite, layer_sizes
 
 OPTIMIZERS = ("l-bfgs", "gd")
 """MLlib's solvers. ``l-bfgs`` is Breeze's, with 10 corrections and a strong Wolfe line search. ``gd`` is
 gradient descent on all rows with a constant step. Neither takes mini-batches."""
-
-TOLERANCE = {"l-bfgs": 1e-6, "gd": 0.0}
-"""MLlib's tol. For l-bfgs its default: a run that has converged ends early, with fewer losses than iterations
-asked for. For gd none, so that it takes as many steps as asked for and can be cut into segments."""
 
 
 class SparkTrainer:
@@ -45,19 +43,27 @@ class SparkTrainer:
         split: the rows.
         hidden: units of each hidden layer.
         directory: cache directory of the split; the training rows are written there once, for the JVM.
+        settings: the study's.
     """
 
-    def __init__(self, split: Split, hidden: Sequence[int], directory: Path) -> None:
+    def __init__(
+        self, split: Split, hidden: Sequence[int], directory: Path, settings: SparkSettings = DEFAULTS
+    ) -> None:
         self._layers = layer_sizes(split, hidden)
         self._train = split.train
         self._directory = directory
-        self._refusal = refusal(split.train, len(split.classes))
+        self._settings = settings
+        self._refusal = refusal(split.train, len(split.classes), settings.partitions)
         self._lock = threading.Lock()
-        self._loaded: tuple[Spark, Any] | None = None
+        self._loaded: tuple[AnySpark, Any] | None = None
 
     def rungs(self, configuration: Configuration, wanted: Sequence[int]) -> tuple[int, ...]:
-        """All of them for gd; the last for l-bfgs, which would lose its curvature history at a stop."""
-        return tuple(wanted) if configuration.optimizer == "gd" else tuple(wanted[-1:])
+        """All of them for gd; the last for l-bfgs, which would lose its curvature history at a stop.
+
+        Where the study asks for l-bfgs to ``restart``, that loss is what it wants.
+        """
+        whole = configuration.optimizer == "l-bfgs" and self._settings.rungs == "last"
+        return tuple(wanted[-1:]) if whole else tuple(wanted)
 
     def begin(self, configuration: Configuration, seed: int) -> State:
         """See :meth:`workers.trainer.Trainer.begin`. Also starts the session and loads the rows where needed.
@@ -87,7 +93,8 @@ class SparkTrainer:
 
         Raises:
             TrainingFailed: also with cause ``data`` where the rows, the weights or the step can't be used,
-                ``out of memory`` where the JVM has too little, and ``worker died`` where the JVM is gone.
+                ``out of memory`` where the JVM has too little, and ``spark died`` where the JVM is gone or
+                hangs. The next trial gets a fresh session then.
             StudyFileError: where the optimizer is not one of :data:`OPTIMIZERS`.
             MachineError: where Spark can't be started.
         """
@@ -95,16 +102,18 @@ class SparkTrainer:
             return state
         self._check(configuration, state)
         deadline.check(state.epoch)
-        spark, rows = self._session_and_rows(state.epoch)
-        with translated(spark, state.epoch), interrupted(spark, deadline, state.epoch):
-            vector, history = _fit(rows, self._layers, configuration, state, epoch - state.epoch)
-        losses = _one_an_epoch(configuration.optimizer, history)
+        vector, history = self._fit(configuration, state, epoch - state.epoch, deadline)
+        losses = one_an_epoch(configuration.optimizer, history)
         _check_losses(losses, state.epoch)
+        notes = describe(configuration.optimizer, history, epoch - state.epoch)
+        if self._settings.rungs == "restart":
+            losses = padded(losses, epoch - state.epoch, history[0])
         advanced = replace(
             state,
             epoch=epoch,
             weights=unflatten(vector, self._layers),
             losses=(*state.losses, *losses),
+            notes=(*state.notes, *notes),
         )
         check_finite(advanced)
         return advanced
@@ -115,8 +124,37 @@ class SparkTrainer:
 
     @property
     def device(self) -> str:
-        """``JVM CPU``."""
-        return "JVM CPU"
+        """``JVM CPU``, with the BLAS where it is a native one; or the cluster."""
+        if not self._settings.local:
+            return f"Spark at {self._settings.master}"
+        native = self._loaded is not None and self._loaded[0].native_blas
+        return "JVM CPU, native BLAS" if native else "JVM CPU"
+
+    def warm(self) -> AnySpark | None:
+        """Start the session, load the rows, and train one step of nothing; ``None`` where rows are refused.
+
+        Java loads the classes of a fit and compiles them at the first one, which takes as long as ten later
+        iterations; here nobody waits for them.
+
+        Raises:
+            MachineError: where Spark can't be started.
+            TrainingFailed: where it dies or runs out of memory.
+        """
+        if self._refusal is not None:
+            return None
+        spark, _ = self._session_and_rows(0)
+        for optimizer in OPTIMIZERS:
+            configuration = Configuration("spark", "glorot_uniform", optimizer, epochs=1, learning_rate=0.1)
+            state = State(0, initial_weights(configuration.initialisation, self._layers, 0))
+            self._fit(configuration, state, 1, Deadline())
+        return spark
+
+    def _fit(
+        self, configuration: Configuration, state: State, iterations: int, deadline: Deadline
+    ) -> tuple[NDArray[np.float64], list[float]]:
+        spark, rows = self._session_and_rows(state.epoch)
+        with translated(spark, state.epoch), interrupted(spark, deadline, state.epoch):
+            return fit(rows, self._layers, configuration, state.weights, iterations)
 
     def _check(self, configuration: Configuration, state: State) -> None:
         """Refuse what Spark would take without a word, and fail on later or train to NaN with."""
@@ -134,13 +172,15 @@ class SparkTrainer:
         if problem is not None:
             raise TrainingFailed(Failure("data", problem, state.epoch))
 
-    def _session_and_rows(self, epoch: int) -> tuple[Spark, Any]:
+    def _session_and_rows(self, epoch: int) -> tuple[AnySpark, Any]:
         """The session and, in it, the training rows as a cached DataFrame of features and label."""
         with self._lock:
-            spark = spark_session.start(heap_mib(self._train, parameters(self._layers)))
+            needed = heap_mib(self._train, parameters(self._layers))
+            spark = spark_session.start(needed, self._settings)
             if self._loaded is None or self._loaded[0] is not spark:
+                files = write_once(self._train, self._directory, self._settings.partitions)
                 with translated(spark, epoch):
-                    self._loaded = (spark, load(spark, write_once(self._train, self._directory)))
+                    self._loaded = (spark, load(spark, files))
             return self._loaded
 
 
@@ -155,39 +195,6 @@ def _mismatch(state: State, layers: Sequence[int]) -> str | None:
 
 def _positive(step: float | None) -> bool:
     return step is not None and bool(np.isfinite(step)) and step > 0
-
-
-def _fit(
-    rows: Any, layers: Sequence[int], configuration: Configuration, state: State, iterations: int
-) -> tuple[NDArray[np.float64], list[float]]:
-    """Run MLlib: the flat weights, and the objective before the first iteration and after each."""
-    from pyspark.ml.classification import MultilayerPerceptronClassifier
-    from pyspark.ml.linalg import Vectors
-
-    settings: dict[str, Any] = (
-        {"stepSize": configuration.learning_rate} if configuration.optimizer == "gd" else {}
-    )
-    classifier = MultilayerPerceptronClassifier(
-        layers=list(layers),
-        solver=configuration.optimizer,
-        maxIter=iterations,
-        tol=TOLERANCE[configuration.optimizer],
-        blockSize=BLOCK_SIZE,
-        initialWeights=Vectors.dense(flatten(state.weights)),
-        **settings,
-    )
-    model = classifier.fit(rows)
-    return model.weights.toArray(), list(model.summary().objectiveHistory)
-
-
-def _one_an_epoch(optimizer: str, history: Sequence[float]) -> list[float]:
-    """The objective after each iteration, of a history that begins before the first.
-
-    Where a line search of l-bfgs fails, Breeze drops the curvature history and gives the state before once
-    more: a repeat that is no iteration.
-    """
-    steps = [(float(before), float(loss)) for before, loss in pairwise(history)]
-    return [loss for before, loss in steps if optimizer == "gd" or loss != before]
 
 
 def _check_losses(losses: Sequence[float], epoch: int) -> None:

@@ -19,6 +19,7 @@ from studies.records import ROW_SETS, Failure, Scores, SegmentReport, TimeLedger
 from workers import early_stopping, process
 from workers.checkpoints import Checkpoints, trial_identity
 from workers.scores import metric_of, score
+from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.trainer import Deadline, State, Trainer, TrainingFailed, check_finite, curve_of, layer_sizes
 
 MESSAGE_CHARACTERS = 1000
@@ -51,6 +52,7 @@ class Segment:
         patience: epochs without a better validation score after which a trial ends; ``None`` for no such end.
             Not for Spark, which would have to fit anew for each epoch.
         trial_timeout: seconds after the segment's training began, from which on no further epoch begins.
+        spark: how Spark's trials of the study run.
     """
 
     study: str
@@ -67,6 +69,7 @@ class Segment:
     patience: int | None = None
     trial_timeout: float | None = None
     checkpoints_limit: int | None = None
+    spark: SparkSettings = DEFAULTS
 
     @property
     def key(self) -> str:
@@ -113,7 +116,9 @@ class _Clock:
 def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
     with clock.timing("setup"):
         split = process.split_at(segment.split)
-        trainer = process.trainer_for(segment.configuration.framework, segment.split, segment.hidden)
+        trainer = process.trainer_for(
+            segment.configuration.framework, segment.split, segment.hidden, segment.spark
+        )
         checkpoints = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
         identity = _identity(segment, split)
         stops = _stops(segment, trainer)
@@ -135,7 +140,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         worker=_worker_name(),
         device=trainer.device,
         versions=process.versions_of(segment.configuration.framework),
-        notes=early_stopping.describe(state, segment.rungs[-1]) if finished else (),
+        notes=_notes(segment, state) if finished else (),
     )
 
 
@@ -179,6 +184,10 @@ def _train(
         if _patience(segment) is not None:
             state = early_stopping.with_best(state)
     return state
+
+
+def _notes(segment: Segment, state: State) -> tuple[str, ...]:
+    return (*early_stopping.describe(state, segment.rungs[-1]), *state.notes)
 
 
 def _patience(segment: Segment) -> int | None:

@@ -38,6 +38,7 @@ class State:
             loss scale and weight decay; with dropout where there is any.
         validation_scores: (epoch, score) where the validation rows were scored on the way.
         best: the state after the epoch with the best validation score, for a trial that may stop early.
+        notes: what a person should know of how it was trained, e.g. line searches that failed.
     """
 
     epoch: int
@@ -47,6 +48,7 @@ class State:
     validation_scores: tuple[tuple[int, float], ...] = ()
     activation: str = DEFAULT_ACTIVATION
     best: State | None = None
+    notes: tuple[str, ...] = ()
 
 
 class TrainingFailed(Exception):  # noqa: N818  it is an outcome that becomes a record, not an error

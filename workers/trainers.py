@@ -7,13 +7,20 @@ from pathlib import Path
 
 from studies.data.split import Split
 from studies.errors import StudyFileError, nearest
+from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.trainer import Trainer
 
 FRAMEWORKS = ("tensorflow", "spark", "analytic")
 """What :func:`make_trainer` knows; ``analytic`` is the shipped trainer for trying out a cluster."""
 
 
-def make_trainer(framework: str, split: Split, hidden: Sequence[int], directory: Path) -> Trainer:
+def make_trainer(
+    framework: str,
+    split: Split,
+    hidden: Sequence[int],
+    directory: Path,
+    spark: SparkSettings = DEFAULTS,
+) -> Trainer:
     """A trainer for one worker process.
 
     Args:
@@ -21,6 +28,7 @@ def make_trainer(framework: str, split: Split, hidden: Sequence[int], directory:
         split: the rows that it trains on.
         hidden: units of each hidden layer.
         directory: the split's cache directory; Spark reads its rows from a Parquet file there.
+        spark: how Spark's trials run; the other frameworks don't read it.
 
     Raises:
         StudyFileError: where the framework is not known.
@@ -34,7 +42,7 @@ def make_trainer(framework: str, split: Split, hidden: Sequence[int], directory:
     if framework == "spark":
         from workers.spark_trainer import SparkTrainer
 
-        return SparkTrainer(split, hidden, directory)
+        return SparkTrainer(split, hidden, directory, spark)
     if framework == "analytic":
         from workers.analytic_trainer import AnalyticTrainer
 

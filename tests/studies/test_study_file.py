@@ -213,7 +213,28 @@ REFUSED = {
     ),
     "finalists to come": (MINIMAL + "[report]\nfinalists = 5\n", ["report.finalists", "not there yet"]),
     "reproducible is a switch": ("reproducible = 1\n" + MINIMAL, ["reproducible", "1", "boolean"]),
-    "spark to come": (MINIMAL + '[spark]\nmaster = "local[2]"\n', ["spark", "not there yet"]),
+    "another master": (
+        MINIMAL + '[spark]\nmaster = "yarn"\n',
+        ["spark", "'yarn'", "local[K], spark://HOST:PORT"],
+    ),
+    "memory without a unit": (MINIMAL + '[spark]\nmemory = "4"\n', ["spark.memory", "'4'"]),
+    "no partition": (MINIMAL + "[spark]\npartitions = 0\n", ["spark.partitions", "0"]),
+    "properties that change results": (
+        MINIMAL + '[spark]\nconf = { "spark.sql.adaptive.enabled" = true }\n',
+        ["spark", "'spark.sql.adaptive.enabled'", "last bits of every gradient"],
+    ),
+    "memory as a property": (
+        MINIMAL + '[spark]\nconf = { "spark.driver.memory" = "4g" }\n',
+        ["'spark.driver.memory'", "spark.memory says it"],
+    ),
+    "a library for a cluster": (
+        MINIMAL + '[spark]\nmaster = "spark://a:7077"\nnative_blas = "x.so"\n',
+        ["native_blas is for a local master", "spark.executor.extraJavaOptions"],
+    ),
+    "memory of a server": (
+        MINIMAL + '[spark]\nmaster = "sc://a:15002"\nmemory = "4g"\n',
+        ["memory with a sc:// master"],
+    ),
     "unknown sampler": (MINIMAL + '[sampler]\nkind = "tpi"\n', ["sampler.kind", "'tpi'", "'tpe'?"]),
 }
 

@@ -19,6 +19,7 @@ from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import MachineError
 from workers import spark_session
+from workers.spark_settings import PARTITIONS, cores
 from workers.spark_trainer import SparkTrainer
 from workers.trainer import Deadline, TrainingFailed
 
@@ -93,7 +94,7 @@ def test_a_session_is_bound_to_the_loopback_interface_and_serves_no_pages() -> N
     assert context.getConf().get("spark.driver.host") == "127.0.0.1"
     assert context.getConf().get("spark.driver.bindAddress") == "127.0.0.1"
     assert context.uiWebUrl is None
-    assert context.master == f"local[{spark_session.cores()}]"
+    assert context.master == f"local[{min(cores(), PARTITIONS)}]"
 
 
 @pytest.mark.usefixtures("nothing_started")
@@ -147,7 +148,7 @@ def test_a_killed_jvm_fails_its_trial_and_no_other(trainer: SparkTrainer) -> Non
     with pytest.raises(TrainingFailed) as caught:
         trainer.advance(GD, 7, trainer.begin(GD, 7), 10**6, Deadline(stopped=killed))
     failure = caught.value.failure
-    assert failure.cause == "worker died"
+    assert failure.cause == "spark died"
     assert "status -9" in failure.message
     assert trainer.advance(GD, 7, trainer.begin(GD, 7), 5, Deadline()).losses == expected.losses
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,8 +16,10 @@ from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from workers import spark_session
 from workers.network import cross_entropy, flatten
+from workers.spark_fit import fit
 from workers.spark_rows import BLOCK_SIZE, PARTITIONS, load, write_once
-from workers.spark_trainer import OPTIMIZERS, SparkTrainer, _fit
+from workers.spark_settings import SparkSettings
+from workers.spark_trainer import OPTIMIZERS, SparkTrainer
 from workers.trainer import Deadline, State, TrainingFailed
 
 HIDDEN = (5,)
@@ -68,10 +71,10 @@ def same(one: State, other: State) -> bool:
     )
 
 
-def mllib_objective(state: State, train: Rows) -> float:
+def mllib_objective(state: State, train: Rows, partitions: int = PARTITIONS) -> float:
     """What MLlib minimises: the mean over the blocks of each block's mean cross-entropy."""
     means = []
-    for part in np.array_split(np.arange(len(train)), PARTITIONS):
+    for part in np.array_split(np.arange(len(train)), partitions):
         for first in range(0, len(part), BLOCK_SIZE):
             block = part[first : first + BLOCK_SIZE]
             means.append(cross_entropy(state.weights, train.features[block], train.labels[block]))
@@ -313,8 +316,15 @@ def test_a_loss_that_is_not_finite_on_the_way_is_a_diverged_trial(
     def recovered(*_: Any) -> tuple[Any, list[float]]:
         return flatten(trainer.begin(GD, 7).weights), [0.7, math.nan, 0.6]
 
-    monkeypatch.setattr("workers.spark_trainer._fit", recovered)
+    monkeypatch.setattr("workers.spark_trainer.fit", recovered)
     assert "after epoch 1" in failure_of(trainer, GD, trainer.begin(GD, 7), "diverged")
+
+
+def failures_logged() -> int:
+    """Line searches that failed, as the JVM logged them since its start."""
+    log = spark_session.start().log.fileno()
+    said = os.pread(log, os.fstat(log).st_size, 0)
+    return said.count(b"Failure! Resetting history") + said.count(b"Failure again! Giving up")
 
 
 def test_repeats_after_a_failed_line_search_are_no_iterations(
@@ -323,13 +333,14 @@ def test_repeats_after_a_failed_line_search_are_no_iterations(
     histories: list[list[float]] = []
 
     def recorded(*arguments: Any) -> tuple[Any, list[float]]:
-        vector, history = _fit(*arguments)
+        vector, history = fit(*arguments)
         histories.append(history)
         return vector, history
 
-    monkeypatch.setattr("workers.spark_trainer._fit", recorded)
+    monkeypatch.setattr("workers.spark_trainer.fit", recorded)
     long = replace(LBFGS, epochs=40)
     for seed in range(8):
+        logged = failures_logged()
         # A loss that falls to 1e-8 ends in line searches that fail, for one seed or another.
         features = np.random.default_rng(seed).normal(size=(300, 4)).astype(np.float32)
         easy = Rows(features, (features.sum(axis=1) > 0).astype(np.int64))
@@ -337,10 +348,45 @@ def test_repeats_after_a_failed_line_search_are_no_iterations(
         assert state.epoch == 40
         assert len(state.losses) <= 40
         assert list(state.losses) == sorted(set(histories[-1][1:]) - {histories[-1][0]}, reverse=True)
-        if len(histories[-1]) > len(state.losses) + 1:
+        repeats = len(histories[-1]) - len(state.losses) - 1
+        if repeats:
+            # Breeze's own words, in the log that nobody sees, are the truth that the notes must tell.
+            assert failures_logged() - logged == repeats
+            times = "once" if repeats == 1 else f"{repeats} times"
+            assert f"line search failed {times}" in state.notes[0]
             return
     pytest.fail("no line search failed, so that nothing was tested")
 
 
+def test_l_bfgs_that_restarts_stops_at_every_rung_and_is_another_optimizer(
+    trainer: SparkTrainer, split: Split, tmp_path: Path
+) -> None:
+    restarting = SparkTrainer(split, HIDDEN, tmp_path, SparkSettings(rungs="restart"))
+    assert restarting.rungs(LBFGS, (1, 3, 6)) == (1, 3, 6)
+    cut = train(restarting, LBFGS, [1, 3, 6])
+    assert len(cut.losses) == 6
+    assert not np.array_equal(train(trainer, LBFGS, [6]).weights[0], cut.weights[0])
+    assert same(cut, train(restarting, LBFGS, [1, 3, 6]))
+
+
+def test_losses_stay_with_their_epochs_where_a_segment_that_restarts_converges(tmp_path: Path) -> None:
+    features = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    easy = Rows(features, (features[:, 0] > 0).astype(np.int64))
+    restarting = SparkTrainer(split_of(easy), (20,), tmp_path, SparkSettings(rungs="restart"))
+    state = train(restarting, LBFGS, [300, 310])
+    assert len(state.losses) == state.epoch == 310
+    assert any("converged" in note or "gave up" in note for note in state.notes)
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_another_number_of_partitions_is_another_objective(
+    split: Split, tmp_path: Path, partitions: int
+) -> None:
+    other = SparkTrainer(split, HIDDEN, tmp_path, SparkSettings(partitions=partitions))
+    loss = train(other, GD, [1]).losses[0]
+    whole = mllib_objective(train(other, GD, [1]), split.train, partitions)
+    assert loss == pytest.approx(whole, rel=1e-12)
+
+
 def test_device_says_what_it_runs_on(trainer: SparkTrainer) -> None:
-    assert trainer.device == "JVM CPU"
+    assert trainer.device == "JVM CPU" + (", native BLAS" if spark_session.start().native_blas else "")

@@ -1,0 +1,258 @@
+"""What a Spark trial costs: warm and fresh, ours and plain, partitions and blocks, BLAS, company, memory.
+
+All train [300, 600, 2] with l-bfgs on the training rows of the SMS Spam Collection, from the same weights. A
+native BLAS is measured where there is one: the system's libblas.so.3, or the file in NATIVE_BLAS.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from _figures import Figure, run
+from _sms_spam import sms_spam
+
+from studies.configuration import Configuration
+from studies.data.split import Split
+from workers import spark_session
+from workers.initialisation import initial_weights
+from workers.network import flatten, parameters
+from workers.spark_rows import heap_mib
+from workers.spark_settings import DEFAULTS, SparkSettings
+from workers.spark_trainer import SparkTrainer
+from workers.tensorflow_trainer import TensorFlowTrainer
+from workers.trainer import Deadline, Trainer, layer_sizes
+
+HIDDEN = (600,)
+SEED = 7
+SHORT = Configuration("spark", "spark_uniform", "l-bfgs", epochs=10)
+LONG = replace(SHORT, epochs=100)
+STEP = Configuration("spark", "spark_uniform", "gd", epochs=1, learning_rate=0.1)
+BESIDE = Configuration("tensorflow", "spark_uniform", "adam", epochs=1, learning_rate=1e-4, batch_size=256)
+TRIALS = 100
+NO_BLAS = SparkSettings(conf=(("spark.driver.extraJavaOptions", "-Ddev.ludovic.netlib.blas.nativeLib=none"),))
+
+PLAIN = """
+import sys, time
+import numpy as np
+from pyspark.ml.classification import MultilayerPerceptronClassifier
+from pyspark.ml.linalg import Vectors
+from pyspark.sql import SparkSession
+
+data = np.load(sys.argv[1])
+spark = SparkSession.builder.getOrCreate()
+rows = [(float(label), Vectors.dense(row)) for row, label in zip(data["X"].tolist(), data["y"])]
+frame = spark.createDataFrame(rows, ["label", "features"])
+for iterations in (1, 10, 100):
+    begun = time.perf_counter()
+    MultilayerPerceptronClassifier(
+        layers=[int(units) for units in data["layers"]],
+        maxIter=iterations,
+        initialWeights=Vectors.dense(data["weights"]),
+    ).fit(frame)
+    print(time.perf_counter() - begun, flush=True)
+"""
+"""The recipe of the question, with our initial weights so that the work is the same; the first fit is not
+counted, as none of ours is."""
+
+
+def measure() -> Sequence[Figure]:
+    """All figures."""
+    with sms_spam() as split:
+        figures = _plain(split)
+        figures += _warm_and_fresh(split)
+        figures += _shapes(split)
+        figures += _company(split)
+        figures += _memory(split)
+        figures += _blas(split)
+    return figures
+
+
+def _plain(split: Split) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "rows.npz"
+        layers = layer_sizes(split, HIDDEN)
+        weights = flatten(initial_weights("spark_uniform", layers, SEED))
+        np.savez(path, X=split.train.features, y=split.train.labels, layers=layers, weights=weights)
+        command = [sys.executable, "-c", PLAIN, str(path)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    _, short, long = (float(seconds) for seconds in said)
+    return [
+        Figure("plain recipe, 10 iterations", short, "s"),
+        Figure("plain recipe, 100 iterations", long, "s"),
+    ]
+
+
+def _warm_and_fresh(split: Split) -> list[Figure]:
+    fresh = []
+    for _ in range(2):
+        spark_session.stop()
+        with _trainer(split) as trainer:
+            fresh.append(_seconds(trainer, SHORT))
+    with _trainer(split) as trainer:
+        spark_session.stop()
+        begun = time.perf_counter()
+        trainer.warm()
+        warming = time.perf_counter() - begun
+        first = _seconds(trainer, SHORT)
+        later = [_seconds(trainer, SHORT) for _ in range(5)]
+        long = _seconds(trainer, LONG)
+        steps = [_seconds(trainer, STEP) for _ in range(5)]
+    return [
+        Figure("a trial with a fresh session, 10 iterations", median(fresh), "s"),
+        Figure("warming up", warming, "s"),
+        Figure("first trial after it, 10 iterations", first, "s"),
+        Figure("later trials, 10 iterations", median(later), "s"),
+        Figure("fresh session / later trial", median(fresh) / median(later), at_least=5.0),
+        Figure("later trial, 100 iterations", long, "s"),
+        Figure("later trial, 1 step of gd", median(steps), "s"),
+    ]
+
+
+def _shapes(split: Split) -> list[Figure]:
+    """What partitions and blockSize do."""
+    figures = []
+    for partitions in (1, 2, 4, 8):
+        # As many threads for all, so that the session stays.
+        settings = SparkSettings(master=f"local[{os.cpu_count()}]", partitions=partitions)
+        with _trainer(split, settings) as trainer:
+            trainer.warm()
+            seconds = min(_seconds(trainer, SHORT) for _ in range(3))
+        figures.append(Figure(f"{partitions} partitions, 10 iterations", seconds, "s"))
+    for block in (32, 128, 512, 2048):
+        with _block_size(block), _trainer(split) as trainer:
+            trainer.warm()
+            seconds = min(_seconds(trainer, SHORT) for _ in range(3))
+        figures.append(Figure(f"blockSize {block}, 10 iterations", seconds, "s"))
+    return figures
+
+
+def _company(split: Split) -> list[Figure]:
+    """Spark trials at once and threads of the session, with a TensorFlow trial beside them."""
+    figures = []
+    tensorflow = TensorFlowTrainer(split, HIDDEN)
+    figures.append(Figure("TensorFlow epoch, alone", _epoch_alone(tensorflow), "ms"))
+    for threads in (1, 2):
+        with _trainer(split, SparkSettings(master=f"local[{threads}]")) as trainer:
+            trainer.warm()
+            for at_once in (1, 2):
+                spark, epoch = _beside(trainer, tensorflow, at_once)
+                where = f"local[{threads}], {at_once} at once, TensorFlow beside"
+                figures.append(Figure(f"{where}: a Spark trial", spark, "s"))
+                figures.append(Figure(f"{where}: a TensorFlow epoch", epoch, "ms"))
+    return figures
+
+
+def _beside(spark: Trainer, tensorflow: Trainer, at_once: int) -> tuple[float, float]:
+    """Seconds a Spark trial of four and ms a TensorFlow epoch meanwhile."""
+    ended = threading.Event()
+    epochs = 0
+
+    def train() -> None:
+        nonlocal epochs
+        state = tensorflow.begin(BESIDE, SEED)
+        while not ended.is_set():
+            state = tensorflow.advance(BESIDE, SEED, state, state.epoch + 1, Deadline())
+            epochs += 1
+
+    with ThreadPoolExecutor(at_once) as pool:
+        beside = threading.Thread(target=train)
+        beside.start()
+        begun = time.perf_counter()
+        list(pool.map(lambda _: _seconds(spark, SHORT), range(4)))
+        seconds = time.perf_counter() - begun
+        ended.set()
+        beside.join()
+    return seconds / 4, 1000 * seconds / max(1, epochs)
+
+
+def _epoch_alone(tensorflow: Trainer) -> float:
+    state = tensorflow.begin(BESIDE, SEED)
+    state = tensorflow.advance(BESIDE, SEED, state, 1, Deadline())
+    begun = time.perf_counter()
+    tensorflow.advance(BESIDE, SEED, state, 21, Deadline())
+    return 1000 * (time.perf_counter() - begun) / 20
+
+
+def _memory(split: Split) -> list[Figure]:
+    """Resident memory after one trial and after a hundred."""
+    spark_session.stop()
+    with _trainer(split) as trainer:
+        trainer.warm()
+        jvm = spark_session.start().process.pid
+        before = _resident(os.getpid()), _resident(jvm)
+        for _ in range(TRIALS):
+            _seconds(trainer, STEP)
+        after = _resident(os.getpid()), _resident(jvm)
+    heap = heap_mib(split.train, parameters(layer_sizes(split, HIDDEN)))
+    return [
+        Figure("Python after 1 trial", before[0], "MiB"),
+        Figure(f"Python grew in {TRIALS} trials by", after[0] - before[0], "MiB", at_most=50.0),
+        Figure("JVM after 1 trial", before[1], "MiB"),
+        Figure(f"JVM after {TRIALS} trials", after[1], "MiB", at_most=heap + 700.0),
+    ]
+
+
+def _blas(split: Split) -> list[Figure]:
+    """The same trials in Java and with a native library, where there is one."""
+    seconds = {}
+    native = replace(DEFAULTS, native_blas=os.environ.get("NATIVE_BLAS"))
+    for name, settings in (("Java", NO_BLAS), ("native", native)):
+        with _trainer(split, settings) as trainer:
+            trainer.warm()
+            if spark_session.start().native_blas != (name == "native"):
+                print("found no native BLAS: put the path of one into NATIVE_BLAS", file=sys.stderr)
+                return []
+            seconds[name] = [_seconds(trainer, c) for c in (SHORT, SHORT, SHORT, LONG)]
+    java, library = seconds["Java"], seconds["native"]
+    return [
+        Figure("native BLAS, 10 iterations", min(library[:3]), "s"),
+        Figure("native BLAS, 100 iterations", library[3], "s"),
+        Figure("Java / native BLAS, 10 iterations", min(java[:3]) / min(library[:3])),
+        Figure("Java / native BLAS, 100 iterations", java[3] / library[3]),
+    ]
+
+
+def _seconds(trainer: Trainer, configuration: Configuration) -> float:
+    """A whole trial, as its task runs it but for the scores."""
+    begun = time.perf_counter()
+    state = trainer.begin(configuration, SEED)
+    trainer.advance(configuration, SEED, state, configuration.epochs, Deadline())
+    return time.perf_counter() - begun
+
+
+def _resident(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@contextmanager
+def _trainer(split: Split, settings: SparkSettings = DEFAULTS) -> Iterator[SparkTrainer]:
+    with tempfile.TemporaryDirectory() as name:
+        yield SparkTrainer(split, HIDDEN, Path(name), settings)
+
+
+@contextmanager
+def _block_size(size: int) -> Iterator[None]:
+    from workers import spark_fit
+
+    before, spark_fit.BLOCK_SIZE = spark_fit.BLOCK_SIZE, size
+    try:
+        yield
+    finally:
+        spark_fit.BLOCK_SIZE = before
+
+
+if __name__ == "__main__":
+    run(__doc__ or "", measure)

@@ -22,6 +22,8 @@ from search.events import Lost, Reported, Resized
 from search.slots import Slots
 from studies.records import Failure, SegmentReport
 from studies.study import Retry
+from workers.spark_settings import SparkSettings
+from workers.spark_warmup import Warmed, warm
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
 
 WATCHDOG_SECONDS = 30.0
@@ -55,6 +57,13 @@ class Ended:
     lost: bool = False
 
 
+@dataclass(frozen=True)
+class Noted:
+    """What a worker has to say to a person."""
+
+    notes: tuple[str, ...]
+
+
 @dataclass
 class Dispatcher:
     """One a launch. No more segments are with Dask than the cluster has slots, so that none waits there.
@@ -62,19 +71,20 @@ class Dispatcher:
     Args:
         cluster: where they run.
         rules: what is run again.
-        deliver: takes each :class:`Ended`; called from the client's own threads.
+        deliver: takes each :class:`Ended` and :class:`Noted`; called from the client's own threads.
         quarantined: keys of configurations that are not run, because they kill the processes that run them.
     """
 
     cluster: RunningCluster
     rules: Retry
-    deliver: Callable[[Ended], None]
+    deliver: Callable[[Ended | Noted], None]
     quarantined: set[str] = field(default_factory=set)
     clock: Callable[[], float] = time.monotonic
     _slots: Slots = field(init=False)
     _queue: deque[tuple[Segment, Attempt]] = field(default_factory=deque)
     _runs: dict[int, Run] = field(default_factory=dict)
     _disconnected: float | None = None
+    _warming: Any = None
 
     def __post_init__(self) -> None:
         self._slots = self.cluster.slots
@@ -87,6 +97,18 @@ class Dispatcher:
         self._queue.append((segment, Attempt()))
         self._fill()
         return None
+
+    def warm_spark(self, study: str, split: str, hidden: tuple[int, ...], settings: SparkSettings) -> None:
+        """Start Spark's session and load the rows, where its first trial would otherwise wait for both.
+
+        It takes a slot of Spark's, so that a trial of Spark's waits for it while others run.
+        """
+        kind = self._slots.kind("spark")
+        key = f"{study}/spark-warm-up"
+        self._warming = self.cluster.client.submit(
+            warm, split, hidden, settings, key=key, pure=False, retries=0, resources={kind: 1}
+        )
+        self._warming.add_done_callback(lambda future: self.deliver(Noted(_notes_of(future))))
 
     def ended(self, ended: Ended) -> Reported | Lost | None:
         """What the loop should know of a run that came back; nothing where it is run again."""
@@ -207,6 +229,16 @@ def _result(segment: Segment, future: Any) -> tuple[SegmentReport, bool]:
     except Exception as error:
         message = f"the task did not come back: {type(error).__name__}: {error}"
         return _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS])), False
+
+
+def _notes_of(future: Any) -> tuple[str, ...]:
+    try:
+        warmed: Warmed = future.result()
+    except (CancelledError, KilledWorker, NoWorkerError):
+        return ()  # the trials will tell
+    except Exception as error:
+        return (f"Spark could not be started: {error}",)
+    return warmed.notes
 
 
 def _failed(segment: Segment, failure: Failure) -> SegmentReport:

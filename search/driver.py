@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from search.cluster import RunningCluster, start_cluster
-from search.dispatch import Dispatcher, Ended, quarantined_keys
+from search.dispatch import Dispatcher, Ended, Noted, quarantined_keys
 from search.display import Display, make_display
 from search.events import (
     Action,
@@ -107,7 +107,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         study = self.file.study
-        self.events: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Event | Ended | Noted] = queue.SimpleQueue()
         ended = self.store.ended()
         self.loop = Loop(
             limits=limits_of(study),
@@ -123,6 +123,7 @@ class _Search:
             self.cluster, study.retry, self.events.put, quarantined_keys(_failures_by_key(ended))
         )
         self.checkpoints = checkpoints_of(self.file)
+        self.spark = SparkSettings.of(study.spark, self.file.directory)
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
         self.finished = False
@@ -132,14 +133,25 @@ class _Search:
         """From the first event to the last."""
         process.go_on()
         with _interrupts_to(self.events):
+            if "spark" in self.file.space.frameworks and not isinstance(self.actions[0], Finish):
+                self._warm_spark()
             self._work()
             while not self.finished:
                 self.display.update(self.loop, time.monotonic())
                 self._hear(_next_event(self.events))
 
-    def _hear(self, event: Event | Ended) -> None:
+    def _warm_spark(self) -> None:
+        study = self.file.study
+        self.dispatcher.warm_spark(
+            study.name, str(self.prepared.directory), tuple(study.model.hidden), self.spark
+        )
+
+    def _hear(self, event: Event | Ended | Noted) -> None:
         """Tell the loop what happened."""
-        if isinstance(event, Ended):
+        if isinstance(event, Noted):
+            for note in event.notes:
+                self.display.note(note)
+        elif isinstance(event, Ended):
             outcome = self.dispatcher.ended(event)
             if outcome is not None:
                 self._pass_on(outcome)
@@ -219,7 +231,7 @@ class _Search:
             checkpoints_limit=self.checkpoints.limit,
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
-            spark=SparkSettings.of(study.spark, self.file.directory),
+            spark=self.spark,
         )
 
     def _finish(self, action: Finish) -> None:
@@ -275,7 +287,7 @@ def _prepare(file: StudyFile, display: Display) -> Prepared:
     return prepared
 
 
-def _next_event(events: queue.SimpleQueue[Event | Ended]) -> Event | Ended:
+def _next_event(events: queue.SimpleQueue[Event | Ended | Noted]) -> Event | Ended | Noted:
     try:
         return events.get(timeout=TICK_SECONDS)
     except queue.Empty:
@@ -283,7 +295,7 @@ def _next_event(events: queue.SimpleQueue[Event | Ended]) -> Event | Ended:
 
 
 @contextmanager
-def _interrupts_to(events: queue.SimpleQueue[Event | Ended]) -> Iterator[None]:
+def _interrupts_to(events: queue.SimpleQueue[Event | Ended | Noted]) -> Iterator[None]:
     """Ctrl-C and SIGTERM become events, so that nothing is cut in the middle of a write."""
 
     def interrupted(_signal: int, _frame: FrameType | None) -> None:

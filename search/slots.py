@@ -10,16 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from studies.study import Cluster
+from workers import spark_settings
 
 TRIAL = "TRIAL"
 """The Dask resource that a trial takes one of."""
 
 SPARK = "SPARK"
 """The Dask resource that a Spark trial takes one of instead, where a cluster offers it."""
-
-
-SPARK_AT_ONCE = 1
-"""Spark trials at once: each uses all cores by itself, and two at once in one session gained nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ def slots_for(section: Cluster, frameworks: Sequence[str]) -> Slots:
     """
     if "spark" not in frameworks:
         return Slots(slots_of(section))
-    return Slots(slots_of(section) if len(frameworks) > 1 else 0, SPARK_AT_ONCE)
+    return Slots(slots_of(section) if len(frameworks) > 1 else 0, spark_settings.AT_ONCE)
 
 
 def describe_cluster(section: Cluster) -> str:

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from search import launch
 from search.display import SilentDisplay
-from search.driver import rungs_of
+from search.halving import Ladder
 from search.preflight import prepare_data
 from studies.samplers import make_sampler
 from studies.stored_study import read_study
@@ -150,12 +150,14 @@ def _plain(directory: Path, kind: str, size: int) -> float:
 
 def _segment(file: StudyFile, trial: Trial, split: str, directory: Path) -> Segment:
     configuration = file.space.sample(trial)
+    rungs = Ladder().rungs(configuration.epochs)
     return Segment(
         study="plain",
         trial=trial.number,
         configuration=configuration,
         seed=1,
-        rungs=rungs_of(configuration),
+        rungs=rungs,
+        until=rungs[-1],
         hidden=(4,),
         metric="f1",
         split=split,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distributed import KilledWorker
-from distributed.scheduler import NoWorkerError
+from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from search.attempts import Attempt, after_failure, with_count
 from search.cluster import RunningCluster
@@ -220,7 +220,7 @@ def _result(segment: Segment, future: Any) -> tuple[SegmentReport, bool]:
     except KilledWorker as error:
         worker = error.last_worker.address if error.last_worker else "unknown"
         return _failed(segment, Failure("worker died", f"the worker {worker} died while it ran")), False
-    except NoWorkerError:
+    except (NoWorkerError, NoValidWorkerError):  # the second where the task wants a resource
         failure = Failure("worker died", "the cluster lost all its workers, and none came back")
         return _failed(segment, failure), False
     except CancelledError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,17 +14,19 @@ from typing import Any, Literal
 
 import psutil
 import pytest
+from distributed import KilledWorker
 
 from search import cluster as cluster_module
 from search import launch
 from search.cluster import RunningCluster, start_cluster
-from search.dispatch import Dispatcher
+from search.dispatch import Dispatcher, Ended
 from search.display import SilentDisplay
-from search.events import Reported
+from search.events import Lost, Reported
 from search.preflight import prepare_data
 from search.results import StudyReport
-from search.slots import Slots
-from studies.study import Cluster
+from search.slots import SPARK, TRIAL, Slots
+from studies.configuration import Configuration
+from studies.study import Cluster, Retry
 from studies.study_file import read_study_file
 from tests.conftest import SMALL, write_rows
 from tests.faults.programs import PATIENCE, environment, wait_until
@@ -170,37 +174,82 @@ def _listening() -> set[tuple[str, int]]:
     }
 
 
-def test_a_task_that_is_lost_is_a_report(kind: Kind) -> None:
+def test_a_task_that_is_cancelled_is_the_end_of_the_cluster(kind: Kind) -> None:
     with start_cluster(Cluster(kind=kind, slots=1)) as running:
         events, dispatcher = _dispatching(running)
-        # More than fits at once, so that some are cancelled before they begin.
-        for trial in range(3):
-            dispatcher.submit(replace(NOWHERE, trial=trial))
-        running.client.cancel(list(dispatcher._futures.values()), force=True)
-        reports = [events.get(timeout=PATIENCE).report for _ in range(3)]
-    assert {report.trial for report in reports} == {0, 1, 2}
-    assert all(report.failure is not None for report in reports)
+        dispatcher.submit(NOWHERE)
+        (run,) = dispatcher._runs.values()
+        running.client.cancel([run.future], force=True)
+        ended = events.get(timeout=PATIENCE)
+        outcome = dispatcher.ended(ended)
+    # Nowhere to train fails quickly, and may have come back before.
+    assert isinstance(outcome, Lost) or (isinstance(outcome, Reported) and outcome.report.failure is not None)
+
+
+def test_no_more_is_with_dask_than_there_are_slots(kind: Kind) -> None:
+    with start_cluster(Cluster(kind=kind, slots=2)) as running:
+        events, dispatcher = _dispatching(running)
+        for trial in range(5):
+            assert dispatcher.submit(replace(NOWHERE, trial=trial)) is None
+        reported = []
+        for _ in range(5):
+            assert len(dispatcher._runs) <= 2
+            outcome = dispatcher.ended(events.get(timeout=PATIENCE))
+            assert isinstance(outcome, Reported)
+            reported.append(outcome.report)
+    assert {report.trial for report in reported} == set(range(5))
+    assert {report.failure.cause for report in reported if report.failure} == {"bug"}
+
+
+def test_spark_has_a_slot_of_its_own(kind: Kind) -> None:
+    with start_cluster(Cluster(kind=kind, slots=2), ("tensorflow", "spark")) as running:
+        assert running.slots == Slots(2, spark=1)
+        offered: Counter[str] = Counter()
+        for worker in running.client.scheduler_info(n_workers=-1)["workers"].values():
+            offered.update(worker["resources"])
+        assert offered == {TRIAL: 2, SPARK: 1}
+        events, dispatcher = _dispatching(running)
+        dispatcher.submit(replace(NOWHERE, configuration=Configuration("spark", "he_normal", "gd", 1)))
+        assert isinstance(dispatcher.ended(events.get(timeout=PATIENCE)), Reported)
+
+
+def test_only_a_process_of_its_own_can_be_ended(kind: Kind) -> None:
+    with start_cluster(Cluster(kind=kind, slots=1)) as running:
+        assert running.end_worker_of("small/trial-0/rung-1") is False, "nothing runs under this name"
+        future = running.client.submit(
+            time.sleep, 1.0 if kind == "threads" else PATIENCE, key="long", resources={TRIAL: 1}
+        )
+        wait_until(lambda: "long" in running.workers_of(), "it runs")
+        before = _children()
+        assert running.end_worker_of("long") is (kind == "processes")
+        if kind == "threads":
+            assert future.result() is None
+            return
+        assert not before & _children() >= before
+        with pytest.raises(KilledWorker):
+            future.result(timeout=PATIENCE)
+        wait_until(lambda: len(running.client.nthreads()) == 1, "its successor is there")
 
 
 def test_a_cluster_that_lost_all_its_workers_for_good_does_not_hang(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_module, "NO_WORKERS_SECONDS", 0.2)
+    monkeypatch.setitem(cluster_module.SETTINGS, "distributed.scheduler.no-workers-timeout", 0.2)
     with start_cluster(Cluster(kind=kind, slots=1)) as running:
         running.client.cluster.scale(0)
         wait_until(lambda: not running.client.nthreads(), "no worker")
-        events, dispatcher = _dispatching(running)
+        events, dispatcher = _dispatching(running, Retry(worker_died=0))
         dispatcher.submit(NOWHERE)
-        report = events.get(timeout=PATIENCE).report
-    assert report.failure is not None
-    assert report.failure.cause == "worker died"
-    assert "lost all its workers" in report.failure.message
+        outcome = dispatcher.ended(events.get(timeout=PATIENCE))
+        while outcome is None:  # run again alone
+            outcome = dispatcher.ended(events.get(timeout=PATIENCE))
+    assert "lost all its workers" in str(outcome)
 
 
 NOWHERE = Segment(
     study="small",
     trial=0,
-    configuration=None,  # type: ignore[arg-type]  it never comes to training
+    configuration=Configuration("analytic", "he_normal", "sgd", 1),  # it never comes to training
     seed=0,
     rungs=(1,),
     hidden=(1,),
@@ -211,6 +260,8 @@ NOWHERE = Segment(
 )
 
 
-def _dispatching(running: RunningCluster) -> tuple[queue.SimpleQueue[Reported], Dispatcher]:
-    events: queue.SimpleQueue[Reported] = queue.SimpleQueue()
-    return events, Dispatcher(running.client, events.put)
+def _dispatching(
+    running: RunningCluster, rules: Retry | None = None
+) -> tuple[queue.SimpleQueue[Ended], Dispatcher]:
+    events: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+    return events, Dispatcher(running, rules or Retry(), events.put)

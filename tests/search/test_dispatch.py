@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from distributed import KilledWorker
 from distributed.client import FutureCancelledError
-from distributed.scheduler import NoWorkerError
+from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from search.cluster import RunningCluster
 from search.dispatch import LOST_SECONDS, WATCHDOG_SECONDS, Dispatcher, Ended, quarantined_keys
@@ -27,6 +27,10 @@ SEGMENT = Segment("small", 4, CONFIGURATION, 3, (1, 3, 9), (4,), "f1", "/data", 
 FIRST, SECOND, THIRD = (replace(SEGMENT, trial=number) for number in (1, 2, 3))
 ON_SPARK = replace(SEGMENT, configuration=Configuration("spark", "spark_uniform", "l-bfgs", 9))
 NEVER = Retry(worker_died=0, out_of_memory=0)
+NO_WORKER = (
+    NoValidWorkerError(SEGMENT.key, set(), set(), {TRIAL: 1}, 1.0),
+    NoWorkerError(SEGMENT.key, 1.0),
+)
 
 
 def good(segment: Segment = SEGMENT) -> SegmentReport:
@@ -245,10 +249,11 @@ def test_a_task_that_its_scheduler_forgot_is_the_end_of_the_cluster_and_not_of_t
     assert desk.dispatcher.quarantined == set()
 
 
-def test_a_cluster_that_lost_all_its_workers_says_so() -> None:
+@pytest.mark.parametrize("error", NO_WORKER, ids=lambda error: type(error).__name__)
+def test_a_cluster_that_lost_all_its_workers_says_so(error: Exception) -> None:
     desk = Desk(rules=NEVER)
     desk.submit(SEGMENT)
-    outcome = desk.end(SEGMENT.key, NoWorkerError(SEGMENT.key, 1.0))
+    outcome = desk.end(SEGMENT.key, error)
     assert "lost all its workers" in str(outcome)
     assert "none came back" in str(outcome)
 
@@ -257,7 +262,7 @@ def test_a_cluster_that_lost_all_its_workers_says_so() -> None:
 def test_a_cluster_that_lost_all_its_workers_blames_no_configuration() -> None:
     desk = Desk(rules=NEVER)
     desk.submit(SEGMENT)
-    desk.end(SEGMENT.key, NoWorkerError(SEGMENT.key, 1.0))
+    desk.end(SEGMENT.key, NO_WORKER[0])
     assert desk.dispatcher.quarantined == set()
 
 

@@ -209,7 +209,7 @@ REFUSED = {
     "no width": ("width = 0\n" + MINIMAL, ["width", "0", "or equal to 1"]),
     "cluster to come": (
         MINIMAL + '[cluster]\nkind = "slurm"\n',
-        ["cluster.kind", "'slurm' is not there yet", "threads, processes"],
+        ["cluster.kind", "'slurm' is not there yet", "threads, processes, address"],
     ),
     "finalists to come": (MINIMAL + "[report]\nfinalists = 5\n", ["report.finalists", "not there yet"]),
     "reproducible is a switch": ("reproducible = 1\n" + MINIMAL, ["reproducible", "1", "boolean"]),

@@ -44,7 +44,7 @@ HALF_WIDTH = 2.04
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure, and where 95% of studies with other trials would have it."""
+    """A figure and its 95% interval; see the module for what that means."""
 
     value: float
     low: float

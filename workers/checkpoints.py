@@ -23,7 +23,7 @@ from workers.checkpoint_format import from_bytes, to_bytes
 from workers.trainer import State
 
 _NAME = re.compile(r"trial-(\d+)-epoch-(\d+)\.npz")
-_LOOKS = 5
+_LOOKS = 100
 """How often a folder whose files vanish is listed anew, before the trial begins anew instead."""
 
 _TEMPORARY = re.compile(r"\.trial-(\d+)-.*\.tmp")

@@ -32,7 +32,6 @@ def test_every_rule_of_the_study_file_is_for_a_cause() -> None:
     assert set(RETRIED.values()) == set(Retry.model_fields) - {"give_up"}
 
 
-@pytest.mark.xfail(strict=True, reason="no trial ever fails with the cause 'spark died'")
 def test_every_cause_with_a_rule_is_one_that_trials_fail_of() -> None:
     assert set(RETRIED) <= set(CAUSES)
 

@@ -234,7 +234,7 @@ def test_only_a_process_of_its_own_can_be_ended(kind: Kind) -> None:
 def test_a_cluster_that_lost_all_its_workers_for_good_does_not_hang(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(cluster_module.SETTINGS, "distributed.scheduler.no-workers-timeout", 0.2)
+    monkeypatch.setattr(cluster_module, "NO_WORKERS_SECONDS", 0.2)
     with start_cluster(Cluster(kind=kind, slots=1)) as running:
         running.client.cluster.scale(0)
         wait_until(lambda: not running.client.nthreads(), "no worker")

@@ -55,6 +55,15 @@ class FakeFuture:
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         self.callbacks.append(callback)
 
+    def exception(self) -> BaseException | None:
+        try:
+            self.result()
+        except CancelledError:
+            raise
+        except BaseException as error:
+            return error
+        return None
+
     def end(self, result: Any) -> None:
         def give() -> Any:
             if isinstance(result, BaseException):

@@ -93,21 +93,22 @@ def divergences(grid: Grid, every: Floats, best: Floats) -> Floats:
 
     Args:
         grid: of the axis.
-        every: (studies, trials) how often each trial counts.
+        every: (studies, trials) how often each trial counts; one row where that is the same in all.
         best: (studies, trials) how often it counts among the best.
     """
     there = grid.cell >= 0
     member = (grid.cell[there, None] == np.arange(grid.cells)).astype(np.float64)
     of_all, of_best = every[:, there] @ member, best[:, there] @ member
+    of_all = np.broadcast_to(of_all, of_best.shape)
     count, count_best = of_all.sum(axis=1), of_best.sum(axis=1)
     enough = (count >= FEWEST_WITH_PARAMETER) & (count_best > 0)
-    found = np.zeros(len(every))
+    found = np.zeros(len(best))
     if enough.any():
         density = _ordered_density if grid.ordered else _unordered_density
         around, top = density(of_all[enough]) + 1e-12, density(of_best[enough]) + 1e-12
         pearson = np.sum(around * (top / around - 1) ** 2, axis=1)
         part_of_best = count_best[enough] / best[enough].sum(axis=1)
-        part_of_all = count[enough] / every[enough].sum(axis=1)
+        part_of_all = count[enough] / np.broadcast_to(every.sum(axis=1), len(best))[enough]
         found[enough] = part_of_best**2 / part_of_all * pearson
     return found
 

@@ -84,7 +84,7 @@ def _shuffled(grids: Mapping[str, Grid], trials: int, best: int, generator: np.r
     chosen = np.argsort(generator.random((SHUFFLES, trials)), axis=1)[:, :best]
     members = np.zeros((SHUFFLES, trials))
     np.put_along_axis(members, chosen, 1.0, axis=1)
-    return _divergences(grids, np.ones((SHUFFLES, trials)), members)
+    return _divergences(grids, np.ones((1, trials)), members)
 
 
 def _resampled(

@@ -39,7 +39,7 @@ from search.events import (
 from search.halving import Ladder
 from search.loop import AtRungs, Loop
 from search.ordering import InOrder
-from search.preflight import package_versions, preflight, prepare_data
+from search.preflight import package_versions, preflight, prepare_data, refuse_another_study
 from search.results import StudyReport, report
 from search.slots import Slots
 from search.status import StoredStatus
@@ -80,6 +80,8 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
     """
     file = read_study_file(path)
     preflight(file)
+    if not fresh:
+        refuse_another_study(file)
     display = display or make_display()
     with ExitStack() as stack:
         display.start(file.study.name)

@@ -6,10 +6,12 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 
-from studies.data import Prepared, prepare
-from studies.errors import MachineError
+from studies.data import Prepared, hash_of, prepare
+from studies.errors import MachineError, NotStoredError
+from studies.identity import refuse
 from studies.samplers import check_sampler
 from studies.storage import check_place, location_of
+from studies.stored_study import read_study
 from studies.study_file import StudyFile
 from workers.checkpoints import check_checkpoints
 from workers.java import find_java
@@ -39,6 +41,21 @@ def preflight(file: StudyFile) -> None:
         settings.check()
         if not settings.connect:
             find_java()
+
+
+def refuse_another_study(file: StudyFile) -> None:
+    """Refuse what :func:`studies.opening.open_store` would, before the rows are made and cached.
+
+    Raises:
+        StorageError: where the storage holds a study of this name that was made differently.
+        DataError: where the data isn't there.
+    """
+    study = file.study
+    try:
+        stored = read_study(file, hash_of(study.data, study.features, study.seed, file.directory))
+    except NotStoredError:
+        return
+    refuse(study.name, stored.differences, stored.location.shown)
 
 
 def prepare_data(file: StudyFile) -> Prepared:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from studies.errors import StorageError
 from studies.study_file import StudyFile
 
 FREE_KEYS = (
@@ -49,6 +50,17 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str,
         for key in {**stored, **now}
         if stored.get(key) != now.get(key)
     )
+
+
+def refuse(name: str, differing: tuple[str, ...], where: str) -> None:
+    """Raise :class:`~studies.errors.StorageError` where anything differs."""
+    if differing:
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+        raise StorageError(
+            f"the stored study '{name}' was made differently: {'; '.join(differing[:5])}{more}",
+            where=where,
+            remedy="give this study another name, or launch with --fresh to remove the stored one",
+        )
 
 
 def _shown(value: Any) -> str:

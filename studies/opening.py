@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 
-from studies.errors import StorageError
 from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.guarded_storage import GuardedStorage
-from studies.identity import differences, identity_of
+from studies.identity import differences, identity_of, refuse
 from studies.leases import Shared, wait_until_alone
 from studies.pruners import make_pruner
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
-from studies.storage import Location, check_directory, location_of, mend_journal, open_storage
+from studies.storage import check_directory, location_of, mend_journal, open_storage
 from studies.store import StudyStore
 from studies.study_file import StudyFile
 from studies.turns import opening
@@ -92,21 +90,10 @@ def _open_study(file: StudyFile, data_hash: str, storage: GuardedStorage, *, fre
         optuna.delete_study(study_name=name, storage=storage)
     if is_there and not fresh:
         study = optuna.load_study(study_name=name, storage=storage)
-        _check_identity(study, identity, location)
+        refuse(name, differences(study.user_attrs.get("identity", {}), identity), location.shown)
         return study
     study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
     with experimental_allowed():
         study.set_metric_names([f"validation {file.study.objective.metric}"])
     study.set_user_attr("identity", identity)
     return study
-
-
-def _check_identity(study: optuna.Study, identity: Mapping[str, Any], location: Location) -> None:
-    differing = differences(study.user_attrs.get("identity", {}), identity)
-    if differing:
-        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-        raise StorageError(
-            f"the stored study '{study.study_name}' was made differently: {'; '.join(differing[:5])}{more}",
-            where=location.shown,
-            remedy="give this study another name, or launch with --fresh to remove the stored one",
-        )

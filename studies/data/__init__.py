@@ -2,7 +2,16 @@
 
 from studies.data.cache import open_feature_step, open_split
 from studies.data.features import FeatureStep
-from studies.data.preparation import Prepared, prepare
+from studies.data.preparation import Prepared, hash_of, prepare
 from studies.data.split import Rows, Split
 
-__all__ = ["FeatureStep", "Prepared", "Rows", "Split", "open_feature_step", "open_split", "prepare"]
+__all__ = [
+    "FeatureStep",
+    "Prepared",
+    "Rows",
+    "Split",
+    "hash_of",
+    "open_feature_step",
+    "open_split",
+    "prepare",
+]

@@ -54,10 +54,7 @@ def prepare(data: Data, features: Features, seed: int, base: Path, cache: Path) 
         DataError: where the data can't be used; nothing was written then.
         MachineError: where a built-in source isn't installed or the cache can't be written.
     """
-    source = locate(data, base)
-    vectors = None
-    if features.vectors is not None:
-        vectors = existing_file(features.vectors, base, "[features] vectors")
+    source, vectors = _located(data, features, base)
     content_hash = _content_hash(source, data, features, seed, vectors)
     directory = cache / content_hash
     cached = is_whole(directory, content_hash)
@@ -65,6 +62,21 @@ def prepare(data: Data, features: Features, seed: int, base: Path, cache: Path) 
         split, step = _make(read(source, data, features.kind), data, features, seed, vectors, content_hash)
         store(directory, split, step)
     return Prepared(open_split(directory), directory, cached)
+
+
+def hash_of(data: Data, features: Features, seed: int, base: Path) -> str:
+    """The content hash of the split that :func:`prepare` would give, without making it.
+
+    Raises:
+        DataError, MachineError: where a file isn't there, as :func:`prepare`.
+    """
+    source, vectors = _located(data, features, base)
+    return _content_hash(source, data, features, seed, vectors)
+
+
+def _located(data: Data, features: Features, base: Path) -> tuple[Source, Path | None]:
+    vectors = features.vectors
+    return locate(data, base), existing_file(vectors, base, "[features] vectors") if vectors else None
 
 
 def _content_hash(source: Source, data: Data, features: Features, seed: int, vectors: Path | None) -> str:

@@ -27,6 +27,7 @@ from studies.store import AskedTrial, StudyStore
 from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from tests.conftest import write_rows
+from tests.faults.programs import contents
 from workers.analytic_trainer import AnalyticTrainer
 from workers.trainer import State
 
@@ -249,8 +250,10 @@ def test_other_rows_are_seen_in_the_same_process(study_file: Writes, display: Re
     path = study_file()
     launch(path, display=display)
     write_rows(path.parent, rows=240)
+    before = contents(path.parent)
     with pytest.raises(StorageError, match="data set was"):
         launch(path, display=display)
+    assert contents(path.parent) == before
     result = launch(path, fresh=True, display=display)
     assert sum(map(sum, result.facts.counts.values())) == 240
     assert result.best is not None

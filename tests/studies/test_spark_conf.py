@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from studies.identity import identity_of
 from studies.spark_conf import is_local, is_master, why_refused
+from studies.study_file import read_study_file
 
 
 @pytest.mark.parametrize(
@@ -47,3 +52,17 @@ def test_addresses_are_for_a_cluster_alone():
 @pytest.mark.parametrize("key", ["spark.executor.cores", "spark.authenticate.secret", "spark.locality.wait"])
 def test_the_rest_is_spark_s_own_business(key: str):
     assert why_refused(key, None) is None
+
+
+def test_what_a_trial_computes_is_part_of_the_study_and_where_it_does_is_not(study_file: Callable[..., Path]):
+    section = """
+[spark]
+master = "local[1]"
+partitions = 3
+memory = "2g"
+conf = { "spark.executor.cores" = 2 }
+rungs = "restart"
+"""
+    identity = identity_of(read_study_file(study_file(append=section)))
+    found = {key: value for key, value in identity.items() if key.startswith("spark.")}
+    assert found == {"spark.partitions": 3, "spark.rungs": "restart"}

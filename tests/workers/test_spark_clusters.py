@@ -101,12 +101,11 @@ def assert_same(one: State, other: State) -> None:
 def test_a_master_elsewhere_gives_the_same_bits(tmp_path: Path, servers: Servers) -> None:
     expected = trained(trainer_of(tmp_path, DEFAULTS))
     port = free_port()
-    servers.start("spark-class", f"{CLASS}.master.Master", "--host", HOST, f"--port={port}", "--webui-port=0")
+    place = ("--host", HOST, "--webui-port", "0")
+    servers.start("spark-class", f"{CLASS}.master.Master", *place, "--port", str(port))
     servers.wait_for(port)
     master = f"spark://{HOST}:{port}"
-    servers.start(
-        "spark-class", f"{CLASS}.worker.Worker", "--host", HOST, "--webui-port=0", "--cores=2", master
-    )
+    servers.start("spark-class", f"{CLASS}.worker.Worker", *place, "--cores", "2", master)
     trainer = trainer_of(tmp_path, SparkSettings(master=master, memory_mib=512))
     assert_same(trained(trainer), expected)
     assert trainer.device == f"Spark at {master}"

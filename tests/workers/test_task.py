@@ -38,6 +38,7 @@ def segment(study_file: Callable[..., Path], tmp_path: Path) -> Iterator[Segment
         metric="f1",
         split=str(prepared.directory),
         checkpoints=str(tmp_path / "checkpoints"),
+        until=9,
     )
     process.go_on()
 
@@ -185,11 +186,76 @@ def test_it_goes_on_from_an_earlier_rung_and_arrives_where_an_uncut_one_does(
     segment: Segment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uncut = run_segment(replace(segment, checkpoints=str(tmp_path / "others")))
-    run_segment(replace(segment, rungs=(1, 3)))
+    run_segment(replace(segment, until=3))
     begun = AnalyticTrainer.begin
     monkeypatch.setattr(AnalyticTrainer, "begin", lambda *_: pytest.fail("started over"))
     assert without_seconds(run_segment(segment)) == without_seconds(uncut)
     monkeypatch.setattr(AnalyticTrainer, "begin", begun)
+
+
+def test_cut_at_every_rung_it_gives_the_report_of_an_uncut_one(segment: Segment, tmp_path: Path) -> None:
+    uncut = run_segment(replace(segment, checkpoints=str(tmp_path / "others")))
+    for rung in segment.rungs:
+        report = run_segment(replace(segment, until=rung))
+        assert (report.epoch, report.finished) == (rung, rung == 9)
+        assert report.curve == uncut.curve[:rung]
+        assert report.curve[-1].validation_score == report.scores["validation"].f1
+    assert without_seconds(report) == without_seconds(uncut)
+
+
+def test_before_the_last_rung_the_validation_rows_alone_are_scored(segment: Segment) -> None:
+    report = run_segment(replace(segment, until=3))
+    assert set(report.scores) == {"validation"}
+    assert not report.finished
+    assert [file.name for file in Path(segment.checkpoints).iterdir()] == ["trial-4-epoch-3.npz"]
+
+
+def test_a_segment_ends_at_its_rung_also_where_an_earlier_one_did_not_run(
+    segment: Segment, tmp_path: Path
+) -> None:
+    run_segment(replace(segment, until=1))
+    cut = run_segment(replace(segment, until=3))
+    alone = run_segment(replace(segment, until=3, checkpoints=str(tmp_path / "others")))
+    assert without_seconds(cut) == without_seconds(alone)
+
+
+def test_a_segment_that_is_run_again_after_a_later_one_gives_the_same_report(segment: Segment) -> None:
+    first = run_segment(replace(segment, until=3))
+    last = run_segment(segment)
+    assert without_seconds(run_segment(replace(segment, until=3))) == without_seconds(first)
+    assert without_seconds(run_segment(segment)) == without_seconds(last)
+
+
+@pytest.mark.parametrize("until", [1, 3, 9])
+def test_a_trainer_that_can_stop_nowhere_runs_on_and_says_that_it_finished(
+    until: int, segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AnalyticTrainer, "rungs", lambda _self, _configuration, wanted: tuple(wanted[-1:]))
+    report = run_segment(replace(segment, until=until))
+    assert (report.epoch, report.finished) == (9, True)
+    assert set(report.scores) == set(ROW_SETS)
+    assert [point.epoch for point in report.curve if point.validation_score is not None] == [9]
+
+
+def test_a_trainer_that_can_not_stop_at_the_rung_stops_at_the_next_where_it_can(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AnalyticTrainer, "rungs", lambda *_: (3, 9))
+    report = run_segment(replace(segment, until=1))
+    assert (report.epoch, report.finished) == (3, False)
+
+
+def test_a_later_segment_of_a_trial_that_fails_says_so_and_leaves_the_checkpoint_before(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_segment(replace(segment, until=3))
+    with monkeypatch.context() as patch:
+        trainer_raises(MemoryError(), patch, at_rung=9)
+        report = run_segment(segment)
+    assert report.failure == Failure("out of memory", "MemoryError")
+    assert report.finished
+    assert [file.name for file in Path(segment.checkpoints).iterdir()] == ["trial-4-epoch-3.npz"]
+    assert run_segment(segment).failure is None
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,16 @@ def segment(split_directory: Path, tmp_path: Path) -> Callable[..., Segment]:
     def make(configuration: Configuration = ANALYTIC, **changes: object) -> Segment:
         rungs = (1, 3, configuration.epochs)
         plain = Segment(
-            "s", 7, configuration, 3, rungs, (4,), "f1", str(split_directory), str(tmp_path / "checkpoints")
+            "s",
+            7,
+            configuration,
+            3,
+            rungs,
+            (4,),
+            "f1",
+            str(split_directory),
+            str(tmp_path / "checkpoints"),
+            until=configuration.epochs,
         )
         return replace(plain, **changes)
 
@@ -67,8 +76,8 @@ def test_segments_give_the_report_of_an_uncut_run(
     whole = run_segment(
         segment(configuration, rungs=(1, 3, 9, last), patience=patience, checkpoints=str(tmp_path / "whole"))
     )
-    for rungs in ((1,), (3,), (9,), (last,), (last,)):
-        cut = run_segment(segment(configuration, rungs=rungs, patience=patience))
+    for until in (1, 3, 9, last, last):
+        cut = run_segment(segment(configuration, rungs=(1, 3, 9, last), until=until, patience=patience))
         assert cut.failure is None
     assert without_seconds(cut) == without_seconds(whole)
 
@@ -90,6 +99,26 @@ def test_patience_ends_a_trial_and_scores_its_best_epoch(segment: Callable[..., 
         )
 
 
+def test_patience_that_is_over_ends_the_trial_before_the_rung_of_its_segment(
+    segment: Callable[..., Segment], tmp_path: Path
+) -> None:
+    patient = {"patience": 1, "rungs": (1, 8, 27, 81)}
+    slow = replace(ANALYTIC, epochs=81, learning_rate=0.1)
+    whole = run_segment(segment(slow, until=81, checkpoints=str(tmp_path / "whole"), **patient))
+    assert whole.finished
+    assert whole.epoch < 81
+    assert whole.epoch not in patient["rungs"], "it ends between two rungs"
+    reports = []
+    for until in patient["rungs"]:
+        reports.append(run_segment(segment(slow, until=until, **patient)))
+        if reports[-1].finished:
+            break
+    assert [report.finished for report in reports] == [False] * (len(reports) - 1) + [True]
+    assert all(report.epoch == until for report, until in zip(reports[:-1], patient["rungs"], strict=False))
+    assert without_seconds(reports[-1]) == without_seconds(whole)
+    assert set(reports[-1].scores) == {"train", "validation", "test"}
+
+
 def test_patience_that_lasts_changes_the_epoch_that_is_scored_and_nothing_else(
     segment: Callable[..., Segment], tmp_path: Path
 ) -> None:
@@ -104,8 +133,8 @@ def test_patience_that_lasts_changes_the_epoch_that_is_scored_and_nothing_else(
 def test_a_checkpoint_without_patience_is_not_gone_on_with_by_a_patient_trial(
     segment: Callable[..., Segment],
 ) -> None:
-    run_segment(segment(rungs=(3,)))
-    report = run_segment(segment(rungs=(9,), patience=9))
+    run_segment(segment(until=3))
+    report = run_segment(segment(patience=9))
     assert all(point.validation_score is not None for point in report.curve)
 
 

@@ -65,8 +65,8 @@ class Pulse:
 def offered(workers: Iterable[Mapping[str, Any]], frameworks: Iterable[str]) -> Slots:
     """The slots of workers, for a study whose space has these frameworks.
 
-    A study without Spark leaves the slots that are Spark's, and one of Spark alone the others, where there are
-    any of its own.
+    A study without Spark leaves the slots that are Spark's, and one of Spark alone the others, where there
+    are any of its own.
     """
     frameworks = set(frameworks)
     workers = list(workers)

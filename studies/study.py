@@ -283,9 +283,9 @@ class Cluster(Section):
     slots: int | None = Field(default=None, ge=1)
     """Trials at once. By default one a core. Not for `address`: there, it is what the workers offer."""
     address: str | None = Field(default=None, pattern=r"^[a-z]+://.+")
-    """`address`: that of the scheduler, `"tcp://HOST:8786"`. A worker offers one slot a thread, or where it was
-    started with them, its Dask resources `TRIAL`, and `SPARK` for Spark's trials. Workers read the rows and
-    the checkpoints in `.search`, so that they need the study's directory under the same path."""
+    """`address`: that of the scheduler, `"tcp://HOST:8786"`. A worker offers one slot a thread, or where it
+    was started with them, its Dask resources `TRIAL`, and `SPARK` for Spark's trials. Workers read the rows
+    and the checkpoints in `.search`, so that they need the study's directory under the same path."""
 
     @model_validator(mode="after")
     def _address_alone(self) -> Cluster:

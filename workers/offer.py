@@ -8,7 +8,7 @@ from typing import Any
 from distributed import WorkerPlugin
 
 
-class OfferThreads(WorkerPlugin):  # type: ignore[misc]  distributed ships no types
+class OfferThreads(WorkerPlugin):  # type: ignore[misc]  # distributed ships no types
     """Lets a worker's threads be trials' slots, where it was started without resources that say more.
 
     Dask keeps it for workers that come later, or come back.

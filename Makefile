@@ -9,7 +9,7 @@ BENCHMARKS = $(sort $(wildcard benchmarks/[!_]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test quick bench reference lock clean
+.PHONY: help setup demo check test quick faults bench reference lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,12 +25,16 @@ check: setup ## lint, formatting, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: setup ## all tests, the slow ones too (needs Java)
+test: setup ## all tests but the long faults, the slow ones too (needs Java)
 	@tools/setup-java --require
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not faults"
 
 quick: setup ## the tests that start no real processes
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not faults"
+
+faults: setup ## hundreds of real kills: drivers, workers, schedulers, disks (needs Java, and root for a tmpfs)
+	@tools/setup-java --require
+	$(BIN)/pytest tests/faults
 
 bench: setup ## every benchmark against its bounds; goes on after a miss and fails at the end
 	@missed=; \

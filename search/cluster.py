@@ -1,12 +1,13 @@
 """Starts the Dask cluster that trials run on. Only this module knows which deployers there are.
 
-To add a cluster: its name in :class:`studies.study.Cluster`, and a row of ``_STARTERS``.
+To add a cluster of this machine: its name in :class:`studies.study.Cluster`, and a row of ``_STARTERS``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,11 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster, Nanny, Scheduler, SpecCluster
 
+from search.pulse import ANSWER_SECONDS, Pulse, offered, offers
 from search.slots import SPARK, TRIAL, Slots, describe_cluster, slots_for
+from studies.errors import MachineError
 from studies.study import Cluster
+from workers.offer import OfferThreads
 
 _HOST = "127.0.0.1"
 
@@ -32,12 +36,8 @@ SILENT_SECONDS = 60.0
 """How long a worker process may say nothing, because it is stopped or holds Python's lock, before the
 scheduler takes it for dead. Dask's own 300 s would let a stopped one hold its trial for five minutes."""
 
-SETTINGS = {
-    "distributed.scheduler.no-workers-timeout": NO_WORKERS_SECONDS,
-    "distributed.scheduler.worker-ttl": f"{SILENT_SECONDS:g}s",
-    # What is run again after a worker's death, and who is blamed for it, is decided in search.attempts.
-    "distributed.scheduler.allowed-failures": 0,
-}
+FIND_SECONDS = 30.0
+"""How long the scheduler at an address may take to answer, and its workers to come."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class RunningCluster:
         slots: trials that it can run at once.
         description: what it is, for a person.
         a_worker: slots of each kind that one worker process has.
-        restarts: whether a worker process that hangs can be ended, and comes back by itself.
+        restarts: whether a worker process that hangs can be ended.
+        pulse: of a scheduler in another process.
+        frameworks: those of the study's space.
     """
 
     client: Any
@@ -57,27 +59,53 @@ class RunningCluster:
     description: str
     a_worker: Mapping[str, int]
     restarts: bool
+    pulse: Pulse | None = None
+    frameworks: Sequence[str] = ()
 
     def slots_a_worker(self, kind: str) -> int:
-        """Slots of a kind in the same process."""
+        """Slots of a kind in the same process; the most that any has, where they differ."""
+        if self.pulse is not None:
+            return max((offers(worker, kind) for worker in self.pulse.workers.values()), default=1)
         return self.a_worker.get(kind, 1)
+
+    def slots_now(self) -> Slots | None:
+        """The slots that workers offer which come and go; ``None`` for a cluster of the driver's own."""
+        return None if self.pulse is None else offered(self.pulse.workers.values(), self.frameworks)
+
+    def silent_seconds(self) -> float:
+        """How long a scheduler in another process has not answered."""
+        return 0.0 if self.pulse is None else self.pulse.silent_seconds()
 
     def end_worker_of(self, key: str) -> bool:
         """End the process that runs a task; false where it is the driver's own, or can't be found."""
         if not self.restarts:
             return False
-        for address, keys in self.client.processing().items():
-            if key in keys:
-                self.client.restart_workers([address], timeout=RESTART_SECONDS, raise_for_error=False)
-                return True
-        return False
+        address = self.workers_of().get(key)
+        if address is None:
+            return False
+        self.client.restart_workers([address], timeout=RESTART_SECONDS, raise_for_error=False)
+        return True
 
     def workers_of(self) -> Mapping[str, str]:
         """The worker that each task runs on, by its key; empty where the scheduler doesn't answer."""
+        client = self.client
         try:
-            return {key: address for address, keys in self.client.processing().items() for key in keys}
+            # client.processing() has no bound, and a scheduler that is stopped never answers.
+            found = client.sync(client.scheduler.processing, workers=None, callback_timeout=ANSWER_SECONDS)
         except (OSError, RuntimeError):
             return {}
+        return {key: address for address, keys in found.items() for key in keys}
+
+    def ran_out_of_memory(self, address: str) -> bool:
+        """Whether the worker that had this address was ended because it took more memory than it may."""
+        client = self.client
+        try:
+            found = client.sync(
+                client.scheduler.events, topic="worker-restart-memory", callback_timeout=ANSWER_SECONDS
+            )
+        except (OSError, RuntimeError):
+            return False
+        return any(event["worker"] == address for _, event in found)
 
 
 RESTART_SECONDS = 10.0
@@ -92,15 +120,79 @@ def start_cluster(section: Cluster, frameworks: Sequence[str] = ()) -> Iterator[
         section: the study file's ``[cluster]``.
         frameworks: those of the study's space: Spark gets slots of its own.
     """
+    if section.address is not None:
+        with _at_address(section.address, frameworks) as running:
+            yield running
+        return
     slots = slots_for(section, frameworks)
     processes = section.kind == "processes"
     a_worker = {TRIAL: 1, SPARK: slots.spark} if processes else slots.by_kind
     with (
-        dask.config.set(SETTINGS),
+        dask.config.set(_settings()),
         _STARTERS[section.kind](slots) as local,
         Client(local, set_as_default=False) as client,
     ):
         yield RunningCluster(client, slots, describe_cluster(section), a_worker, processes)
+
+
+def _settings() -> Mapping[str, Any]:
+    """Of the schedulers that are started here."""
+    return {
+        "distributed.scheduler.no-workers-timeout": NO_WORKERS_SECONDS,
+        "distributed.scheduler.worker-ttl": f"{SILENT_SECONDS:g}s",
+        # What is run again after a worker's death, and who is blamed for it, is decided in search.attempts.
+        "distributed.scheduler.allowed-failures": 0,
+    }
+
+
+@contextlib.contextmanager
+def _at_address(address: str, frameworks: Sequence[str]) -> Iterator[RunningCluster]:
+    """A cluster that somebody else started; it is left as it was found.
+
+    Raises:
+        MachineError: where no scheduler answers there, or none of its workers offers a slot.
+    """
+    end = time.monotonic() + FIND_SECONDS
+    client = _connect(address)
+    try:
+        with Pulse(client).beating() as pulse:
+            client.register_plugin(OfferThreads(TRIAL, (TRIAL, SPARK)))
+            while not (slots := offered(pulse.workers.values(), frameworks)).total:
+                if time.monotonic() > end:
+                    raise _without_workers(address, len(pulse.workers))
+                time.sleep(LOOK_SECONDS)
+            what = f"{slots.total} slots of {len(pulse.workers)} workers at {address}"
+            yield RunningCluster(client, slots, what, {}, True, pulse, tuple(frameworks))
+    finally:
+        # A scheduler that is gone says no goodbye.
+        with contextlib.suppress(OSError):
+            client.close(timeout=ANSWER_SECONDS)
+
+
+LOOK_SECONDS = 0.1
+"""Seconds between two looks for workers that are to come."""
+
+
+def _connect(address: str) -> Any:
+    try:
+        return Client(address, timeout=FIND_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MachineError(
+            f"no Dask scheduler answers at {address}: {reason}",
+            where="cluster.address",
+            remedy="start one with `dask scheduler`, and correct the address",
+        ) from None
+
+
+def _without_workers(address: str, workers: int) -> MachineError:
+    there = f"its {workers} workers offer none" if workers else "it has no worker"
+    return MachineError(
+        f"the cluster at {address} has no slot for this study: {there}",
+        where="cluster.address",
+        allowed=f"workers with the Dask resource {TRIAL} or {SPARK}, or without any, whose threads are slots",
+        remedy=f"dask worker {address}",
+    )
 
 
 def _threads(slots: Slots) -> SpecCluster:

@@ -17,7 +17,7 @@ from distributed import KilledWorker
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from search.attempts import Attempt, after_failure, with_count
-from search.cluster import RunningCluster
+from search.cluster import NO_WORKERS_SECONDS, RunningCluster
 from search.loop import Lost, Reported, Resized
 from search.slots import Slots
 from studies.records import Failure, SegmentReport
@@ -28,7 +28,8 @@ WATCHDOG_SECONDS = 30.0
 """How long a segment may take to come back after its ``trial_timeout``, before it counts as hanging."""
 
 LOST_SECONDS = 20.0
-"""How long the connection to the scheduler may be away before the cluster is given up."""
+"""How long the connection to the scheduler may be away, or the scheduler silent, before the cluster is given
+up."""
 
 
 @dataclass(eq=False)
@@ -48,11 +49,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run came back: what the client's threads tell the driver's."""
+    """A run came back: what the client's threads tell the driver's.
+
+    Attributes:
+        lost: whether the scheduler is gone.
+        died: address of the worker that died while it ran.
+    """
 
     run: Run
     report: SegmentReport
     lost: bool = False
+    died: str = ""
 
 
 @dataclass
@@ -75,6 +82,7 @@ class Dispatcher:
     _queue: deque[tuple[Segment, Attempt]] = field(default_factory=deque)
     _runs: dict[int, Run] = field(default_factory=dict)
     _disconnected: float | None = None
+    _without_slots: float | None = None
 
     def __post_init__(self) -> None:
         self._slots = self.cluster.slots
@@ -96,7 +104,7 @@ class Dispatcher:
         if ended.lost:
             return Lost("the cluster's scheduler went away")
         del self._runs[run.segment.trial]
-        report = self._again_or_report(run, ended.report)
+        report = self._again_or_report(run, self._with_cause(ended))
         self._fill()
         return Reported(report) if report else None
 
@@ -105,9 +113,25 @@ class Dispatcher:
         if self._is_lost():
             yield Lost("the connection to the cluster's scheduler is lost")
             return
+        yield from self._resize()
         for run in [run for run in self._runs.values() if self._hangs(run)]:
             yield from self._give_up(run)
         self._fill()
+
+    def _resize(self) -> Iterator[Lost | Resized]:
+        """See whether workers came or went, where they do so by themselves."""
+        slots = self.cluster.slots_now()
+        if slots is None:
+            return
+        if slots != self._slots:
+            self._slots = slots
+            yield Resized(slots)
+        if slots.total:
+            self._without_slots = None
+            return
+        self._without_slots = self._without_slots or self.clock()
+        if self.clock() - self._without_slots > NO_WORKERS_SECONDS:
+            yield Lost(f"the cluster has had no worker for {NO_WORKERS_SECONDS:g} s")
 
     def _give_up(self, run: Run) -> Iterator[Reported | Lost | Resized]:
         """End the process of a segment that hangs, or do without its thread, which can't be ended."""
@@ -127,11 +151,22 @@ class Dispatcher:
         if report is not None:
             yield Reported(report)
 
+    def _with_cause(self, ended: Ended) -> SegmentReport:
+        """The report, saying what its worker died of where that is known and nobody else's doing."""
+        innocent = self._runs_beside_others(ended.run) and not ended.run.attempt.alone
+        if not ended.died or innocent or not self.cluster.ran_out_of_memory(ended.died):
+            return ended.report
+        message = f"the worker {ended.died} took more memory than it may and was ended"
+        return replace(ended.report, failure=Failure("out of memory", message))
+
+    def _runs_beside_others(self, run: Run) -> bool:
+        kind = self._slots.kind(run.segment.configuration.framework)
+        return self.cluster.slots_a_worker(kind) > 1
+
     def _again_or_report(self, run: Run, report: SegmentReport) -> SegmentReport | None:
         failure = report.failure
         if failure is not None:
-            kind = self._slots.kind(run.segment.configuration.framework)
-            beside_others = self.cluster.slots_a_worker(kind) > 1
+            beside_others = self._runs_beside_others(run)
             attempt = after_failure(run.attempt, failure, beside_others, self.rules)
             if attempt is not None:
                 self._queue.appendleft((replace(run.segment, attempt=attempt.number - 1), attempt))
@@ -167,9 +202,7 @@ class Dispatcher:
         )
 
         def done(future: Any) -> None:
-            elapsed = self.clock() - run.submitted
-            report, lost = _result(segment, future)
-            self.deliver(Ended(run, report.with_elapsed(elapsed), lost))
+            self.deliver(_ended(run, future, self.clock() - run.submitted))
 
         run.future.add_done_callback(done)
 
@@ -178,6 +211,8 @@ class Dispatcher:
         return limit is not None and self.clock() - run.submitted > limit + WATCHDOG_SECONDS
 
     def _is_lost(self) -> bool:
+        if self.cluster.silent_seconds() > LOST_SECONDS:
+            return True
         if self.cluster.client.status == "running":
             self._disconnected = None
             return False
@@ -190,23 +225,26 @@ def quarantined_keys(failures: Iterable[tuple[str, Failure | None]]) -> set[str]
     return {key for key, failure in failures if failure is not None and failure.cause == "worker died"}
 
 
-def _result(segment: Segment, future: Any) -> tuple[SegmentReport, bool]:
-    """What a future holds, as a report, and whether the scheduler is gone; Dask's errors become failures."""
+def _ended(run: Run, future: Any, elapsed: float) -> Ended:
+    """What a future holds, as a report; Dask's errors become failures."""
+    segment = run.segment
+    lost, died = False, ""
     try:
         report: SegmentReport = future.result()
-        return report, False
     except KilledWorker as error:
-        worker = error.last_worker.address if error.last_worker else "unknown"
-        return _failed(segment, Failure("worker died", f"the worker {worker} died while it ran")), False
+        died = str(error.last_worker.address) if error.last_worker else ""
+        failure = Failure("worker died", f"the worker {died or 'unknown'} died while it ran")
+        report = _failed(segment, failure)
     except (NoWorkerError, NoValidWorkerError):  # the second where the task wants a resource
         failure = Failure("worker died", "the cluster lost all its workers, and none came back")
-        return _failed(segment, failure), False
+        report = _failed(segment, failure)
     except CancelledError:
         failure = Failure("worker died", "the cluster lost the task: its scheduler went away")
-        return _failed(segment, failure), True
+        report, lost = _failed(segment, failure), True
     except Exception as error:
         message = f"the task did not come back: {type(error).__name__}: {error}"
-        return _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS])), False
+        report = _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS]))
+    return Ended(run, report.with_elapsed(elapsed), lost, died)
 
 
 def _failed(segment: Segment, failure: Failure) -> SegmentReport:

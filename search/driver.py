@@ -32,6 +32,7 @@ from search.loop import (
     Record,
     Recorded,
     Reported,
+    Resized,
     Submit,
     Tell,
     Tick,
@@ -123,6 +124,9 @@ class _Search:
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
         self.finished = False
+        # A driver that was killed between telling a trial and removing its checkpoint left that behind.
+        for trial in self.checkpoints.trials() & {record.number for record in ended}:
+            self.checkpoints.remove(trial)
         self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
 
     def run(self) -> None:
@@ -150,7 +154,9 @@ class _Search:
             return
         self.looked = now
         for found in self.dispatcher.watch():
-            self._pass_on(found)
+            # In logical order the loop stays as wide as the file says; what is too much waits for a slot.
+            if not (isinstance(found, Resized) and self.order is not None):
+                self._pass_on(found)
         for _ in range(self.status.keep(self.loop, now)):
             self._pass_on(Interrupted())
 

@@ -13,13 +13,13 @@ then to a new one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
 from search.halving import Halving, Ladder
 from search.slots import Slots
-from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits, Progress, reason_to_stop
+from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits, Progress, gives_up, reason_to_stop
 from studies.records import SegmentReport
 from studies.store import AskedTrial, UnfinishedTrial
 from studies.trial_record import TrialRecord
@@ -256,6 +256,9 @@ class Loop:
             self._keep(record)
             if record.configuration is not None:
                 self._reached(record.number, record.configuration.epochs, record.rung_scores)
+        if gives_up(self.limits, self.progress):
+            # Launched all the same: somebody has seen to the cause.
+            self.progress = replace(self.progress, forgiven=self.progress.told)
         self._next_place = max((left.place + 1 for left in unfinished), default=0)
         stored = [action for left in unfinished for action in self._take_up(left)]
         # What is next depends on what storage answers to these, where there are any.

@@ -29,7 +29,7 @@ class Plan:
         axes: what is drawn, by Optuna's parameter names.
         enqueued: known configurations that are tried first.
         limits: when the study ends, in words.
-        slots: trials at once; ``cluster`` says where.
+        slots: trials at once, ``None`` where that is for the workers to say; ``cluster`` says where.
         storage: where the study is kept; ``trials_stored`` of it are there already.
         differences: why a launch would refuse the stored study, in words; empty where it wouldn't.
     """
@@ -42,7 +42,7 @@ class Plan:
     enqueued: int
     sampler: str
     limits: tuple[str, ...]
-    slots: int
+    slots: int | None
     cluster: str
     storage: str
     trials_stored: int
@@ -78,7 +78,7 @@ def check(path: str | Path) -> Plan:
         enqueued=len(file.enqueued),
         sampler=study.sampler.kind,
         limits=_limits(study.trial_limit, study.timeout, study.target),
-        slots=slots_of(study.cluster),
+        slots=None if study.cluster.address else slots_of(study.cluster),
         cluster=describe_cluster(study.cluster),
         storage=storage,
         trials_stored=there,
@@ -134,7 +134,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
     lines += [
         ("sampler", plan.sampler),
         ("ends", ", or ".join(plan.limits)),
-        ("slots", f"{plan.slots} ({plan.cluster})"),
+        ("slots", plan.cluster if plan.slots is None else f"{plan.slots} ({plan.cluster})"),
         ("storage", f"{plan.storage}, {plan.trials_stored} trials there"),
         *(("", f"stored with another file: {text}") for text in plan.differences),
     ]

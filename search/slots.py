@@ -75,6 +75,8 @@ def slots_for(section: Cluster, frameworks: Sequence[str]) -> Slots:
 
 def describe_cluster(section: Cluster) -> str:
     """What the section starts, for a person: ``2 threads of this machine``."""
+    if section.address is not None:
+        return f"what the workers at {section.address} offer"
     slots = slots_of(section)
     return f"{slots} {section.kind} of this machine" if slots > 1 else f"1 slot in {section.kind}"
 

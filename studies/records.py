@@ -13,9 +13,9 @@ from typing import Any, Literal
 ROW_SETS = ("train", "validation", "test")
 """The three sets of rows that a trial is scored on, in this order."""
 
-Cause = Literal["diverged", "timeout", "out of memory", "worker died", "data", "bug"]
+Cause = Literal["diverged", "timeout", "out of memory", "worker died", "data", "disk", "bug"]
 """Why a trial failed: a training that left the finite numbers, a lack of time or memory, a dead worker,
-rows that the trainer refuses, or an exception that nobody foresaw."""
+rows that the trainer refuses, a place for checkpoints that refuses, or an exception that nobody foresaw."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,15 @@ class SoleWriterStorage(BaseStorage):
         trials = backend.get_all_trials(study_id, deepcopy=False)
         self._trials: dict[int, FrozenTrial] = {trial._trial_id: _copied(trial) for trial in trials}
         self._waiting: set[int] = {trial._trial_id for trial in trials if trial.state == TrialState.WAITING}
+        self._drawn: dict[int, frozenset[str]] = {}
+
+    def draw_again(self, trial_id: int) -> None:
+        """Show a trial as if nothing had been drawn for it, so that a sampler that is as it was at the time
+        draws all of it alike. What is in the backend already can't be taken out and isn't written again.
+        """
+        trial = self._trials[trial_id]
+        self._drawn[trial_id] = frozenset(trial.params)
+        trial.params, trial.distributions = {}, {}
 
     def pause(self, trial_id: int) -> None:
         """Show a running trial as pruned."""
@@ -109,7 +118,8 @@ class SoleWriterStorage(BaseStorage):
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         """Keep what was drawn."""
-        self._backend.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        if param_name not in self._drawn.get(trial_id, ()):
+            self._backend.set_trial_param(trial_id, param_name, param_value_internal, distribution)
         trial = self._trials[trial_id]
         trial.params[param_name] = distribution.to_external_repr(param_value_internal)
         trial.distributions[param_name] = distribution

@@ -99,16 +99,18 @@ class StudyStore:
         """Trials that an earlier driver left without an end, in the order of their last segments' places."""
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         left = [self._take_up(trial) for trial in running if "configuration" in trial.user_attrs]
-        after = max((trial.place + 1 for trial in left), default=0)
-        # The driver died while drawing: what it had drawn is kept, the rest is drawn now.
-        drawn = [trial for trial in running if "configuration" not in trial.user_attrs]
-        left += [
-            UnfinishedTrial(self._settle(Trial(self._study, trial._trial_id), place), place)
-            for place, trial in enumerate(drawn, start=after)
-        ]
         for trial in left:
             if trial.report is not None and trial.rung is None and trial.rung_scores:
                 self._memory.pause(self._open[trial.asked.number]._trial_id)
+        after = max((trial.place + 1 for trial in left), default=0)
+        # The driver died while drawing: in logical order it is drawn as it would have been, which is why the
+        # others come first; otherwise what it had drawn is kept.
+        undrawn = [trial for trial in running if "configuration" not in trial.user_attrs]
+        for place, drawn in enumerate(undrawn, start=after):
+            if self._file.study.reproducible:
+                self._memory.draw_again(drawn._trial_id)
+                self._renew_sampler(drawn.number)
+            left.append(UnfinishedTrial(self._settle(Trial(self._study, drawn._trial_id), place), place))
         return sorted(left, key=lambda trial: (trial.place, trial.asked.number))
 
     def ask(self, place: int = 0) -> AskedTrial | None:
@@ -123,9 +125,9 @@ class StudyStore:
                 return None
             self._study.enqueue_trial(point)
         if self._file.study.reproducible:
-            # What is drawn must not depend on what this process drew before: a killed one drew the same.
-            drawn = len(self._study.get_trials(deepcopy=False))
-            self._study.sampler = make_sampler(self._file.study.sampler, self._file.study.seed, drawn)
+            waiting = self._waiting()
+            trials = self._study.get_trials(deepcopy=False)
+            self._renew_sampler(waiting[0].number if waiting else len(trials))
         return self._settle(self._study.ask(), place)
 
     def begin_segment(self, number: int, rung: int, place: int) -> None:
@@ -205,8 +207,14 @@ class StudyStore:
             if mark not in there:
                 self._study.enqueue_trial(params, user_attrs={"enqueued": mark})
 
-    def _waiting(self) -> bool:
-        return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    def _waiting(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+    def _renew_sampler(self, number: int) -> None:
+        """Make what is drawn for a trial depend on its number and the trials before it alone: a process that
+        was killed, and had drawn others, must have drawn the same.
+        """
+        self._study.sampler = make_sampler(self._file.study.sampler, self._file.study.seed, number)
 
     def _remaining_grid(self, trials: Sequence[FrozenTrial]) -> Iterator[dict[str, Any]]:
         drawn = {json.dumps(trial.params, sort_keys=True) for trial in trials}

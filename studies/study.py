@@ -272,10 +272,22 @@ class Retry(Section):
 class Cluster(Section):
     """Where trials run."""
 
-    kind: Literal["threads", "processes"] = "threads"
-    """`threads` of this process, or `processes` of this machine."""
+    kind: Literal["threads", "processes", "address"] = "threads"
+    """`threads` of this process, `processes` of this machine, or a Dask cluster at an `address`."""
     slots: int | None = Field(default=None, ge=1)
-    """Trials at once. By default one a core."""
+    """Trials at once. By default one a core. Not for `address`: there, it is what the workers offer."""
+    address: str | None = Field(default=None, pattern=r"^[a-z]+://.+")
+    """`address`: that of the scheduler, `"tcp://HOST:8786"`. A worker offers one slot a thread, or where it
+    was started with them, its Dask resources `TRIAL`, and `SPARK` for Spark's trials. Workers read the rows
+    and the checkpoints in `.search`, so that they need the study's directory under the same path."""
+
+    @model_validator(mode="after")
+    def _address_alone(self) -> Cluster:
+        if (self.kind == "address") != (self.address is not None):
+            raise ValueError('kind = "address" and an address go together: address = "tcp://HOST:8786"')
+        if self.address is not None and self.slots is not None:
+            raise ValueError("slots is what the workers at the address offer: leave it out")
+        return self
 
 
 class Storage(Section):

@@ -16,7 +16,7 @@ from studies.space import SearchSpace
 from studies.study import Study
 
 NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
-    ("cluster", "kind"): ("address", "ssh", "slurm", "pbs", "sge", "lsf", "kubernetes", "cuda"),
+    ("cluster", "kind"): ("ssh", "slurm", "pbs", "sge", "lsf", "kubernetes", "cuda"),
 }
 """Values of the design whose machinery isn't there yet: refused by name."""
 

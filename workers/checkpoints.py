@@ -29,6 +29,7 @@ FORMAT = 2
 """Raised whenever the files change, so that older ones are foreign instead of misread."""
 
 _NAME = re.compile(r"trial-(\d+)-epoch-(\d+)\.npz")
+_OF = re.compile(r"\.?trial-(\d+)-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ class Checkpoints:
             path.unlink(missing_ok=True)
         for path in self.directory.glob(f".trial-{trial}-*.tmp"):
             path.unlink(missing_ok=True)
+
+    def trials(self) -> frozenset[int]:
+        """Numbers of the trials that have files, half written ones too."""
+        return frozenset(
+            int(found[1]) for path in self.directory.glob("*") if (found := _OF.match(path.name))
+        )
 
     def clear(self) -> None:
         """Remove the files of every trial, and the directory."""

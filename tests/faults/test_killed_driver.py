@@ -1,135 +1,137 @@
-"""A driver that is killed with -9, again and again, loses no trial that was told and runs none twice."""
+"""A driver that is killed with -9, anywhere and again and again, loses no trial that was told and runs none
+twice; a reproducible study has the table that it would have had undisturbed.
+"""
 
 from __future__ import annotations
 
 import os
-import queue
 import random
+import shutil
 import signal
-import subprocess
-import sys
-import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from tests.faults.programs import PATIENCE, ROOT, environment, started, states, stored, wait_until
+from tests.faults.histories import (
+    every_rung_promoted_its_best,
+    every_score_is_that_of_an_undisturbed_run,
+    is_whole,
+    nothing_told_has_changed,
+    table,
+    told_rows,
+)
+from tests.faults.points import POINTS, WITH_RUNGS
+from tests.faults.programs import PATIENCE, started, stored, wait_until
+from tests.faults.warm import WarmDriver, warm_driver
 
 pytestmark = pytest.mark.slow
 
-KILLS = 10
-TRIALS = 300
-"""Far more than the kills leave time for on the fastest machine."""
+TRIALS = 60
+"""More than the kills leave time for."""
+
+RANDOM_KILLS = 3
+"""A study; on top of one at each named point."""
+
+Writes = Callable[..., Path]
 
 
-class Driver:
-    """The warm process of :mod:`tests.faults.forking_driver`, and what its children print."""
+@dataclass(frozen=True)
+class Kind:
+    """What a study is made of that matters to a kill."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+    url: str
+    pruner: str
+    reproducible: bool
 
-    def launch(self, study: Path) -> int:
-        """Start a driver; its process id."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{study}\n")
-        self._process.stdin.flush()
-        return int(self.line().removeprefix("driver "))
+    def __str__(self) -> str:
+        return f"{self.url.partition(':')[0]}-{self.pruner}-{'reproducible' if self.reproducible else 'free'}"
 
-    def line(self, timeout: float = PATIENCE) -> str:
-        return self._lines.get(timeout=timeout)
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line.strip())
+    def write(self, study_file: Writes, trials: int = TRIALS) -> Path:
+        ordered = f"reproducible = {str(self.reproducible).lower()}\nwidth = 3"
+        return study_file(
+            trials=f"trials = {trials}\n{ordered}",
+            append=f'\n[storage]\nurl = "{self.url}"\n[pruner]\nkind = "{self.pruner}"\n',
+        )
 
 
-@contextmanager
-def warm_driver() -> Iterator[Driver]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.forking_driver"],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield Driver(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(PATIENCE)
+QUICK = (
+    Kind("sqlite:///kept.db", "asha", reproducible=True),
+    Kind("journal:kept.log", "asha", reproducible=False),
+)
+ALL = tuple(
+    Kind(url, pruner, reproducible)
+    for url, pruner, reproducible in product(
+        ("sqlite:///kept.db", "journal:kept.log"), ("none", "asha", "median"), (False, True)
+    )
+)
+KINDS = [pytest.param(kind, id=str(kind), marks=() if kind in QUICK else pytest.mark.faults) for kind in ALL]
 
 
-@pytest.mark.parametrize("url", ["sqlite:///kept.db", "journal:kept.log"])
-def test_killed_at_random_moments_it_ends_with_exactly_its_trials(
-    url: str, study_file: Callable[..., Path]
+@pytest.fixture(scope="module")
+def driver() -> Iterator[WarmDriver]:
+    with warm_driver() as warm:
+        yield warm
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_anywhere_it_loses_nothing_and_doubles_nothing(
+    kind: Kind, driver: WarmDriver, study_file: Writes
 ) -> None:
-    study = study_file(trials=f"trials = {TRIALS}", append=f'\n[storage]\nurl = "{url}"\n')
-    draw = random.Random(11)
-    told: Counter[int] = Counter()
-    with warm_driver() as driver:
-        for kill in range(KILLS):
-            pid = driver.launch(study)
-            # Some die before their first trial, and the others after a few and a random moment more.
-            before = draw.uniform(0.0, 0.6) if kill % 4 == 0 else None
-            _let_it_work(driver, told, trials=0 if before else draw.randint(1, 6))
-            time.sleep(before or draw.uniform(0.0, 0.06))
-            os.kill(pid, signal.SIGKILL)
-            assert _to_the_end(driver, told) == -signal.SIGKILL
-            if told:
-                _all_that_was_told_is_there(study, told)
-        assert sum(told.values()) < TRIALS, "killed too late to prove anything"
-        driver.launch(study)
-        assert _to_the_end(driver, told) == 0
-    assert set(told.values()) == {1}, "a trial that was told was run again"
-    records = stored(study)
-    assert [record.number for record in records] == list(range(TRIALS))
-    assert {record.state for record in records} == {"complete"}
-    for record in records:
-        assert record.report is not None
-        assert record.report.trial == record.number
-        assert record.value == record.report.scores["validation"].f1
+    study = kind.write(study_file)
+    driver.told.clear()
+    kept: dict[int, str] = {}
+    for kill in _kills(kind, random.Random(str(kind))):
+        kill(driver, study)
+        if not (study.parent / ("kept.db" if "sqlite" in kind.url else "kept.log")).exists():
+            continue
+        now = told_rows(study)
+        nothing_told_has_changed(kept, now)
+        assert driver.told.keys() <= now.keys(), "a trial was said to be told that is not in storage"
+        kept = now
+    assert 0 < len(kept) < TRIALS, "killed too late, or too early, to prove anything"
+    driver.run(study)
+    nothing_told_has_changed(kept, told_rows(study))
+    assert set(driver.told.values()) == {1}, "a trial that was told was run again"
+    records = is_whole(study, TRIALS)
+    every_score_is_that_of_an_undisturbed_run(study, records)
+    every_rung_promoted_its_best(study, records)
+    if kind.reproducible:
+        assert table(records) == _undisturbed(driver, study)
 
 
-def _let_it_work(driver: Driver, told: Counter[int], trials: int) -> None:
-    for _ in range(trials):
-        told[_number(driver.line())] += 1
+def _kills(kind: Kind, draw: random.Random) -> list[Callable[[WarmDriver, Path], None]]:
+    """One at each point that such a study comes to, and some at random moments, in a random order."""
+
+    def at(point: str, skip: int) -> Callable[[WarmDriver, Path], None]:
+        return lambda driver, study: driver.die_at(study, point, skip)
+
+    def after(trials: int, seconds: float) -> Callable[[WarmDriver, Path], None]:
+        return lambda driver, study: driver.die_after(study, trials, seconds)
+
+    points = [point for point in POINTS if kind.pruner == "asha" or point not in WITH_RUNGS]
+    kills = [at(point, draw.randrange(3)) for point in points]
+    kills += [after(draw.randint(0, 2), draw.uniform(0.0, 0.1)) for _ in range(RANDOM_KILLS)]
+    draw.shuffle(kills)
+    return kills
 
 
-def _to_the_end(driver: Driver, told: Counter[int]) -> int:
-    """Exit status of the driver; what it still told is counted."""
-    while True:
-        line = driver.line()
-        if line.startswith("ended "):
-            return int(line.removeprefix("ended "))
-        told[_number(line)] += 1
+def _undisturbed(driver: WarmDriver, study: Path) -> list[tuple[object, ...]]:
+    directory = study.parent / "undisturbed-launch"
+    directory.mkdir()
+    for name in (study.name, "rows.npz"):
+        shutil.copy(study.parent / name, directory / name)
+    driver.run(directory / study.name)
+    return table(stored(directory / study.name))
 
 
-def _number(line: str) -> int:
-    assert line.startswith("told "), line
-    return int(line.removeprefix("told "))
-
-
-def _all_that_was_told_is_there(study: Path, told: Counter[int]) -> None:
-    found = states(study)
-    assert all(found[number] == "complete" for number in told)
-    assert sorted(found) == list(range(len(found)))
-    assert list(found.values()).count("running") <= 2
-
-
-def test_worker_processes_do_not_outlive_their_driver(study_file: Callable[..., Path]) -> None:
+def test_worker_processes_do_not_outlive_their_driver(study_file: Writes) -> None:
     study = study_file(slots='kind = "processes"\nslots = 2', trials="trials = 100000", epochs="epochs = 100")
-    with started(study.parent, "launch", "small.toml") as driver:
-        wait_until(driver.told, "a complete trial")
-        assert len(driver.family()) >= 3
-        os.kill(driver.process.pid, signal.SIGKILL)
-        driver.process.wait(PATIENCE)
-        wait_until(lambda: driver.family() == [], f"the processes {driver.family()} have ended")
+    with started(study.parent, "launch", "small.toml") as running:
+        wait_until(running.told, "a complete trial")
+        assert len(running.family()) >= 3
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait(PATIENCE)
+        wait_until(lambda: running.family() == [], f"the processes {running.family()} have ended")

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -125,11 +124,17 @@ class Dispatcher:
         if self._runs.get(run.segment.trial) is not run:
             return None  # given up meanwhile
         if ended.lost:
-            return Lost("the cluster's scheduler went away")
+            return Lost(run_lost(ended.report))
         del self._runs[run.segment.trial]
         report = self._again_or_report(run, self._with_cause(ended))
         self._fill()
         return Reported(report) if report else None
+
+    def withdraw(self) -> tuple[int, ...]:
+        """Take back the segments that wait for a slot; their trials' numbers."""
+        withdrawn = tuple(segment.trial for segment, attempt in self._queue if attempt.number == 1)
+        self._queue = deque((segment, attempt) for segment, attempt in self._queue if attempt.number > 1)
+        return withdrawn
 
     def watch(self) -> Iterator[Reported | Lost | Resized]:
         """Look for segments that don't come back, and for a scheduler that is gone; a few times a second."""
@@ -160,16 +165,18 @@ class Dispatcher:
         """End the process of a segment that hangs, or do without its thread, which can't be ended."""
         del self._runs[run.segment.trial]
         seconds = self.clock() - run.submitted
-        if self.cluster.end_worker_of(run.segment.key):
+        if self.cluster.restarts:
+            # Where it is found nowhere, it has just come to its end, or its process to its own.
+            self.cluster.end_worker_of(run.segment.key)
             message = f"its process did not answer for {seconds:.0f} s and was ended"
         else:
-            message = (
-                f"it did not come back for {seconds:.0f} s, and its thread can't be ended: a slot is lost"
-            )
-            self._slots = self._slots.without(run.segment.configuration.framework)
+            message = f"it did not come back for {seconds:.0f} s; a thread can't be ended: a slot is lost"
+            framework = run.segment.configuration.framework
+            kind = self._slots.kind(framework)
+            self._slots = self._slots.without(framework)
             yield Resized(self._slots)
-            if self._slots.total == 0:
-                yield Lost("every slot is held by a trial that does not come back")
+            if not self._slots.by_kind.get(kind):
+                yield Lost("every slot of its kind is held by a trial that does not come back")
         report = self._again_or_report(run, _failed(run.segment, Failure("timeout", message)))
         if report is not None:
             yield Reported(report)
@@ -225,9 +232,7 @@ class Dispatcher:
         )
 
         def done(future: Any) -> None:
-            elapsed = self.clock() - run.submitted
-            report, lost = _result(segment, future)
-            self.deliver(Ended(run, report.with_elapsed(elapsed), lost, _died(future)))
+            self.deliver(_ended(run, future, self.clock() - run.submitted))
 
         run.future.add_done_callback(done)
 
@@ -245,28 +250,36 @@ class Dispatcher:
         return self.clock() - self._disconnected > LOST_SECONDS
 
 
+def run_lost(report: SegmentReport) -> str:
+    """Why a report says that the cluster can't be used any more."""
+    return report.failure.message if report.failure else "the cluster lost a task"
+
+
 def quarantined_keys(failures: Iterable[tuple[str, Failure | None]]) -> set[str]:
     """The configurations, by key, that an earlier launch found to kill their workers."""
     return {key for key, failure in failures if failure is not None and failure.cause == "worker died"}
 
 
-def _result(segment: Segment, future: Any) -> tuple[SegmentReport, bool]:
-    """What a future holds, as a report, and whether the scheduler is gone; Dask's errors become failures."""
+def _ended(run: Run, future: Any, elapsed: float) -> Ended:
+    """What a future holds, as a report; Dask's errors become failures."""
+    segment = run.segment
+    lost, died = False, ""
     try:
         report: SegmentReport = future.result()
-        return report, False
     except KilledWorker as error:
-        worker = error.last_worker.address if error.last_worker else "unknown"
-        return _failed(segment, Failure("worker died", f"the worker {worker} died while it ran")), False
+        died = str(error.last_worker.address) if error.last_worker else ""
+        failure = Failure("worker died", f"the worker {died or 'unknown'} died while it ran")
+        report = _failed(segment, failure)
     except (NoWorkerError, NoValidWorkerError):  # the second where the task wants a resource
         failure = Failure("worker died", "the cluster lost all its workers, and none came back")
-        return _failed(segment, failure), False
+        report, lost = _failed(segment, failure), True
     except CancelledError:
         failure = Failure("worker died", "the cluster lost the task: its scheduler went away")
-        return _failed(segment, failure), True
+        report, lost = _failed(segment, failure), True
     except Exception as error:
         message = f"the task did not come back: {type(error).__name__}: {error}"
-        return _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS])), False
+        report = _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS]))
+    return Ended(run, report.with_elapsed(elapsed), lost, died)
 
 
 def _notes_of(future: Any) -> tuple[str, ...]:
@@ -277,15 +290,6 @@ def _notes_of(future: Any) -> tuple[str, ...]:
     except Exception as error:
         return (f"Spark could not be started: {error}",)
     return warmed.notes
-
-
-def _died(future: Any) -> str:
-    """Address of the worker that a future's task died with; empty where none did."""
-    with suppress(CancelledError):
-        error = future.exception()
-        if isinstance(error, KilledWorker) and error.last_worker:
-            return str(error.last_worker.address)
-    return ""
 
 
 def _failed(segment: Segment, failure: Failure) -> SegmentReport:

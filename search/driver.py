@@ -35,6 +35,7 @@ from search.events import (
     Tell,
     Tick,
     Told,
+    Withdrawn,
 )
 from search.halving import Ladder
 from search.loop import AtRungs, Loop
@@ -43,7 +44,7 @@ from search.preflight import package_versions, preflight, prepare_data, refuse_a
 from search.results import StudyReport, report
 from search.slots import Slots
 from search.status import StoredStatus
-from search.stopping import Limits
+from search.stopping import INTERRUPTED, Limits
 from studies.data import Prepared
 from studies.errors import ClusterLostError
 from studies.facts import facts_of
@@ -119,6 +120,7 @@ class _Search:
             started=time.monotonic(),
             ladder=ladder_of(study.pruner),
             at_rungs=at_rungs(study.pruner),
+            ordered=study.reproducible,
             searched=self.store.begin(),
         )
         self.order = InOrder() if study.reproducible else None
@@ -177,13 +179,18 @@ class _Search:
             # In logical order the loop stays as wide as the file says; what is too much waits for a slot.
             if not (isinstance(found, Resized) and self.order is not None):
                 self._pass_on(found)
-        for _ in range(self.status.keep(self.loop, now)):
+        asked = self.status.keep(self.loop, now)
+        if asked >= 1 and self.loop.stopping != INTERRUPTED:
+            self._pass_on(Interrupted())
+        if asked >= 2 and not self.finished:
             self._pass_on(Interrupted())
 
     def _pass_on(self, event: Event) -> None:
         """Give an event to the loop, in its turn, and do what the loop says before the next."""
         due: Sequence[Event] = [event]
-        if isinstance(event, Reported) and self.order is not None:
+        if isinstance(event, Interrupted):
+            due = [event, Withdrawn(self.dispatcher.withdraw())]
+        elif isinstance(event, Reported) and self.order is not None and self.loop.stopping != INTERRUPTED:
             due = [Reported(report) for report in self.order.arrived(event.report)]
         for event in due:
             self._handle(event)
@@ -238,7 +245,7 @@ class _Search:
             checkpoints=self.checkpoints.url,
             checkpoints_limit=self.checkpoints.limit,
             patience=study.model.patience,
-            trial_timeout=study.trial_timeout,
+            trial_timeout=_left(study.trial_timeout, action.trained),
             spark=self.spark,
         )
 
@@ -254,6 +261,11 @@ class _Search:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
             )
+
+
+def _left(limit: float | None, trained: float) -> float | None:
+    """Seconds that a trial may still train for; none less than a moment, which its trainer's message needs."""
+    return None if limit is None else max(limit - trained, 0.001)
 
 
 def limits_of(study: Study) -> Limits:

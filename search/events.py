@@ -66,6 +66,13 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Withdrawn:
+    """Submitted segments that had not begun, and won't."""
+
+    trials: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Resized:
     """The cluster has other slots than before."""
 
@@ -84,7 +91,9 @@ class Tick:
     """Time went by."""
 
 
-Event = Asked | Reported | Recorded | Told | Heard | Interrupted | Lost | Resized | Estimated | Tick
+Event = (
+    Asked | Reported | Recorded | Told | Heard | Interrupted | Lost | Withdrawn | Resized | Estimated | Tick
+)
 
 
 @dataclass(frozen=True)
@@ -99,13 +108,14 @@ class Submit:
     """Run a trial's segment up to ``rung`` on the cluster; :class:`Reported` follows.
 
     ``place`` counts the segments of a study, over every launch, in the order in which they were decided on;
-    ``new`` says that storage does not know of this one yet.
+    ``new`` says that storage does not know of this one yet; ``trained`` are the seconds of those before it.
     """
 
     trial: AskedTrial
     rung: int
     place: int
     new: bool = False
+    trained: float = 0.0
 
 
 @dataclass(frozen=True)

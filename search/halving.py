@@ -102,7 +102,8 @@ class Halving:
         """A trial reached a rung; it waits there, or it has gone on, or ended."""
         key = (self.ladder.bracket(number), epoch)
         if key not in self._rungs:
-            places = None if self.trials is None else self.trials // self.ladder.factor
+            # At least one: where all others fail, the last that waits comes to the end.
+            places = None if self.trials is None else max(1, self.trials // self.ladder.factor)
             self._rungs[key] = Rung(self.ladder.factor, places)
         self._rungs[key].add(number, score)
         if waits:

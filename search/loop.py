@@ -13,7 +13,7 @@ then to a new one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
@@ -35,10 +35,11 @@ from search.events import (
     Tell,
     Tick,
     Told,
+    Withdrawn,
 )
 from search.halving import Halving, Ladder
 from search.slots import Slots
-from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits, Progress, reason_to_stop
+from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits, Progress, gives_up, reason_to_stop
 from studies.records import SegmentReport
 from studies.store import AskedTrial, UnfinishedTrial
 from studies.trial_record import TrialRecord
@@ -98,6 +99,7 @@ class Loop:
         slots: segments at once.
         started: the clock's reading when it began, in seconds.
         ladder: the rungs.
+        ordered: whether results come in the order in which their segments were decided on.
         at_rungs: what happens at one: trials ``pass`` all of them in one segment, ``wait`` there to be
             promoted, or are ``asked`` about, of Optuna's pruner.
         searched: seconds of earlier launches.
@@ -112,6 +114,7 @@ class Loop:
     started: float
     ladder: Ladder = field(default_factory=Ladder)
     at_rungs: AtRungs = "pass"
+    ordered: bool = False
     searched: float = 0.0
     told: list[TrialRecord] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
@@ -164,6 +167,9 @@ class Loop:
             self._keep(record)
             if record.configuration is not None:
                 self._reached(record.number, record.configuration.epochs, record.rung_scores)
+        if gives_up(self.limits, self.progress):
+            # Launched all the same: somebody has seen to the cause.
+            self.progress = replace(self.progress, forgiven=self.progress.told)
         self._next_place = max((left.place + 1 for left in unfinished), default=0)
         stored = [action for left in unfinished for action in self._take_up(left)]
         # What is next depends on what storage answers to these, where there are any.
@@ -174,7 +180,7 @@ class Loop:
         match event:
             case Reported(report):
                 # What is next depends on what storage answers to this.
-                return self._reported(report)
+                return self._reported(report, now)
             case Recorded():
                 return [*self._recorded(event), *self._next(now)]
             case Interrupted():
@@ -193,6 +199,9 @@ class Loop:
                 self._waits_for_others = False
                 for record in told:
                     self._keep(record)
+            case Withdrawn(numbers):
+                for number in numbers:
+                    self._move(self._active[number], Phase.READY)
             case Resized(slots):
                 self.slots = slots
             case Estimated(regret):
@@ -219,10 +228,15 @@ class Loop:
             self._exhausted = "every configuration of the grid was tried"
         return []
 
-    def _reported(self, report: SegmentReport) -> list[Action]:
+    def _reported(self, report: SegmentReport, now: float) -> list[Action]:
         trial = self._phases[Phase.RUNNING].get(report.trial)
         if trial is None:
             return []
+        if self.ordered and self.stopping == INTERRUPTED:
+            # What is drawn after a result must not know of the next: the next launch takes it from its
+            # checkpoint.
+            self._move(trial, Phase.READY)
+            return self._next(now)
         trial.report = report.following(trial.report)
         return [self._store(trial, trial.report)]
 
@@ -236,6 +250,7 @@ class Loop:
     def _recorded(self, event: Recorded) -> list[Action]:
         trial = self._active[event.trial]
         epoch = trial.report.epoch if trial.report else 0
+        self.progress = self.progress.with_score()
         if event.stop:
             return [self._prune(trial)]
         if self.at_rungs != "wait":
@@ -274,7 +289,7 @@ class Loop:
             self._asking = True
             actions.append(Ask(self._next_place))
         elif self._is_idle():
-            actions += self._ending()
+            actions += self._ending(now)
         return actions
 
     def _submissions(self, now: float) -> Iterator[Submit]:
@@ -299,7 +314,8 @@ class Loop:
         place = self._new_place() if trial.place is None else trial.place
         trial.rung, trial.since, trial.place = rung, now, None
         self._move(trial, Phase.RUNNING)
-        return Submit(trial.asked, rung, place, new)
+        trained = trial.report.ledger.train if trial.report else 0.0
+        return Submit(trial.asked, rung, place, new, trained)
 
     def _may_ask(self) -> bool:
         if self._asking or self._waits_for_others or self.stopping or self._exhausted:
@@ -318,13 +334,21 @@ class Loop:
             under_way -= {Phase.READY}
         return not (self._asking or under_way)
 
-    def _ending(self) -> list[Action]:
+    def _ending(self, now: float) -> list[Action]:
         if self.stopping == INTERRUPTED:
             return self._abandon(INTERRUPTED)
         if self._phases[Phase.PAUSED]:
+            if self.progress.best is None and not self.stopping:
+                return [self._promote_best(now)]
             return [self._prune(trial) for trial in self.paused]
         reason = self.stopping or self._exhausted
         return self._abandon(reason) if reason else []
+
+    def _promote_best(self, now: float) -> Submit:
+        """With few trials nobody is among the best of enough to come to the end; the best one does, then."""
+        best = max(self.paused, key=lambda trial: (trial.rung, trial.score or 0.0, -trial.number))
+        self._halving.left(best.number)
+        return self._submit(best, self._rung_after(best.asked, best.rung), self._free(), now)
 
     def _prune(self, trial: LoopTrial) -> Tell:
         if trial.report is None:
@@ -350,9 +374,9 @@ class Loop:
         trial = LoopTrial(asked, Phase.READY, rung, report=report, place=place, score=score)
         self._add(trial)
         waits = stored_alone and self.at_rungs == "wait" and not (report and report.finished)
-        self._reached(
-            asked.number, asked.configuration.epochs, left.rung_scores, waits_at=epoch if waits else None
-        )
+        # A score that was stored just before its report was is counted when it is reported once more.
+        scores = {at: score for at, score in left.rung_scores.items() if at <= epoch}
+        self._reached(asked.number, asked.configuration.epochs, scores, epoch if waits else None)
         if waits:
             trial.rung = epoch
             self._move(trial, Phase.PAUSED)

@@ -65,7 +65,7 @@ class Pulse:
 def offered(workers: Iterable[Mapping[str, Any]], frameworks: Iterable[str]) -> Slots:
     """The slots of workers, for a study whose space has these frameworks.
 
-    A study without Spark leaves the slots that are Spark's, and one of Spark alone the others, where there
+    A study without Spark leaves the slots that are Spark's; one of Spark alone leaves the others, where there
     are any of its own.
     """
     frameworks = set(frameworks)

@@ -47,16 +47,14 @@ class StoredStatus:
         self._store = store
         self._cluster = cluster
         self._due = 0.0
-        self._stops = 0
 
     def keep(self, loop: Loop, now: float, *, last: bool = False) -> int:
-        """Write the status where that is due; returns how often somebody asked to stop since it was last."""
+        """Write the status where that is due; returns what somebody asked for: 1 to stop, 2 to do so now."""
         if now < self._due and not last:
             return 0
         self._due = now + STATUS_SECONDS
         self._store.keep_status(loop.seconds(now), self._status(loop, now, last))
-        before, self._stops = self._stops, self._store.stops_asked_for()
-        return max(0, self._stops - before)
+        return self._store.stops_asked_for()
 
     def _status(self, loop: Loop, now: float, last: bool) -> dict[str, Any]:
         workers = {} if last else self._cluster.workers_of()
@@ -88,7 +86,8 @@ class Status:
 
     Attributes:
         name: of the study.
-        state: ``running``, ``ended``, or ``dead`` where its driver stopped saying anything.
+        state: ``running``, ``ended``, ``starting`` where its driver has said nothing yet, or ``dead`` where
+            it stopped saying anything.
         ended: why the last launch ended.
         driver: where it runs, or ran.
         slots: of its cluster, and ``cluster`` what that is.
@@ -174,8 +173,10 @@ def _state(stored: StoredStudy, now: datetime) -> str:
     if stored.ended:
         return "ended"
     at = stored.status.get("at")
+    if at is None:
+        return "starting"
     silent = timedelta(seconds=SILENT_SECONDS)
-    return "running" if at and now - datetime.fromisoformat(at) < silent else "dead"
+    return "running" if now - datetime.fromisoformat(at) < silent else "dead"
 
 
 def render_status(found: Status, console: Console) -> None:
@@ -216,5 +217,6 @@ def render_status(found: Status, console: Console) -> None:
 _STATES: Mapping[str, str] = {
     "running": "running",
     "ended": "not running",
+    "starting": "starting, or killed before its first trial",
     "dead": "not running; its driver was killed, launch it again to go on",
 }

@@ -43,12 +43,20 @@ class Progress:
         best: the complete one with the best score, the first of equals.
         since_best: how many ended after it.
         failing: the cause that every one of them failed of, if there is such a one.
+        forgiven: how many had failed of it when the study was launched once more.
+        scored: whether a trial that has not ended has a score: not all fail.
     """
 
     told: int = 0
     best: TrialRecord | None = None
     since_best: int = 0
     failing: str | None = None
+    forgiven: int = 0
+    scored: bool = False
+
+    def with_score(self) -> Progress:
+        """The progress once a trial has a score that may go on."""
+        return self if self.scored else replace(self, scored=True)
 
     def after(self, record: TrialRecord) -> Progress:
         """The progress once one more has ended."""
@@ -76,7 +84,7 @@ def reason_to_stop(limits: Limits, progress: Progress, seconds: float, regret: f
         return f"{limits.trials} trials are done"
     if limits.timeout is not None and seconds >= limits.timeout:
         return f"{limits.timeout:g} s are over"
-    if limits.give_up and progress.failing and progress.told >= limits.give_up:
+    if gives_up(limits, progress):
         return f"the first {progress.told} trials all failed: {progress.failing}"
     if progress.best is None or progress.best.value is None:
         return ""
@@ -87,3 +95,9 @@ def reason_to_stop(limits: Limits, progress: Progress, seconds: float, regret: f
     if limits.regret is not None and regret is not None and regret < limits.regret:
         return f"the best score could still gain about {regret:.2g}, less than {limits.regret:g}"
     return ""
+
+
+def gives_up(limits: Limits, progress: Progress) -> bool:
+    """Whether so many trials failed of one cause, and none ended well, that others would do so too."""
+    failed = progress.told - progress.forgiven
+    return bool(limits.give_up and progress.failing and not progress.scored and failed >= limits.give_up)

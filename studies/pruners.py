@@ -47,8 +47,9 @@ def _percentile(section: Pruner, _epochs: int) -> BasePruner:
     return PercentilePruner(section.percentile, section.startup_trials, n_warmup_steps=section.min_epochs)
 
 
-def _wilcoxon(section: Pruner, _epochs: int) -> BasePruner:
-    return WilcoxonPruner(n_startup_steps=section.startup_trials)
+def _wilcoxon(_section: Pruner, _epochs: int) -> BasePruner:
+    # Optuna's default: its steps are scores of one trial, of which a trial has a few.
+    return WilcoxonPruner(n_startup_steps=2)
 
 
 _MAKERS: Mapping[str, Callable[[Pruner, int], BasePruner]] = {

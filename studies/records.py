@@ -7,16 +7,16 @@ Optuna trials, and that pickle small, because they come back from workers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 ROW_SETS = ("train", "validation", "test")
 """The three sets of rows that a trial is scored on, in this order."""
 
-Cause = Literal["diverged", "timeout", "out of memory", "worker died", "spark died", "data", "bug"]
+Cause = Literal["diverged", "timeout", "out of memory", "worker died", "spark died", "data", "disk", "bug"]
 """Why a trial failed: a training that left the finite numbers, a lack of time or memory, a dead worker,
-a JVM of Spark's that died or hung and had to be killed, rows that the trainer refuses, or an exception that
-nobody foresaw."""
+a JVM of Spark's that died or hung and had to be killed, rows that the trainer refuses, a place for
+checkpoints that refuses, or an exception that nobody foresaw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,10 @@ class SegmentReport:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SegmentReport:
         """The report that :meth:`to_dict` gave, also after a round through JSON."""
+        known = {field.name for field in fields(cls)}
         return cls(
             **{
-                **values,
+                **{name: value for name, value in values.items() if name in known},
                 "curve": tuple(CurvePoint(**point) for point in values["curve"]),
                 "scores": {rows: Scores.from_dict(scores) for rows, scores in values["scores"].items()},
                 "ledger": TimeLedger(**values["ledger"]),

@@ -11,8 +11,9 @@ and pruners should learn from it. In the storage it is running, because it may g
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +40,27 @@ class SoleWriterStorage(BaseStorage):
         trials = backend.get_all_trials(study_id, deepcopy=False)
         self._trials: dict[int, FrozenTrial] = {trial._trial_id: _copied(trial) for trial in trials}
         self._waiting: set[int] = {trial._trial_id for trial in trials if trial.state == TrialState.WAITING}
+        self._drawn: dict[int, frozenset[str]] = {}
+        self._held_back: list[tuple[int, str, Any]] | None = None
+
+    def draw_again(self, trial_id: int) -> None:
+        """Show a trial as if nothing had been drawn for it, so that a sampler that is as it was at the time
+        draws all of it alike. What is in the backend already can't be taken out and isn't written again.
+        """
+        trial = self._trials[trial_id]
+        self._drawn[trial_id] = frozenset(trial.params)
+        trial.params, trial.distributions = {}, {}
+
+    @contextlib.contextmanager
+    def notes_held_back(self) -> Iterator[None]:
+        """Write system attributes of trials to the backend on leaving; the copy has them at once."""
+        self._held_back = []
+        try:
+            yield
+        finally:
+            held, self._held_back = self._held_back, None
+            for trial_id, key, value in held or ():
+                self._backend.set_trial_system_attr(trial_id, key, value)
 
     def pause(self, trial_id: int) -> None:
         """Show a running trial as pruned."""
@@ -109,7 +131,8 @@ class SoleWriterStorage(BaseStorage):
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         """Keep what was drawn."""
-        self._backend.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        if param_name not in self._drawn.get(trial_id, ()):
+            self._backend.set_trial_param(trial_id, param_name, param_value_internal, distribution)
         trial = self._trials[trial_id]
         trial.params[param_name] = distribution.to_external_repr(param_value_internal)
         trial.distributions[param_name] = distribution
@@ -146,7 +169,10 @@ class SoleWriterStorage(BaseStorage):
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keep an attribute of Optuna's."""
-        self._backend.set_trial_system_attr(trial_id, key, value)
+        if self._held_back is None:
+            self._backend.set_trial_system_attr(trial_id, key, value)
+        else:
+            self._held_back.append((trial_id, key, value))
         self._trials[trial_id].system_attrs[key] = value
 
     # Trials: read from memory

@@ -153,13 +153,14 @@ class StudyStore:
         """
         trial = self._open[report.trial]
         self._report_curve(trial, report)
-        trial.set_user_attr("result", report.to_dict())
+        if not asks_optuna(self._file.study.pruner):
+            trial.set_user_attr("result", report.to_dict())
         # Of the epoch itself, also where the study is scored by the best of the epochs before it: that is
         # what storage keeps, and the next launch must decide alike.
         score = self._frozen(trial).intermediate_values.get(report.epoch)
         if score is None:
             return -math.inf, True  # not finite: telling makes a failure of it
-        stop = asks_optuna(self._file.study.pruner) and trial.should_prune()
+        stop = self._is_to_stop(trial, report)
         self._pause(trial)
         return score, stop
 
@@ -199,8 +200,9 @@ class StudyStore:
         running = self._sharing.left_behind(self._study.get_trials(deepcopy=False))
         left = [self._take_up(trial) for trial in running if "configuration" in trial.user_attrs]
         after = max((trial.place + 1 for trial in left), default=0)
-        drawn = [trial for trial in running if "configuration" not in trial.user_attrs]
-        return left + [self._draw_to_end(trial, place) for place, trial in enumerate(drawn, start=after)]
+        # In logical order these are drawn as they would have been, which is why the others come first.
+        undrawn = [trial for trial in running if "configuration" not in trial.user_attrs]
+        return left + [self._draw_to_end(trial, place) for place, trial in enumerate(undrawn, start=after)]
 
     def _take_up(self, frozen: FrozenTrial) -> UnfinishedTrial:
         self._sharing.own(frozen._trial_id)
@@ -222,6 +224,9 @@ class StudyStore:
     def _draw_to_end(self, frozen: FrozenTrial, place: int) -> UnfinishedTrial:
         """A trial whose driver died while drawing: what it had drawn is kept, the rest is drawn now."""
         self._sharing.own(frozen._trial_id)
+        if self._file.study.reproducible and self._memory is not None:
+            self._memory.draw_again(frozen._trial_id)
+            self._renew_sampler(frozen.number)
         return UnfinishedTrial(self._settle(Trial(self._study, frozen._trial_id), place), place)
 
     def _ask(self, place: int) -> AskedTrial | UnfinishedTrial | None:
@@ -241,9 +246,8 @@ class StudyStore:
                 return None
             self._study.enqueue_trial(point)
         if self._file.study.reproducible:
-            # What is drawn must not depend on what this process drew before: a killed one drew the same.
-            drawn_before = len(self._study.get_trials(deepcopy=False))
-            self._study.sampler = make_sampler(self._file.study.sampler, self._file.study.seed, drawn_before)
+            waiting, trials = self._waiting(), self._study.get_trials(deepcopy=False)
+            self._renew_sampler(waiting[0].number if waiting else len(trials))
         trial = self._study.ask()
         self._sharing.own(trial._trial_id)
         return self._settle(trial, place)
@@ -282,6 +286,22 @@ class StudyStore:
         else:
             self._study.tell(trial, report.score(self._metric), skip_if_finished=True)
 
+    def _is_to_stop(self, trial: Trial, report: SegmentReport) -> bool:
+        """What Optuna's pruner says, the same also where a killed driver's successor asks once more.
+
+        Asked a second time at a rung, a pruner that keeps notes of its own says to go on. So its answer is
+        kept with the report, before its notes are.
+        """
+        if not asks_optuna(self._file.study.pruner):
+            return False
+        kept = self._frozen(trial).user_attrs.get("result", {})
+        with contextlib.nullcontext() if self._memory is None else self._memory.notes_held_back():
+            stop = trial.should_prune()
+            if kept.get("epoch") == report.epoch and "stop" in kept:
+                return bool(kept["stop"])
+            trial.set_user_attr("result", {**report.to_dict(), "stop": stop})
+        return stop
+
     def _report_curve(self, trial: Trial, report: SegmentReport) -> None:
         # A driver that died between reporting and telling leaves steps that Optuna would warn about.
         there = self._frozen(trial).intermediate_values
@@ -312,8 +332,14 @@ class StudyStore:
             if mark not in there:
                 self._study.enqueue_trial(params, user_attrs={"enqueued": mark})
 
-    def _waiting(self) -> bool:
-        return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    def _waiting(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+    def _renew_sampler(self, number: int) -> None:
+        """Make what is drawn for a trial depend on its number and the trials before it alone: a process that
+        was killed, and had drawn others, must have drawn the same.
+        """
+        self._study.sampler = make_sampler(self._file.study.sampler, self._file.study.seed, number)
 
     def _points_left(self) -> Iterator[dict[str, Any]]:
         if self._grid is not None and not self._sharing.is_shared:

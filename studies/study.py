@@ -250,7 +250,7 @@ class Pruner(Section):
     """`asha`: trials are dealt out to so many ladders of rungs; each begins a rung later than the one before,
     for scores that say little after few epochs."""
     startup_trials: int = Field(default=5, ge=0)
-    """`median`, `percentile`, `wilcoxon`: complete trials before the first may be stopped."""
+    """`median`, `percentile`: complete trials before the first may be stopped."""
     percentile: float = Field(default=25.0, gt=0, lt=100)
     """`percentile`: trials below the best so many per cent at a rung are stopped."""
 

@@ -11,11 +11,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from studies.data import open_split
 from studies.data.split import Split
 from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.trainer import Trainer
 from workers.trainers import make_trainer
+
+# OpenBLAS splits a product among its threads, and with it the order of its sums: the probabilities of a
+# network with 600 hidden units differ in their last bit between one thread and two, from 1,024 rows on. Dask
+# gives worker processes one thread, and the driver's own threads would have as many as there are cores. So
+# one it is, everywhere, the driver's sampler included.
+threadpool_limits(limits=1, user_api="blas")
 
 _lock = threading.Lock()
 _splits: dict[str, Split] = {}

@@ -15,6 +15,7 @@ from distributed import get_worker
 
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
+from studies.errors import CheckpointError, MachineError
 from studies.records import ROW_SETS, Failure, Scores, SegmentReport, TimeLedger
 from workers import early_stopping, process
 from workers.checkpoints import Checkpoints, trial_identity
@@ -122,14 +123,16 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         checkpoints = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
         identity = _identity(segment, split)
         stops = _stops(segment, trainer)
-        state = checkpoints.newest(segment.trial, identity, stops[-1])
+        with _failing_of_the_disk(segment):
+            state = checkpoints.newest(segment.trial, identity, stops[-1])
         state = state or trainer.begin(segment.configuration, segment.seed)
     state = _train(segment, stops, trainer, split, state, clock)
     finished = _is_finished(segment, state)
     with clock.timing("score"):
         row_sets = ROW_SETS if finished else ("validation",)
         scores = _score(trainer, split, early_stopping.left_by(state), row_sets)
-        checkpoints.write(segment.trial, identity, state)
+        with _failing_of_the_disk(segment):
+            checkpoints.write(segment.trial, identity, state)
     return SegmentReport(
         trial=segment.trial,
         epoch=state.epoch,
@@ -142,6 +145,16 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         versions=process.versions_of(segment.configuration.framework),
         notes=_notes(segment, state) if finished else (),
     )
+
+
+@contextlib.contextmanager
+def _failing_of_the_disk(segment: Segment) -> Iterator[None]:
+    """A checkpoint's disk that is full, read-only or gone is a cause of its own, and no bug."""
+    try:
+        yield
+    except (CheckpointError, MachineError) as error:
+        message = f"its checkpoint can't be kept in {segment.checkpoints}: {error}"
+        raise TrainingFailed(Failure("disk", message)) from error
 
 
 def _identity(segment: Segment, split: Split) -> str:

@@ -135,7 +135,12 @@ def check_finite(state: State) -> None:
 def curve_of(state: State) -> tuple[CurvePoint, ...]:
     """The state's losses, from epoch 1, with the validation scores where there are any.
 
-    An l-bfgs that converged early has fewer losses than epochs; its last score is that of its last loss.
+    An l-bfgs that converged early has fewer losses than epochs; where it was scored after that, its loss is
+    still the last one.
     """
-    scores = {min(epoch, len(state.losses)): score for epoch, score in state.validation_scores}
-    return tuple(CurvePoint(epoch, loss, scores.get(epoch)) for epoch, loss in enumerate(state.losses, 1))
+    scores = dict(state.validation_scores)
+    trained = tuple(CurvePoint(epoch, loss, scores.get(epoch)) for epoch, loss in enumerate(state.losses, 1))
+    if not trained:
+        return ()
+    later = sorted(epoch for epoch in scores if epoch > len(state.losses))
+    return (*trained, *(CurvePoint(epoch, state.losses[-1], scores[epoch]) for epoch in later))

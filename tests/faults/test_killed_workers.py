@@ -41,7 +41,7 @@ Deaths = Mapping[tuple[int, int], Sequence[tuple[str, str]]]
 
 @pytest.fixture
 def doomed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., StudyReport]:
-    """Launches a study in whose workers the runs of segments end so, by trial and the segment's last epoch."""
+    """Launches a study in whose workers the runs of segments end so, by trial and last epoch."""
 
     def run(path: Path, deaths: Deaths, display: SilentDisplay | None = None) -> StudyReport:
         for name, value in environment().items():

@@ -13,9 +13,10 @@ from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
-from search.cluster import RunningCluster
+from search.cluster import NO_WORKERS_SECONDS, RunningCluster
 from search.dispatch import LOST_SECONDS, WATCHDOG_SECONDS, Dispatcher, Ended, quarantined_keys
 from search.events import Lost, Reported, Resized
+from search.pulse import Pulse
 from search.slots import SPARK, TRIAL, Slots
 from studies.configuration import Configuration
 from studies.records import Cause, Failure, SegmentReport, TimeLedger
@@ -55,15 +56,6 @@ class FakeFuture:
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         self.callbacks.append(callback)
 
-    def exception(self) -> BaseException | None:
-        try:
-            self.result()
-        except CancelledError:
-            raise
-        except BaseException as error:
-            return error
-        return None
-
     def end(self, result: Any) -> None:
         def give() -> Any:
             if isinstance(result, BaseException):
@@ -85,6 +77,12 @@ class FakeClient:
         self.futures: dict[str, FakeFuture] = {}
         self.restarted: list[str] = []
         self.on_worker: dict[str, list[str]] = {}
+        self.out_of_memory: list[str] = []
+        self.scheduler = SimpleNamespace(processing=self._processing, events=self._events)
+
+    def sync(self, question: Callable[..., Any], *, callback_timeout: float, **options: Any) -> Any:
+        assert callback_timeout < 10, "a driver that waits for its scheduler is a driver that hangs"
+        return question(**options)
 
     def submit(self, *arguments: Any, **options: Any) -> FakeFuture:
         key = options["key"]
@@ -93,8 +91,13 @@ class FakeClient:
         self.futures[key] = FakeFuture()
         return self.futures[key]
 
-    def processing(self) -> Mapping[str, Sequence[str]]:
+    def _processing(self, workers: None) -> Mapping[str, Sequence[str]]:
+        assert workers is None
         return self.on_worker
+
+    def _events(self, topic: str) -> list[tuple[float, dict[str, str]]]:
+        assert topic == "worker-restart-memory"
+        return [(0.0, {"worker": address}) for address in self.out_of_memory]
 
     def restart_workers(self, addresses: list[str], **_options: Any) -> None:
         self.restarted += addresses
@@ -518,3 +521,83 @@ def test_a_connection_that_stays_away_is_lost_and_one_that_comes_back_is_not() -
 
 def test_within_half_a_minute_a_lost_scheduler_is_said() -> None:
     assert LOST_SECONDS < 30.0
+
+
+# What its worker died of
+
+
+def test_a_worker_that_took_too_much_memory_is_a_lack_of_memory() -> None:
+    desk = Desk(rules=NEVER)
+    desk.client.out_of_memory = ["tcp://10.0.0.6:4000", "tcp://10.0.0.7:4000"]
+    desk.submit(SEGMENT)
+    failure = desk.report(SEGMENT.key, killed(address="tcp://10.0.0.7:4000")).failure
+    assert failure is not None
+    assert failure.cause == "out of memory"
+    assert "tcp://10.0.0.7:4000 took more memory" in failure.message
+    desk.submit(FIRST)
+    failure = desk.report(FIRST.key, killed(address="tcp://10.0.0.8:4000")).failure
+    assert failure is not None
+    assert failure.cause == "worker died"
+
+
+def test_who_took_the_memory_is_known_only_of_a_trial_that_ran_alone() -> None:
+    desk = Desk(rules=NEVER, together=True)
+    desk.client.out_of_memory = ["tcp://10.0.0.7:4000"]
+    desk.submit(SEGMENT)
+    assert desk.end(SEGMENT.key, killed(address="tcp://10.0.0.7:4000")) is None
+    failure = desk.report(attempt(SEGMENT, 2), killed(address="tcp://10.0.0.7:4000")).failure
+    assert failure is not None
+    assert failure.cause == "out of memory"
+
+
+# A scheduler in another process
+
+
+def elsewhere(**resources: int) -> tuple[Desk, Pulse]:
+    """A desk on a cluster with one worker, that somebody else started."""
+    desk = Desk(Slots(2))
+    pulse = Pulse(desk.client, clock=lambda: desk.now)
+    pulse.workers = {"tcp://10.0.0.7:4000": {"resources": resources}}
+    desk.dispatcher.cluster = replace(desk.dispatcher.cluster, pulse=pulse, frameworks=("analytic",))
+    return desk, pulse
+
+
+def heard(desk: Desk, pulse: Pulse, seconds: float) -> list[Any]:
+    """What a look says after a time in which the scheduler answered."""
+    desk.now += seconds
+    pulse.heard = desk.now
+    return list(desk.dispatcher.watch())
+
+
+def test_a_scheduler_that_is_silent_too_long_is_lost_though_its_connection_is_there() -> None:
+    desk, pulse = elsewhere(TRIAL=2)
+    desk.submit(SEGMENT)
+    assert heard(desk, pulse, LOST_SECONDS + 1) == []
+    desk.now += LOST_SECONDS - 1
+    assert list(desk.dispatcher.watch()) == []
+    desk.now += 2
+    assert list(desk.dispatcher.watch()) == [Lost("the connection to the cluster's scheduler is lost")]
+
+
+def test_slots_follow_the_workers_that_come_and_go() -> None:
+    desk, pulse = elsewhere(TRIAL=2)
+    for segment in (FIRST, SECOND, THIRD):
+        desk.submit(segment)
+    assert desk.with_dask == [FIRST.key, SECOND.key]
+    pulse.workers = {**pulse.workers, "tcp://10.0.0.8:4000": {"resources": {TRIAL: 1}}}
+    assert heard(desk, pulse, 1) == [Resized(Slots(3))]
+    assert desk.with_dask == [FIRST.key, SECOND.key, THIRD.key]
+    assert heard(desk, pulse, 1) == []
+
+
+def test_a_cluster_whose_workers_stay_away_is_lost_and_one_whose_come_back_is_not() -> None:
+    desk, pulse = elsewhere(TRIAL=2)
+    there, pulse.workers = pulse.workers, {}
+    assert heard(desk, pulse, 1) == [Resized(Slots(0))]
+    assert heard(desk, pulse, NO_WORKERS_SECONDS - 1) == []
+    pulse.workers = there
+    assert heard(desk, pulse, 0.5) == [Resized(Slots(2))]
+    pulse.workers = {}
+    assert heard(desk, pulse, 1) == [Resized(Slots(0))]
+    (lost,) = heard(desk, pulse, NO_WORKERS_SECONDS + 1)
+    assert lost == Lost(f"the cluster has had no worker for {NO_WORKERS_SECONDS:g} s")

@@ -404,6 +404,17 @@ def test_what_waits_when_time_is_up_is_pruned() -> None:
     assert world.finish.abandoned == ()
 
 
+def test_a_study_that_gave_up_tries_as_many_again_when_it_is_launched_all_the_same() -> None:
+    world = World(Limits(trials=20, give_up=4), Slots(1), "pass", fails=frozenset(range(6)))
+    world.launch()
+    world.run(random.Random(0))
+    assert world.finish == Finish("the first 4 trials all failed: diverged")
+    world.launch()
+    world.run(random.Random(0))
+    assert world.finish == Finish("20 trials are done")
+    assert [number for number, trial in world.trials.items() if trial.state == "fail"] == list(range(6))
+
+
 def test_a_reached_target_stops_the_search() -> None:
     world = World(Limits(target=0.0), Slots(1), "pass")
     world.launch()

@@ -13,9 +13,10 @@ from search.halving import Ladder
 from search.preflight import prepare_data
 from studies.configuration import Configuration
 from studies.facts import facts_of
+from studies.opening import open_store
 from studies.pruners import asks_optuna, make_pruner
 from studies.records import SegmentReport
-from studies.store import AskedTrial, StudyStore, open_store
+from studies.store import AskedTrial, StudyStore
 from studies.study import Pruner
 from studies.study_file import StudyFile, read_study_file
 from workers.task import Segment, run_segment

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -20,7 +21,8 @@ from studies.facts import DataFacts
 from studies.opening import open_store
 from studies.records import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
 from studies.samplers import make_sampler
-from studies.storage import locate, mend_journal, open_storage
+from studies.sole_writer import SoleWriterStorage
+from studies.storage import Location, locate, mend_journal, open_storage
 from studies.store import StudyStore, UnfinishedTrial
 from studies.stored_study import read_study
 from studies.study import Sampler
@@ -60,6 +62,14 @@ def file(request: pytest.FixtureRequest, study_file: Callable[..., Path]) -> Stu
 def in_a_file(request: pytest.FixtureRequest, study_file: Callable[..., Path]) -> StudyFile:
     """A study on each kind of storage that is a file."""
     return read_study_file(study_file(append=f'\n[storage]\nurl = "{URLS[request.param]}"\n'))
+
+
+PARAMETERS = 4
+"""That are drawn in the small study's space."""
+
+
+def _location(file: StudyFile) -> Location:
+    return locate(file.study.storage.url, file.study.name, file.directory)
 
 
 def opened(file: StudyFile, data_hash: str = "hash", fresh: bool = False):  # type: ignore[no-untyped-def]
@@ -147,6 +157,51 @@ def test_a_trial_whose_driver_died_while_drawing_is_drawn_to_its_end(file: Study
         assert taken_up.asked.configuration.initialisation == kept
         assert (taken_up.rung, taken_up.report) == (None, None)
         assert store.tell(good_report(trial.number)).state == "complete"
+
+
+class Died(BaseException):
+    """A driver's end, in the middle of what it does."""
+
+
+@pytest.mark.parametrize("url", ["sqlite:///kept.db", "journal:kept.log"])
+@pytest.mark.parametrize("drawn", [0, 3])
+@pytest.mark.parametrize(
+    "enqueue", ["", '\n[[enqueue]]\nframework = "analytic"\n'], ids=["drawn", "enqueued"]
+)
+def test_in_logical_order_a_draw_that_its_driver_died_in_ends_as_it_would_have(
+    url: str, drawn: int, enqueue: str, study_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = read_study_file(
+        study_file(trials="trials = 6\nreproducible = true", append=f'\n[storage]\nurl = "{url}"\n{enqueue}')
+    )
+    with opened(file) as store:
+        first, second = ask(store), ask(store)
+        store.tell(good_report(first.number))
+        expected = [ask(store), ask(store)]
+    writes = 0
+
+    def dying(storage: SoleWriterStorage, *arguments: Any) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > 2 * PARAMETERS + drawn:
+            raise Died
+        write(storage, *arguments)
+
+    write = SoleWriterStorage.set_trial_param
+    with monkeypatch.context() as patch, opened(file, fresh=True) as store:
+        patch.setattr(SoleWriterStorage, "set_trial_param", dying)
+        assert [ask(store), ask(store)] == [first, second]
+        store.tell(good_report(first.number))
+        with pytest.raises(Died):
+            store.ask()
+    with opened(file) as store:
+        left = {trial.asked.number: trial.asked for trial in store.unfinished()}
+        assert [left[second.number], left[expected[0].number], ask(store)] == [second, *expected]
+    trial = optuna.load_study(study_name="small", storage=open_storage(_location(file))).trials[2]
+    assert len(trial.params) == PARAMETERS
+    configuration = expected[0].configuration
+    assert trial.params["learning_rate"] == configuration.learning_rate
+    assert trial.params["optimizer.analytic"] == configuration.optimizer
 
 
 def test_a_configuration_that_is_drawn_again_gets_the_next_seed(study_file: Callable[..., Path]) -> None:

@@ -211,6 +211,22 @@ REFUSED = {
         MINIMAL + '[cluster]\nkind = "slurm"\n',
         ["cluster.kind", "'slurm' is not there yet", "threads, processes, address"],
     ),
+    "an address without its kind": (
+        MINIMAL + '[cluster]\naddress = "tcp://10.0.0.7:8786"\n',
+        ["cluster", 'kind = "address"', "go together"],
+    ),
+    "a kind without its address": (
+        MINIMAL + '[cluster]\nkind = "address"\n',
+        ["cluster", "go together", "tcp://HOST:8786"],
+    ),
+    "an address that is none": (
+        MINIMAL + '[cluster]\nkind = "address"\naddress = "10.0.0.7"\n',
+        ["cluster.address", "10.0.0.7", "text that matches"],
+    ),
+    "slots at an address": (
+        MINIMAL + '[cluster]\nkind = "address"\naddress = "tcp://10.0.0.7:8786"\nslots = 2\n',
+        ["cluster", "what the workers at the address offer"],
+    ),
     "finalists to come": (MINIMAL + "[report]\nfinalists = 5\n", ["report.finalists", "not there yet"]),
     "reproducible is a switch": ("reproducible = 1\n" + MINIMAL, ["reproducible", "1", "boolean"]),
     "another master": (

@@ -10,6 +10,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from studies.data import prepare
 from studies.study_file import read_study_file
@@ -101,3 +102,8 @@ def test_a_worker_process_leaves_ctrl_c_to_the_driver() -> None:
         signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_sums_of_products_are_split_among_threads_nowhere() -> None:
+    blas = [found for found in threadpool_info() if found["user_api"] == "blas"]
+    assert {found["num_threads"] for found in blas if "numpy" in found["filepath"]} == {1}

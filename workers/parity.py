@@ -202,7 +202,7 @@ def compare_final_f1(
     positives = int(np.count_nonzero(labels == positive))
     one_row = 1.0 / positives if positives else 0.0
     differently = np.count_nonzero(ours.argmax(axis=1) != theirs.argmax(axis=1))
-    note = f"F1 {one:.4f} and {other:.4f}; the two disagree on {differently:,} of {len(labels):,} rows"
+    note = f"{what}: {one:.4f} and {other:.4f}; they disagree on {differently:,} of {len(labels):,} rows"
     if one_row > SAME_F1:
         note += f"; one of {positives} positive rows moves F1 by up to {one_row:.3f}"
     return Comparison(what, abs(one - other), max(SAME_F1, one_row), note=note)

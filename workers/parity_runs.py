@@ -30,6 +30,7 @@ from workers.parity import (
     compare_scores,
     compare_weights,
     largest_difference,
+    parting,
     relative_differences,
 )
 from workers.parity_spark import SparkNetwork
@@ -88,7 +89,8 @@ class Subject:
         """The state that both begin from."""
         return State(0, initial_weights(INITIALISATION, self.layers, self.seed))
 
-    def _first(self, rows: int) -> Split:
+    def first(self, rows: int) -> Split:
+        """The split with the first training rows alone."""
         train = self.split.train
         return replace(self.split, train=Rows(train.features[:rows], train.labels[:rows]))
 
@@ -96,14 +98,14 @@ class Subject:
         """Where Spark arrives from the start, on the first training rows."""
         if rows not in self.trainers:
             directory = self.directory / f"train-{rows}"
-            self.trainers[rows] = SparkTrainer(self._first(rows), self.hidden, directory)
+            self.trainers[rows] = SparkTrainer(self.first(rows), self.hidden, directory)
         return self.trainers[rows].advance(
             configuration, self.seed, self.start(), configuration.epochs, NO_DEADLINE
         )
 
     def tensorflow(self, configuration: Configuration, rows: int, start: State | None = None) -> State:
         """Where TensorFlow arrives, in float64."""
-        training = FullBatchTraining(self._first(rows).train, self.layers, "float64")
+        training = FullBatchTraining(self.first(rows).train, self.layers, "float64")
         return training.advance(configuration, start or self.start(), configuration.epochs, NO_DEADLINE)
 
     def scored(self) -> Rows:
@@ -200,36 +202,41 @@ def compare_descent(subject: Subject, say: Say) -> tuple[Section, State]:
 
 
 def compare_lbfgs(subject: Subject, say: Say) -> tuple[Section, State]:
-    """l-bfgs, and where Spark arrives."""
+    """l-bfgs, and where Spark arrives.
+
+    Beside it stands TensorFlow against itself from a start one bit away: two runs that part as soon as that
+    part by rounding alone.
+    """
     count = len(subject.split.train)
-    ours_is = _configuration("tensorflow", "l-bfgs", LBFGS_ITERATIONS)
     say(f"l-bfgs: up to {LBFGS_ITERATIONS} iterations on {count:,} rows, in TensorFlow")
-    ours = subject.tensorflow(ours_is, count)
-    beside = subject.tensorflow(ours_is, count, one_bit_away(subject.start()))
+    asked = _configuration("tensorflow", "l-bfgs", LBFGS_ITERATIONS)
+    ours = subject.tensorflow(asked, count)
+    beside = subject.tensorflow(asked, count, one_bit_away(subject.start()))
     say(f"l-bfgs: up to {LBFGS_ITERATIONS} iterations on {count:,} rows, in Spark")
     theirs = subject.spark(_configuration("spark", "l-bfgs", LBFGS_ITERATIONS), count)
-    validation = subject.split.validation
     path = f"{COMPARED_ITERATIONS} objectives"
-    comparisons = (
+    itself = "TensorFlow and TensorFlow from a start one bit away"
+    comparisons = [
         compare_paths(f"{path}, TensorFlow and Spark", "TensorFlow and Spark", ours.losses, theirs.losses),
         replace(
-            compare_paths(
-                f"{path}, TensorFlow, one bit away",
-                "TensorFlow and TensorFlow from a start one bit away",
-                beside.losses,
-                ours.losses,
-            ),
+            compare_paths(f"{path}, TensorFlow, one bit away", itself, beside.losses, ours.losses),
             bound=None,
         ),
-        compare_final_f1(
-            f"F1 on {len(validation):,} validation rows, TensorFlow and Spark",
-            validation.labels,
-            subject.split.positive,
-            forward(ours.weights, validation.features),
-            forward(theirs.weights, validation.features),
-        ),
-    )
-    return Section(f"l-bfgs, up to {LBFGS_ITERATIONS} iterations on {count:,} rows", comparisons), theirs
+    ]
+    parted = parting(ours.losses, theirs.losses)
+    if parted is None:
+        comparisons.append(_final_f1(subject, "where they end", ours, theirs))
+    else:
+        # From there on they are two runs, and what their ends have in common is luck.
+        say(f"l-bfgs: {parted - 1} iterations, before the two part")
+        near = subject.tensorflow(_configuration("tensorflow", "l-bfgs", parted - 1), count)
+        far = subject.spark(_configuration("spark", "l-bfgs", parted - 1), count)
+        comparisons += [
+            _final_f1(subject, f"after {parted - 1} iterations", near, far),
+            replace(_final_f1(subject, "where they end", ours, theirs), bound=None),
+        ]
+    title = f"l-bfgs, up to {LBFGS_ITERATIONS} iterations on {count:,} rows"
+    return Section(title, tuple(comparisons)), theirs
 
 
 def falling_step(subject: Subject, rows: int) -> float:
@@ -237,9 +244,12 @@ def falling_step(subject: Subject, rows: int) -> float:
 
     With too long a step it jumps about, and each jump blows up the difference of rounding.
     """
+    start = subject.start()
+    train = subject.first(rows).train
+    before_any = parity_tensorflow.objective(start.weights, train, subject.layers, PARTITIONS)
     for step in STEPS:
         losses = subject.tensorflow(_configuration("tensorflow", "gd", DESCENT_STEPS, step), rows).losses
-        if all(after <= before for before, after in pairwise(losses)):
+        if all(after <= before for before, after in pairwise((before_any, *losses))):
             return step
     return STEPS[-1]
 
@@ -266,6 +276,17 @@ def one_bit_away(state: State) -> State:
     moved = np.array(W)
     moved[0, 0] = np.nextafter(moved[0, 0], np.inf)
     return replace(state, weights=(moved, *others))
+
+
+def _final_f1(subject: Subject, when: str, ours: State, theirs: State) -> Comparison:
+    validation = subject.split.validation
+    return compare_final_f1(
+        f"F1 on {len(validation):,} validation rows, {when}",
+        validation.labels,
+        subject.split.positive,
+        forward(ours.weights, validation.features),
+        forward(theirs.weights, validation.features),
+    )
 
 
 def _block_sizes(rows: int) -> list[int]:

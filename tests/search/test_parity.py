@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -20,7 +21,7 @@ from studies.data.split import Rows
 from studies.errors import MachineError, StudyFailedError
 from studies.records import Failure
 from tests.contracts.drawn import drawn_split
-from tests.faults.programs import search
+from tests.faults.programs import SEARCH, environment
 from workers.parity import Comparison, Section
 from workers.trainer import TrainingFailed
 
@@ -145,9 +146,18 @@ def test_of_many_rows_some_at_equal_distances_are_compared() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_on_the_built_in_data_both_frameworks_train_the_same_network(tmp_path: Path) -> None:
     (tmp_path / "mails.toml").write_text(BUILT_IN_SMALL)
-    done = search(tmp_path, "parity", "--json", "mails.toml")
+    done = subprocess.run(
+        [SEARCH, "parity", "--json", "mails.toml"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=540,  # it takes half a minute of a core or two
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["same"]

@@ -176,7 +176,7 @@ class Dispatcher:
             self._slots = self._slots.without(framework)
             yield Resized(self._slots)
             if not self._slots.by_kind.get(kind):
-                yield Lost("every slot of its kind is held by a trial that does not come back")
+                yield Lost("every slot is held by a trial that does not come back")
         report = self._again_or_report(run, _failed(run.segment, Failure("timeout", message)))
         if report is not None:
             yield Reported(report)
@@ -274,7 +274,7 @@ def _ended(run: Run, future: Any, elapsed: float) -> Ended:
         failure = Failure("worker died", "the cluster lost all its workers, and none came back")
         report, lost = _failed(segment, failure), True
     except CancelledError:
-        failure = Failure("worker died", "the cluster lost the task: its scheduler went away")
+        failure = Failure("worker died", "the cluster's scheduler went away")
         report, lost = _failed(segment, failure), True
     except Exception as error:
         message = f"the task did not come back: {type(error).__name__}: {error}"

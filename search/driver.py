@@ -264,7 +264,7 @@ class _Search:
 
 
 def _left(limit: float | None, trained: float) -> float | None:
-    """Seconds that a trial may still train for; none less than a moment, which its trainer's message needs."""
+    """Seconds that a trial may still train for; at least a moment, after which it fails in its trainer."""
     return None if limit is None else max(limit - trained, 0.001)
 
 

@@ -47,14 +47,16 @@ class StoredStatus:
         self._store = store
         self._cluster = cluster
         self._due = 0.0
+        self._stops = 0
 
     def keep(self, loop: Loop, now: float, *, last: bool = False) -> int:
-        """Write the status where that is due; returns what somebody asked for: 1 to stop, 2 to do so now."""
+        """Write the status where that is due; returns a new wish: 1 to stop, 2 to do so now, 0 for none."""
         if now < self._due and not last:
             return 0
         self._due = now + STATUS_SECONDS
         self._store.keep_status(loop.seconds(now), self._status(loop, now, last))
-        return self._store.stops_asked_for()
+        before, self._stops = self._stops, self._store.stops_asked_for()
+        return self._stops if self._stops > before else 0
 
     def _status(self, loop: Loop, now: float, last: bool) -> dict[str, Any]:
         workers = {} if last else self._cluster.workers_of()

@@ -51,6 +51,14 @@ class SoleWriterStorage(BaseStorage):
         self._drawn[trial_id] = frozenset(trial.params)
         trial.params, trial.distributions = {}, {}
 
+    def forget_after(self, trial_id: int, epoch: int) -> None:
+        """Show a trial without its scores after an epoch: they were stored and their report wasn't, so that
+        nothing may be decided on them before they come once more.
+        """
+        trial = self._trials[trial_id]
+        scores = trial.intermediate_values.items()
+        trial.intermediate_values = {step: score for step, score in scores if step <= epoch}
+
     @contextlib.contextmanager
     def notes_held_back(self) -> Iterator[None]:
         """Write system attributes of trials to the backend on leaving; the copy has them at once."""

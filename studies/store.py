@@ -206,8 +206,10 @@ class StudyStore:
 
     def _take_up(self, frozen: FrozenTrial) -> UnfinishedTrial:
         self._sharing.own(frozen._trial_id)
-        trial = self._open[frozen.number] = Trial(self._study, frozen._trial_id)
         attributes = frozen.user_attrs
+        if self._memory is not None:
+            self._memory.forget_after(frozen._trial_id, attributes.get("result", {}).get("epoch", 0))
+        trial = self._open[frozen.number] = Trial(self._study, frozen._trial_id)
         configuration, seed = configuration_of(attributes)
         first = attributes["configuration"].get("place", frozen.number)
         result, rung = attributes.get("result"), rung_of(attributes)
@@ -296,7 +298,7 @@ class StudyStore:
             return False
         kept = self._frozen(trial).user_attrs.get("result", {})
         with contextlib.nullcontext() if self._memory is None else self._memory.notes_held_back():
-            stop = trial.should_prune()
+            stop = bool(trial.should_prune())  # some give NumPy's
             if kept.get("epoch") == report.epoch and "stop" in kept:
                 return bool(kept["stop"])
             trial.set_user_attr("result", {**report.to_dict(), "stop": stop})

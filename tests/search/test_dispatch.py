@@ -270,7 +270,6 @@ def test_a_cluster_that_lost_all_its_workers_says_so(error: Exception) -> None:
     assert "none came back" in str(outcome)
 
 
-@pytest.mark.xfail(strict=True, reason="a cluster without workers is blamed on the configurations that wait")
 def test_a_cluster_that_lost_all_its_workers_blames_no_configuration() -> None:
     desk = Desk(rules=NEVER)
     desk.submit(SEGMENT)
@@ -492,7 +491,6 @@ def test_the_last_thread_that_does_not_come_back_is_the_end() -> None:
     assert isinstance(reported, Reported)
 
 
-@pytest.mark.xfail(strict=True, reason="trials of a kind without slots are waited for without end")
 def test_the_last_slot_of_a_kind_is_the_end_where_trials_of_it_wait() -> None:
     desk = Desk(Slots(1, spark=1), together=True, restarts=False)
     hanging(desk, TIMED)

@@ -81,7 +81,7 @@ def test_the_view_fits_the_terminal(
 
 
 def test_two_bars_are_equally_long_and_nothing_leaves_two_blank_lines() -> None:
-    view = shown(loop_of(fakes.trials(20), 1, Limits(1, 60, 1200.0)), 120.0, told_here=10)
+    view = shown(loop_of(fakes.trials(20), 1, Limits(60, 1200.0)), 120.0, told_here=10)
     ends = {
         line.index(word) + len(word)
         for line in view.splitlines()

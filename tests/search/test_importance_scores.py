@@ -23,7 +23,9 @@ def climbing(start: float, upto: int = 27) -> Progress:
 
 def stopped(record: TrialRecord, seen: dict[int, float]) -> TrialRecord:
     curve = tuple(CurvePoint(epoch, 0.5, seen.get(epoch)) for epoch in range(1, max(seen) + 1))
-    return replace(record, state="pruned", value=None, report=SegmentReport(record.number, max(seen), curve))
+    return replace(
+        record, state="pruned", value=None, report=SegmentReport(record.number, max(seen), curve=curve)
+    )
 
 
 def test_a_pruned_trial_gets_what_the_steps_that_it_did_not_take_usually_give() -> None:

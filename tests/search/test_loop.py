@@ -259,7 +259,8 @@ def test_a_promoted_trial_was_among_the_best_third_of_its_rung(slots: int, trial
             if rung > 1 and before.get(number) != rung:
                 reached = [t.scores[rung // 3] for t in world.trials.values() if rung // 3 in t.scores]
                 better = sum(score > world.trials[number].scores[rung // 3] for score in reached)
-                assert better < len(reached) // 3
+                # The very best goes on where nobody else does, so that one trial comes to its end.
+                assert better < max(1, len(reached) // 3)
     first = [trial for trial in world.trials.values() if 1 in trial.scores]
     assert len(first) == trials
     if trials >= 27:

@@ -196,9 +196,6 @@ def test_raising_the_limit_goes_on_with_the_rungs_as_they_are(study_file: Writes
     assert {record.state for record in second.records} <= {"complete", "pruned"}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="with fewer trials than factor to the power of the rungs, none is complete"
-)
 def test_a_small_study_has_a_complete_trial_too(study_file: Writes) -> None:
     result = launch(halved(study_file, trials="trials = 5"), display=SilentDisplay())
     assert result.best is not None
@@ -237,7 +234,6 @@ def test_trials_that_diverge_fail_at_once_and_are_compared_with_nobody(study_fil
         assert bool(record.rung_scores) != diverges
 
 
-@pytest.mark.xfail(strict=True, reason="only trials that were told are counted as the first")
 def test_a_study_is_not_given_up_where_others_than_those_that_fail_wait(study_file: Writes) -> None:
     result = launch(halved(study_file, learning_rate=SOME_DIVERGE), display=SilentDisplay())
     assert any(record.rung_scores for record in result.records[:5]), "the first five didn't all fail"

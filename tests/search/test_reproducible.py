@@ -108,19 +108,9 @@ class Interrupting(SilentDisplay):
                 signal.raise_signal(signal.SIGINT)
 
 
-LESS_IS_KNOWN = pytest.mark.xfail(
-    strict=False, reason="what ran is heard after Ctrl-C, and what is drawn later then knows of it"
-)
-
-
 @pytest.mark.usefixtures("any_order")
-@pytest.mark.parametrize(
-    ("pruner", "presses"),
-    [
-        *((pruner, 2) for pruner in PRUNERS),
-        *(pytest.param(pruner, 1, marks=LESS_IS_KNOWN) for pruner in PRUNERS),
-    ],
-)
+@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("pruner", PRUNERS)
 def test_stopped_and_launched_again_it_gives_the_same_table(
     pruner: str, presses: int, undisturbed: Callable[[str], Table], tmp_path: Path
 ) -> None:
@@ -158,14 +148,9 @@ def kill(path: Path, at: int, *writes: str, before: bool = False) -> None:
             launch(path, display=SilentDisplay())
 
 
-COUNTED_TWICE = pytest.mark.xfail(
-    strict=False, reason="a score that was stored without its report is counted before its turn, and twice"
-)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("any_order")
-@pytest.mark.parametrize("pruner", ["none", pytest.param("asha", marks=COUNTED_TWICE), "median"])
+@pytest.mark.parametrize("pruner", ["none", "asha", "median"])
 def test_killed_five_times_it_gives_the_same_table(
     pruner: str, undisturbed: Callable[[str], Table], tmp_path: Path
 ) -> None:
@@ -176,7 +161,6 @@ def test_killed_five_times_it_gives_the_same_table(
     assert table(launch(path, display=SilentDisplay())) == undisturbed(pruner)
 
 
-@pytest.mark.xfail(strict=True, reason="the rest of a draw is drawn anew by another sampler")
 @pytest.mark.usefixtures("any_order")
 @pytest.mark.parametrize("at", [26, 27])
 def test_killed_in_the_middle_of_a_draw_it_draws_the_same(

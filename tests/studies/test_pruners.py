@@ -122,19 +122,11 @@ def test_before_the_first_rung_that_the_file_names_none_is_stopped(kind: str, st
 
 
 def test_wilcoxon_stops_a_trial_that_is_worse_at_every_rung(study_file: Writes) -> None:
-    with bench(pruned_by("wilcoxon", study_file, startup_trials="1")) as at:
+    with bench(pruned_by("wilcoxon", study_file)) as at:
         at.run(GOOD)
         assert at.run(WEAK) < EPOCHS
 
 
-@pytest.mark.xfail(strict=True, reason="Optuna's n_startup_steps counts scores of the trial, not trials")
-def test_wilcoxon_lets_the_first_trials_run(study_file: Writes) -> None:
-    with bench(pruned_by("wilcoxon", study_file, startup_trials="4")) as at:
-        at.run(GOOD)
-        assert [at.run(WEAK) for _ in range(2)] == [EPOCHS] * 2
-
-
-@pytest.mark.xfail(strict=True, reason="Optuna's hyperband passes a trial that it is asked about again")
 def test_what_hyperband_stops_is_stopped_also_by_the_next_driver(study_file: Writes) -> None:
     path = pruned_by("hyperband", study_file)
     with bench(path) as at:

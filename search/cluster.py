@@ -30,8 +30,8 @@ interface."""
 
 
 NO_WORKERS_SECONDS = 120.0
-"""How long a trial waits while the cluster has no worker at all, before it fails. A worker process that died
-is back in seconds; without a bound, a search whose workers can't come back would wait for ever."""
+"""How long trials wait while there is no worker for them, before the cluster is given up. A worker process
+that died is back in seconds; without a bound, a search whose workers can't come back would wait for ever."""
 
 SILENT_SECONDS = 60.0
 """How long a worker process may say nothing, because it is stopped or holds Python's lock, before the
@@ -51,8 +51,9 @@ class RunningCluster:
         description: what it is, for a person.
         a_worker: slots of each kind that one worker process has.
         restarts: whether a worker process that hangs can be ended.
-        pulse: of a scheduler in another process.
         frameworks: those of the study's space.
+        pulse: of a scheduler in another process.
+        scheduler: of worker processes of this machine, which is in this process.
     """
 
     client: Any
@@ -60,8 +61,9 @@ class RunningCluster:
     description: str
     a_worker: Mapping[str, int]
     restarts: bool
-    pulse: Pulse | None = None
     frameworks: Sequence[str] = ()
+    pulse: Pulse | None = None
+    scheduler: Any = None
 
     def slots_a_worker(self, kind: str) -> int:
         """Slots of a kind in the same process; the most that any has, where they differ."""
@@ -69,9 +71,19 @@ class RunningCluster:
             return max((offers(worker, kind) for worker in self.pulse.workers.values()), default=1)
         return self.a_worker.get(kind, 1)
 
-    def slots_now(self) -> Slots | None:
-        """The slots that workers offer which come and go; ``None`` for a cluster of the driver's own."""
-        return None if self.pulse is None else offered(self.pulse.workers.values(), self.frameworks)
+    def present(self) -> Slots:
+        """The slots of the workers that are there now. One that died is not, until it has started again."""
+        if self.pulse is not None:
+            return offered(self.pulse.workers.values(), self.frameworks)
+        if self.scheduler is None:
+            return self.slots
+        workers = list(self.scheduler.workers.values())
+        return offered(({"resources": worker.resources} for worker in workers), self.frameworks)
+
+    def lost_worker(self, address: str) -> None:
+        """A worker died: it is not there any more, whatever a pulse said before."""
+        if self.pulse is not None:
+            self.pulse.forget(address)
 
     def silent_seconds(self) -> float:
         """How long a scheduler in another process has not answered."""
@@ -136,7 +148,9 @@ def start_cluster(section: Cluster, frameworks: Sequence[str] = ()) -> Iterator[
         _STARTERS[section.kind](slots) as local,
         Client(local, set_as_default=False) as client,
     ):
-        yield RunningCluster(client, slots, describe_cluster(section), a_worker, processes)
+        scheduler = local.scheduler if processes else None
+        what = describe_cluster(section)
+        yield RunningCluster(client, slots, what, a_worker, processes, tuple(frameworks), scheduler=scheduler)
 
 
 def _settings() -> Mapping[str, Any]:
@@ -146,6 +160,8 @@ def _settings() -> Mapping[str, Any]:
         "distributed.scheduler.worker-ttl": f"{SILENT_SECONDS:g}s",
         # What is run again after a worker's death, and who is blamed for it, is decided in search.attempts.
         "distributed.scheduler.allowed-failures": 0,
+        # Dask's own 15 s: a worker that takes longer to start again, on a busy machine, is given up for good.
+        "distributed.deploy.lost-worker-timeout": "1d",
     }
 
 
@@ -166,7 +182,7 @@ def _at_address(address: str, frameworks: Sequence[str]) -> Iterator[RunningClus
                     raise _without_workers(address, len(pulse.workers))
                 time.sleep(LOOK_SECONDS)
             what = f"{slots.total} slots of {len(pulse.workers)} workers at {address}"
-            yield RunningCluster(client, slots, what, {}, True, pulse, tuple(frameworks))
+            yield RunningCluster(client, slots, what, {}, True, tuple(frameworks), pulse)
     finally:
         # A scheduler that is gone says no goodbye.
         with contextlib.suppress(OSError):

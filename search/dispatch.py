@@ -54,13 +54,13 @@ class Ended:
     """A run came back: what the client's threads tell the driver's.
 
     Attributes:
-        lost: whether the scheduler is gone.
+        lost: why the cluster can't be used any more; empty where it can.
         died: address of the worker that died while it ran.
     """
 
     run: Run
     report: SegmentReport
-    lost: bool = False
+    lost: str = ""
     died: str = ""
 
 
@@ -92,7 +92,7 @@ class Dispatcher:
     _runs: dict[int, Run] = field(default_factory=dict)
     _disconnected: float | None = None
     _warming: Any = None
-    _without_slots: float | None = None
+    _starving: float | None = None
 
     def __post_init__(self) -> None:
         self._slots = self.cluster.slots
@@ -124,7 +124,9 @@ class Dispatcher:
         if self._runs.get(run.segment.trial) is not run:
             return None  # given up meanwhile
         if ended.lost:
-            return Lost(run_lost(ended.report))
+            return Lost(ended.lost)
+        if ended.died:
+            self.cluster.lost_worker(ended.died)
         del self._runs[run.segment.trial]
         report = self._again_or_report(run, self._with_cause(ended))
         self._fill()
@@ -145,21 +147,31 @@ class Dispatcher:
         for run in [run for run in self._runs.values() if self._hangs(run)]:
             yield from self._give_up(run)
         self._fill()
+        if reason := self._starves():
+            yield Lost(reason)
 
-    def _resize(self) -> Iterator[Lost | Resized]:
+    def _resize(self) -> Iterator[Resized]:
         """See whether workers came or went, where they do so by themselves."""
-        slots = self.cluster.slots_now()
-        if slots is None:
-            return
-        if slots != self._slots:
+        if self.cluster.pulse is not None and (slots := self.cluster.present()) != self._slots:
             self._slots = slots
             yield Resized(slots)
-        if slots.total:
-            self._without_slots = None
-            return
-        self._without_slots = self._without_slots or self.clock()
-        if self.clock() - self._without_slots > NO_WORKERS_SECONDS:
-            yield Lost(f"the cluster has had no worker for {NO_WORKERS_SECONDS:g} s")
+
+    def _starves(self) -> str:
+        """Why segments wait in vain; empty where they don't, or it is too early to tell."""
+        waiting = {segment.configuration.framework for segment, _ in self._queue}
+        if self.cluster.pulse is None and any(self._count(self._slots, name) == 0 for name in waiting):
+            return "every slot is held by a trial that does not come back"
+        present = self.cluster.present()
+        if present.total and all(self._count(present, name) for name in waiting):
+            self._starving = None
+            return ""
+        self._starving = self._starving or self.clock()
+        if self.clock() - self._starving <= NO_WORKERS_SECONDS:
+            return ""
+        return f"the cluster lost all its workers, and none came back for {NO_WORKERS_SECONDS:g} s"
+
+    def _count(self, slots: Slots, framework: str) -> int:
+        return slots.by_kind.get(self._slots.kind(framework), 0)
 
     def _give_up(self, run: Run) -> Iterator[Reported | Lost | Resized]:
         """End the process of a segment that hangs, or do without its thread, which can't be ended."""
@@ -207,20 +219,32 @@ class Dispatcher:
         return replace(report, attempts=run.attempt.number)
 
     def _fill(self) -> None:
-        """Give Dask what there are free slots for, in order within each kind."""
-        free = dict(self._slots.by_kind)
+        """Give Dask what there are free slots for, in order within each kind.
+
+        Nothing more: Dask would give it to a worker that is busy, and a worker's death is the failure of all
+        that it was given.
+        """
+        all_free = self._there()
+        free = dict(all_free)
         for run in self._runs.values():
-            free[self._slots.kind(run.segment.configuration.framework)] -= 1
+            kind = self._slots.kind(run.segment.configuration.framework)
+            free[kind] = 0 if run.attempt.alone else free[kind] - 1
         left: deque[tuple[Segment, Attempt]] = deque()
         while self._queue and any(count > 0 for count in free.values()):
             segment, attempt = self._queue.popleft()
             kind = self._slots.kind(segment.configuration.framework)
-            if free[kind] > 0:
-                free[kind] -= 1
+            if free[kind] > 0 and (not attempt.alone or free[kind] == all_free[kind]):
                 self._run(segment, attempt, kind)
             else:
                 left.append((segment, attempt))
+            # What must run alone waits for what runs, and nothing passes it meanwhile.
+            free[kind] = 0 if attempt.alone else free[kind] - 1
         self._queue.extendleft(reversed(left))
+
+    def _there(self) -> dict[str, int]:
+        """Slots of the workers that are there, by kind; no more than may be used."""
+        present = self.cluster.present().by_kind
+        return {kind: min(count, present.get(kind, 0)) for kind, count in self._slots.by_kind.items()}
 
     def _run(self, segment: Segment, attempt: Attempt, kind: str) -> None:
         run = Run(segment, attempt, self.clock())
@@ -250,11 +274,6 @@ class Dispatcher:
         return self.clock() - self._disconnected > LOST_SECONDS
 
 
-def run_lost(report: SegmentReport) -> str:
-    """Why a report says that the cluster can't be used any more."""
-    return report.failure.message if report.failure else "the cluster lost a task"
-
-
 def quarantined_keys(failures: Iterable[tuple[str, Failure | None]]) -> set[str]:
     """The configurations, by key, that an earlier launch found to kill their workers."""
     return {key for key, failure in failures if failure is not None and failure.cause == "worker died"}
@@ -263,19 +282,18 @@ def quarantined_keys(failures: Iterable[tuple[str, Failure | None]]) -> set[str]
 def _ended(run: Run, future: Any, elapsed: float) -> Ended:
     """What a future holds, as a report; Dask's errors become failures."""
     segment = run.segment
-    lost, died = False, ""
+    lost, died = "", ""
+    report = SegmentReport(trial=segment.trial, epoch=0)
     try:
-        report: SegmentReport = future.result()
+        report = future.result()
     except KilledWorker as error:
         died = str(error.last_worker.address) if error.last_worker else ""
         failure = Failure("worker died", f"the worker {died or 'unknown'} died while it ran")
         report = _failed(segment, failure)
     except (NoWorkerError, NoValidWorkerError):  # the second where the task wants a resource
-        failure = Failure("worker died", "the cluster lost all its workers, and none came back")
-        report, lost = _failed(segment, failure), True
+        lost = "the cluster lost all its workers, and none came back"
     except CancelledError:
-        failure = Failure("worker died", "the cluster's scheduler went away")
-        report, lost = _failed(segment, failure), True
+        lost = "the cluster's scheduler went away"
     except Exception as error:
         message = f"the task did not come back: {type(error).__name__}: {error}"
         report = _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS]))

@@ -44,6 +44,10 @@ class Pulse:
         """How long it has not answered."""
         return self.clock() - self.heard
 
+    def forget(self, address: str) -> None:
+        """A worker is gone, which the scheduler will say too the next time that it is asked."""
+        self.workers = {there: worker for there, worker in self.workers.items() if there != address}
+
     @contextmanager
     def beating(self) -> Iterator[Pulse]:
         """Ask from now on, until leaving."""

@@ -17,6 +17,7 @@ import pytest
 from distributed import KilledWorker
 
 from search import cluster as cluster_module
+from search import dispatch as dispatch_module
 from search import launch
 from search.cluster import RunningCluster, start_cluster
 from search.dispatch import Dispatcher, Ended
@@ -234,16 +235,23 @@ def test_only_a_process_of_its_own_can_be_ended(kind: Kind) -> None:
 def test_a_cluster_that_lost_all_its_workers_for_good_does_not_hang(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_module, "NO_WORKERS_SECONDS", 0.2)
+    for module in (cluster_module, dispatch_module):
+        monkeypatch.setattr(module, "NO_WORKERS_SECONDS", 0.2)
     with start_cluster(Cluster(kind=kind, slots=1)) as running:
         running.client.cluster.scale(0)
         wait_until(lambda: not running.client.nthreads(), "no worker")
         events, dispatcher = _dispatching(running, Retry(worker_died=0))
         dispatcher.submit(NOWHERE)
-        outcome = dispatcher.ended(events.get(timeout=PATIENCE))
-        while outcome is None:  # run again alone
-            outcome = dispatcher.ended(events.get(timeout=PATIENCE))
-    assert "lost all its workers" in str(outcome)
+        said: list[object] = []
+        wait_until(lambda: said.extend([*dispatcher.watch(), *_ends(events, dispatcher)]) or said, "an end")
+    (outcome,) = said
+    assert isinstance(outcome, Lost)
+    assert "lost all its workers" in outcome.reason
+    assert dispatcher.quarantined == set()
+
+
+def _ends(events: queue.SimpleQueue[Ended], dispatcher: Dispatcher) -> list[object]:
+    return [] if events.empty() else [dispatcher.ended(events.get())]
 
 
 NOWHERE = Segment(

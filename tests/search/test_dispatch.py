@@ -349,8 +349,12 @@ def test_a_death_beside_others_is_nobodys_until_it_happens_alone() -> None:
     desk.submit(SEGMENT, FIRST)
     assert desk.resources(SEGMENT.key) == {TRIAL: 1}
     assert desk.end(SEGMENT.key, killed()) is None
+    assert attempt(SEGMENT, 2) not in desk.with_dask, "it waits for what runs beside it"
     assert desk.end(FIRST.key, killed(FIRST)) is None
-    assert desk.resources(attempt(SEGMENT, 2)) == {TRIAL: 3}, "it shall have the process for itself"
+    assert desk.resources(attempt(FIRST, 2)) == {TRIAL: 3}, "it shall have the process for itself"
+    assert attempt(SEGMENT, 2) not in desk.with_dask, (
+        "a worker's death is the failure of all that it was given"
+    )
     innocent = desk.report(attempt(FIRST, 2), good(FIRST))
     assert innocent.failure is None
     guilty = desk.report(attempt(SEGMENT, 2), killed())
@@ -577,6 +581,20 @@ def test_a_scheduler_that_is_silent_too_long_is_lost_though_its_connection_is_th
     assert list(desk.dispatcher.watch()) == [Lost("the connection to the cluster's scheduler is lost")]
 
 
+def test_a_dead_worker_gets_nothing_before_the_scheduler_has_said_that_it_is_back() -> None:
+    desk, pulse = elsewhere(TRIAL=1)
+    pulse.workers = {**pulse.workers, "tcp://10.0.0.8:4000": {"resources": {TRIAL: 1}}}
+    there = pulse.workers
+    for segment in (FIRST, SECOND, THIRD):
+        desk.submit(segment)
+    assert desk.with_dask == [FIRST.key, SECOND.key]
+    assert desk.end(FIRST.key, killed(FIRST, "tcp://10.0.0.8:4000")) is None
+    assert desk.with_dask == [FIRST.key, SECOND.key], "the other worker is busy, and may die too"
+    pulse.workers = there
+    heard(desk, pulse, 1)
+    assert desk.with_dask == [FIRST.key, SECOND.key, attempt(FIRST, 2)]
+
+
 def test_slots_follow_the_workers_that_come_and_go() -> None:
     desk, pulse = elsewhere(TRIAL=2)
     for segment in (FIRST, SECOND, THIRD):
@@ -598,4 +616,5 @@ def test_a_cluster_whose_workers_stay_away_is_lost_and_one_whose_come_back_is_no
     pulse.workers = {}
     assert heard(desk, pulse, 1) == [Resized(Slots(0))]
     (lost,) = heard(desk, pulse, NO_WORKERS_SECONDS + 1)
-    assert lost == Lost(f"the cluster has had no worker for {NO_WORKERS_SECONDS:g} s")
+    assert isinstance(lost, Lost)
+    assert f"lost all its workers, and none came back for {NO_WORKERS_SECONDS:g} s" in lost.reason

@@ -24,6 +24,8 @@ from studies.space import SearchSpace
 from studies.study import Study
 from studies.trial_record import TrialRecord
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
 LIMIT = 0.02
 """The study's ``regret``."""
 

@@ -23,6 +23,7 @@ from search.events import (
     Action,
     Ask,
     Asked,
+    Estimated,
     Event,
     Finish,
     Heard,
@@ -41,6 +42,7 @@ from search.halving import Ladder
 from search.loop import AtRungs, Loop
 from search.ordering import InOrder
 from search.preflight import package_versions, preflight, prepare_data, refuse_another_study
+from search.regret import estimate, is_due, regret_so_far
 from search.results import StudyReport, report
 from search.slots import Slots
 from search.status import StoredStatus
@@ -135,6 +137,7 @@ class _Search:
         # A driver that was killed between telling a trial and removing its checkpoint left that behind.
         for trial in self.checkpoints.trials() & {record.number for record in ended}:
             self.checkpoints.remove(trial)
+        self._estimate_at_start(ended)
         self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
 
     def run(self) -> None:
@@ -217,9 +220,24 @@ class _Search:
                 record = self.store.tell(report, pruned=pruned)
                 self.checkpoints.remove(report.trial)
                 self.display.trial_told(record)
+                self._estimate([*self.loop.told, record])
                 self._handle(Told(record))
             case Finish():
                 self._finish(action)
+
+    def _estimate_at_start(self, told: Sequence[TrialRecord]) -> None:
+        limit = self.file.study.regret
+        regret = None if limit is None else regret_so_far(self.file.space, told, limit)
+        if regret is not None:
+            self.loop.handle(Estimated(regret), time.monotonic())
+
+    def _estimate(self, told: Sequence[TrialRecord]) -> None:
+        """Say what the best score could still gain, where the study stops by that and it is time to."""
+        if self.file.study.regret is None or self.loop.stopping or not is_due(len(told)):
+            return
+        regret = estimate(self.file.space, told)
+        if regret is not None:
+            self._handle(Estimated(regret))
 
     def _submit(self, action: Submit) -> None:
         if action.new:

@@ -81,7 +81,9 @@ class Resized:
 
 @dataclass(frozen=True)
 class Estimated:
-    """What the best score could still gain, see :mod:`search.regret`."""
+    """What the best score could still gain, see :mod:`search.regret`; sent ahead of the trial's end that it
+    takes in, or of the loop's start.
+    """
 
     regret: float
 

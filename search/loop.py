@@ -205,7 +205,9 @@ class Loop:
             case Resized(slots):
                 self.slots = slots
             case Estimated(regret):
+                # What is next is decided with the event that it is sent ahead of.
                 self._regret = regret
+                return []
             case Tick():
                 pass
         return self._next(now)

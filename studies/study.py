@@ -392,7 +392,9 @@ class Study(Section):
     patience: int | None = Field(default=None, ge=1)
     """Stop asking for new trials after so many in a row without a better best."""
     regret: float | None = Field(default=None, gt=0)
-    """Stop asking for new trials once what the best score could still gain is estimated at less than this."""
+    """Stop asking for new trials once what the best score could still gain is estimated at less than this.
+    The estimate is cautious, and stays high where most configurations learn nothing: give `trials` or
+    `timeout` too."""
     reproducible: bool = False
     """Make the table of trials depend on this file and its data alone: not on how many workers there are, in
     which order they finish, or how often the study was stopped. Decisions then consume results in the order

@@ -192,7 +192,8 @@ class _Search:
         """Give an event to the loop, in its turn, and do what the loop says before the next."""
         due: Sequence[Event] = [event]
         if isinstance(event, Interrupted):
-            due = [event, Withdrawn(self.dispatcher.withdraw())]
+            held = self.order.let_go() if self.order is not None else []
+            due = [event, Withdrawn(self.dispatcher.withdraw()), *(Reported(report) for report in held)]
         elif isinstance(event, Reported) and self.order is not None and self.loop.stopping != INTERRUPTED:
             due = [Reported(report) for report in self.order.arrived(event.report)]
         for event in due:

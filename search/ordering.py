@@ -26,6 +26,11 @@ class InOrder:
         """A segment of this trial was submitted; a trial has one at a time."""
         self._awaited.append(trial)
 
+    def let_go(self) -> list[SegmentReport]:
+        """All that is held back, out of turn: nobody waits for it any more."""
+        held, self._held = list(self._held.values()), {}
+        return held
+
     def arrived(self, report: SegmentReport) -> list[SegmentReport]:
         """The reports whose turn it is now that this one has come."""
         self._held[report.trial] = report

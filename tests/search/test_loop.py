@@ -87,7 +87,7 @@ class World:
     done: int = 0
 
     def launch(self) -> None:
-        self.loop = Loop(self.limits, self.slots, self.clock, self.ladder, self.at_rungs)
+        self.loop = Loop(self.limits, self.slots, self.clock, self.ladder, self.at_rungs, self.ordered)
         self.order = InOrder() if self.ordered else None
         self.running: dict[int, int] = {}
         self.finish: Finish | None = None
@@ -125,13 +125,21 @@ class World:
         return sorted(left, key=lambda trial: (trial.place, trial.asked.number))
 
     def send(self, event: Event) -> None:
-        if isinstance(event, Reported) and self.order is not None:
+        # As the driver does it: what comes after an interrupt is left to the next launch, in any order.
+        in_turn = self.order is not None and self.loop.stopping != INTERRUPTED
+        if isinstance(event, Reported) and self.order is not None and in_turn:
             for report in self.order.arrived(event.report):
                 self.actions.extend(self.loop.handle(Reported(report), self.clock))
                 self.work()
         else:
             self.actions.extend(self.loop.handle(event, self.clock))
             self.work()
+
+    def interrupt(self) -> None:
+        """As the driver does it: what was held back for its turn is left to the next launch too."""
+        self.send(Interrupted())
+        for report in self.order.let_go() if self.order is not None else []:
+            self.send(Reported(report))
 
     def work(self) -> None:
         while self.actions:
@@ -331,6 +339,39 @@ def test_in_order_the_table_is_the_same_whatever_ends_first_and_however_often_it
                 world.run(order)
         except Killed:
             pass
+    assert world.table == undisturbed.table
+
+
+@given(
+    at_rungs=st.sampled_from(["pass", "wait", "asked"]),
+    presses=st.lists(st.integers(0, 12), max_size=4),
+    width=st.integers(1, 5),
+    fails=st.frozensets(st.integers(0, 24), max_size=3),
+    seed=st.integers(0, 1000),
+)
+def test_in_order_the_table_is_the_same_however_often_it_is_interrupted(
+    at_rungs: AtRungs, presses: list[int], width: int, fails: frozenset[int], seed: int
+) -> None:
+    limits = Limits(25, target=0.97)
+    undisturbed = World(limits, Slots(width), at_rungs, ordered=True, fails=fails)
+    undisturbed.launch()
+    undisturbed.run(random.Random(0))
+    world = World(limits, Slots(width), at_rungs, ordered=True, fails=fails)
+    order = random.Random(seed)
+    for ended in presses:
+        world.launch()
+        for _ in range(ended):
+            if world.finish is None:
+                world.end_one(order.randrange(1000))
+        if world.finish is None:
+            running = set(world.running)
+            world.interrupt()
+            assert set(world.running) <= running, "nothing is begun after Ctrl-C"
+        if world.finish is None:
+            world.run(order)
+    world.launch()
+    if world.finish is None:
+        world.run(order)
     assert world.table == undisturbed.table
 
 

@@ -60,3 +60,15 @@ def test_a_report_goes_out_whole() -> None:
     order.submitted(5)
     whole = SegmentReport(5, 9, finished=False, attempts=2, notes=("a note",))
     assert order.arrived(whole) == [whole]
+
+
+def test_what_is_let_go_is_all_that_was_held_and_is_not_given_again() -> None:
+    order = InOrder()
+    for trial in (1, 2, 3):
+        order.submitted(trial)
+    late, later = SegmentReport(2, 1), SegmentReport(3, 1)
+    assert order.arrived(late) == []
+    assert order.arrived(later) == []
+    assert order.let_go() == [late, later]
+    assert order.let_go() == []
+    assert order.held == 0

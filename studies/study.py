@@ -70,6 +70,18 @@ def _plain_axis(axis: Any) -> Any:
     return axis
 
 
+def parse_address(raw: Any) -> str:
+    """The address of a Dask scheduler.
+
+    Raises:
+        ValueError: with one sentence for a person, where it is none.
+    """
+    if isinstance(raw, str) and re.match(r"[a-z]+://.", raw):
+        return raw
+    raise ValueError(f'found {raw!r}; allowed: an address such as "tcp://HOST:8786"')
+
+
+Address = Annotated[str, BeforeValidator(parse_address)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Axis = Annotated[
     # The parser returns one of these already; pydantic's own unions give messages that nobody can read.
@@ -282,7 +294,7 @@ class Cluster(Section):
     """`threads` of this process, `processes` of this machine, or a Dask cluster at an `address`."""
     slots: int | None = Field(default=None, ge=1)
     """Trials at once. By default one a core. Not for `address`: there, it is what the workers offer."""
-    address: str | None = Field(default=None, pattern=r"^[a-z]+://.+")
+    address: Address | None = None
     """`address`: that of the scheduler, `"tcp://HOST:8786"`. A worker offers one slot a thread, or where it
     was started with them, its Dask resources `TRIAL`, and `SPARK` for Spark's trials. Workers read the rows
     and the checkpoints in `.search`, so that they need the study's directory under the same path."""

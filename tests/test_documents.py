@@ -28,13 +28,16 @@ def test_every_command_in_a_code_block_of_the_readme_exists() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_the_study_file_in_the_readme_is_accepted(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
+def test_the_study_file_and_the_sections_in_the_readme_are_accepted(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
+    whole = [block for block in blocks if "[data]" in block]
+    assert len(whole) == 1
     path = tmp_path / "reviews.toml"
-    path.write_text(block)
-    file = read_study_file(path)
-    assert file.study.name == "reviews"
-    assert len(file.enqueued) == 1
+    for section in ("", *(block for block in blocks if block not in whole)):
+        path.write_text(whole[0] + section)
+        file = read_study_file(path)
+        assert file.study.name == "reviews"
+        assert len(file.enqueued) == 1
 
 
 def test_the_python_in_the_readme_uses_names_that_there_are() -> None:

@@ -196,7 +196,7 @@ class World:
             stored.scores.setdefault(report.epoch, self.score(report.trial, report.epoch))
 
     def score(self, number: int, epoch: int) -> float:
-        return round(self.trials[number].quality * (1 - 0.5**epoch), 3)
+        return self.trials[number].quality * (1 - 0.5**epoch)
 
     def end_one(self, index: int) -> None:
         """The ``index``-th running segment reports."""

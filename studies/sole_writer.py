@@ -152,8 +152,13 @@ class SoleWriterStorage(BaseStorage):
         trial = self._trials[trial_id]
         if trial.state.is_finished():
             raise UpdateFinishedTrialError(f"trial {trial.number} has ended already")
-        if not self._backend.set_trial_state_values(trial_id, state, values):
-            return False
+        try:
+            if not self._backend.set_trial_state_values(trial_id, state, values):
+                return False
+        except UpdateFinishedTrialError:
+            # An end that was stored, and whose acknowledgement was lost with the connection.
+            self._trials[trial_id] = _copied(self._backend.get_trial(trial_id))
+            raise
         now = datetime.now()  # as Optuna has them, without a zone
         trial.state = state
         if values is not None:

@@ -233,7 +233,7 @@ def test_on_a_server_the_trials_of_living_drivers_are_no_finding(
     file = read_study_file(study_file(append=f'\n[storage]\nurl = "{postgres.database()}"\n'))
     left_by_a_driver(file)
     with opened(file) as living:
-        assert [trial.number for trial in living.unfinished()] == [1, 2]
+        assert [trial.asked.number for trial in living.unfinished()] == [1, 2]
         checkpoints_of(file).write(1, "somebody", State(3, ()))
         assert repair(file.path).lines() == ["nothing is wrong"]
     assert checkpoints_of(file).trials() == {1}

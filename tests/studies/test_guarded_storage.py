@@ -17,6 +17,7 @@ from sqlalchemy import event
 
 from studies.errors import StorageLostError
 from studies.guarded_storage import GuardedStorage, Patience, is_away
+from studies.sole_writer import SoleWriterStorage
 from studies.store import StudyStore
 from studies.study_file import StudyFile, read_study_file
 from tests.limits import files_no_larger_than
@@ -25,6 +26,8 @@ from tests.studies.test_store import ask, good_report, opened
 
 def storage_of(store: StudyStore) -> GuardedStorage:
     storage = store._study._storage
+    if isinstance(storage, SoleWriterStorage):
+        storage = storage._backend
     assert isinstance(storage, GuardedStorage)
     return storage
 
@@ -50,7 +53,7 @@ def sqlite_told(store: StudyStore, pragma: str) -> Iterator[None]:
 def assert_goes_on(file: StudyFile, left: int) -> None:
     """The trial that was not told is taken up, and told."""
     with opened(file) as store:
-        assert [trial.number for trial in store.unfinished()] == [left]
+        assert [trial.asked.number for trial in store.unfinished()] == [left]
         assert store.tell(good_report(left)).state == "complete"
         assert [record.state for record in store.records()] == ["complete"] * (left + 1)
 

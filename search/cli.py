@@ -84,7 +84,7 @@ def report(study: Path, as_json: bool) -> None:
 @STUDY
 @JSON
 def status(study: Path, as_json: bool) -> None:
-    """Print what a study's driver is doing: what runs where, rungs, pace, failures."""
+    """Print what a study's driver is doing, and how far its trials are."""
     from search.status import render_status
     from search.status import status as read
 
@@ -99,7 +99,10 @@ def status(study: Path, as_json: bool) -> None:
 @STUDY
 @click.option("--now", is_flag=True, help="Don't finish what runs; the next launch goes on with it.")
 def stop(study: Path, now: bool) -> None:
-    """Ask a running study to stop, from any machine that reaches its storage; as Ctrl-C does."""
+    """Ask a running study to stop.
+
+    From any machine that reaches its storage; as Ctrl-C does.
+    """
     from search.status import stop as ask
 
     click.echo(ask(study, now=now))
@@ -124,7 +127,7 @@ def check(study: Path, as_json: bool) -> None:
 @click.argument("study", type=click.Path(path_type=Path), required=False)
 @JSON
 def parity(study: Path | None, as_json: bool) -> None:
-    """Prove that TensorFlow and Spark train the same network, number by number.
+    """Prove that both frameworks train the same network.
 
     On the data, hidden layers and seed of STUDY, by default on the built-in text messages. Takes about two
     minutes. Nothing is stored. Exit code 1 where a comparison misses its bound.
@@ -149,7 +152,9 @@ def parity(study: Path | None, as_json: bool) -> None:
 @STUDY
 @click.option("--dry-run", is_flag=True, help="Only say what would be mended.")
 def repair(study: Path, dry_run: bool) -> None:
-    """Say what is wrong with a study's storage, checkpoints and cache, and mend it.
+    """Say what is wrong with a study's files, and mend it.
+
+    Its storage, checkpoints and cache.
 
     Exit code 1 where something is left that a person has to mend.
     """

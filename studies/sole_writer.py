@@ -152,13 +152,10 @@ class SoleWriterStorage(BaseStorage):
         trial = self._trials[trial_id]
         if trial.state.is_finished():
             raise UpdateFinishedTrialError(f"trial {trial.number} has ended already")
-        try:
-            if not self._backend.set_trial_state_values(trial_id, state, values):
-                return False
-        except UpdateFinishedTrialError:
-            # An end that was stored, and whose acknowledgement was lost with the connection.
+        if not self._backend.set_trial_state_values(trial_id, state, values):
+            # An end that was stored, and whose acknowledgement was lost, is told a second time in vain.
             self._trials[trial_id] = _copied(self._backend.get_trial(trial_id))
-            raise
+            return False
         now = datetime.now()  # as Optuna has them, without a zone
         trial.state = state
         if values is not None:

@@ -53,10 +53,10 @@ def test_its_workers_threads_or_resources_are_slots_and_trials_run_there(
     with start_cluster(section) as running:
         assert running.slots == Slots(2)
         programs.add_worker("--nthreads", "3", "--resources", "TRIAL=1 SPARK=1", "--name", "told")
-        wait_until(lambda: running.slots_now() == Slots(3), "the second worker")
+        wait_until(lambda: running.present() == Slots(3), "the second worker")
         assert running.slots_a_worker("TRIAL") == 2
     with start_cluster(section, ("tensorflow", "spark")) as running:
-        wait_until(lambda: running.slots_now() == Slots(3, 1), "all slots")
+        wait_until(lambda: running.present() == Slots(3, 1), "all slots")
     with start_cluster(section, ("spark",)) as running:
         assert running.slots == Slots(0, 1)
     result = launch(study_file(slots=at(programs.address)), display=SilentDisplay())
@@ -86,7 +86,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_its_slot(
     write_rows(study.parent, rows=20_000)
     section = Cluster(kind="address", address=programs.address)
     with start_cluster(section) as running:
-        wait_until(lambda: running.slots_now() == Slots(2), "both workers")
+        wait_until(lambda: running.present() == Slots(2), "both workers")
     result = launch(study, display=Killer())
     assert [record.state for record in result.records] == ["complete"] * 6
     assert first.poll() == -signal.SIGKILL

@@ -35,7 +35,7 @@ quick: setup ## the tests that start no real processes
 
 faults: setup ## hundreds of real kills: drivers, workers, schedulers, disks (needs Java, and root for a tmpfs)
 	@tools/setup-java --require
-	$(BIN)/pytest tests/faults
+	$(BIN)/pytest tests/faults tests/workers/test_spark_deaths.py tests/workers/test_spark_clusters.py
 
 bench: setup ## every benchmark against its bounds; goes on after a miss and fails at the end
 	@missed=; \

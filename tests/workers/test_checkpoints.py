@@ -321,13 +321,3 @@ def test_the_identity_tells_apart_all_that_decides_a_state() -> None:
     assert len(set(identities)) == len(identities)
     stored = Configuration.from_dict(configuration.used())
     assert trial_identity(stored, 7, [3, 4, 2], "split") == identities[0]
-
-
-def test_it_knows_whose_files_are_there_half_written_ones_too(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path / "made-later")
-    assert checkpoints.trials() == frozenset()
-    for trial in (3, 30):
-        checkpoints.write(trial, IDENTITY, state_after(1))
-    (checkpoints.directory / ".trial-12-epoch-1-abc.tmp").touch()
-    (checkpoints.directory / "notes.txt").touch()
-    assert checkpoints.trials() == {3, 12, 30}

@@ -112,6 +112,7 @@ def test_a_master_elsewhere_gives_the_same_bits(tmp_path: Path, servers: Servers
     assert spark_session.start().session.sparkContext.master == master
 
 
+@pytest.mark.faults
 def test_a_master_that_is_not_there_is_named(tmp_path: Path) -> None:
     master = f"spark://{HOST}:{free_port()}"
     quick = (("spark.deploy.appClient.registration.timeout", "1"),)
@@ -121,6 +122,7 @@ def test_a_master_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert master in caught.value.allowed
 
 
+@pytest.mark.faults
 def test_a_connect_server_gives_the_same_bits_obeys_and_may_die(tmp_path: Path, servers: Servers) -> None:
     expected = trained(trainer_of(tmp_path, DEFAULTS))
     port = free_port()

@@ -114,6 +114,7 @@ def test_a_heap_that_is_too_small_is_out_of_memory_and_the_next_trial_has_its_ow
     assert spark_session.start() is not tight
 
 
+@pytest.mark.faults
 def test_a_process_leaves_in_time_and_takes_a_jvm_that_hangs_with_it() -> None:
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", LEAVING],

@@ -54,6 +54,7 @@ def test_the_first_trial_after_a_warm_up_starts_no_session_and_loads_no_rows(
         metric="f1",
         split=directory,
         checkpoints=str(tmp_path / "checkpoints"),
+        until=3,
     )
     report = run_segment(segment)
     assert report.failure is None

@@ -143,7 +143,7 @@ def test_a_run_cut_anywhere_arrives_at_the_same_bits(
 ):
     configuration = replace(ADAM, optimizer=optimizer)
     whole = train(trainer, configuration, epochs=9)
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(str(tmp_path))
     state = trainer.begin(configuration, SEED)
     for epoch in (1, 2, 6, 9):
         state = trainer.advance(configuration, SEED, state, epoch, Deadline())

@@ -21,7 +21,7 @@ FEW_SECONDS = 15.0
 def study(request: pytest.FixtureRequest, study_file: Callable[..., Path]) -> Path:
     """Two trials at once, and each takes seconds."""
     path = study_file(
-        slots=f'kind = "{request.param}"\nslots = 2', trials="trials = 8", epochs="epochs = 1200"
+        slots=f'kind = "{request.param}"\nslots = 2', trials="trials = 8", epochs="epochs = 3000"
     )
     write_rows(path.parent, rows=20_000)
     return path

@@ -221,7 +221,7 @@ class _Search:
                 record = self.store.tell(report, pruned=pruned)
                 self.checkpoints.remove(report.trial)
                 self.display.trial_told(record)
-                self._estimate([*self.loop.told, record])
+                self._estimate(record)
                 self._handle(Told(record))
             case Finish():
                 self._finish(action)
@@ -232,11 +232,12 @@ class _Search:
         if regret is not None:
             self.loop.handle(Estimated(regret), time.monotonic())
 
-    def _estimate(self, told: Sequence[TrialRecord]) -> None:
+    def _estimate(self, record: TrialRecord) -> None:
         """Say what the best score could still gain, where the study stops by that and it is time to."""
-        if self.file.study.regret is None or self.loop.stopping or not is_due(len(told)):
+        told = self.loop.told
+        if self.file.study.regret is None or self.loop.stopping or not is_due(len(told) + 1):
             return
-        regret = estimate(self.file.space, told)
+        regret = estimate(self.file.space, [*told, record])
         if regret is not None:
             self._handle(Estimated(regret))
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 # A benchmark may bear the name of the package that it measures. Without this, all would import it for that.
 sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,24 @@ def run(description: str, measure: Callable[..., Sequence[Figure]], *options: Op
     if arguments.check and missed:
         print(f"missed: {missed[0].name}: {missed[0].value:.4g} {missed[0].unit}, {missed[0].bound}")
         sys.exit(1)
+
+
+def take_turns(
+    runs: Mapping[str, Callable[[], Result]], rounds: int
+) -> tuple[dict[str, float], dict[str, Result]]:
+    """Compare what does the same work: a machine is never quite idle, and so all take turns.
+
+    Returns:
+        By name: the least seconds of a run, and what the first run gave, whose seconds don't count.
+    """
+    results = {name: go() for name, go in runs.items()}
+    seconds = dict.fromkeys(runs, float("inf"))
+    for _ in range(rounds):
+        for name, go in runs.items():
+            begun = time.perf_counter()
+            go()
+            seconds[name] = min(seconds[name], time.perf_counter() - begun)
+    return seconds, results
 
 
 def _print_table(figures: Sequence[Figure]) -> None:

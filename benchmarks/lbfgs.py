@@ -8,13 +8,12 @@ take turns, and the quickest of three rounds counts, because a machine is never 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _figures import Figure, run
+from _figures import Figure, run, take_turns
 from _sms_spam import sms_spam
 from numpy.typing import NDArray
 
@@ -43,12 +42,13 @@ def measure() -> Sequence[Figure]:
         weights = mllib_row_weights(len(split.train), BLOCK_SIZE, PARTITIONS)
         double = FullBatchObjective(FullBatchRows(split.train, "float64"), layers, weights)
         single = FullBatchObjective(FullBatchRows(split.train, "float32"), layers, weights)
-        seconds, ends = _take_turns(
+        seconds, ends = take_turns(
             {
                 "Spark": _spark(split, layers, start, Path(directory)),
                 "float64": lambda: _ours(double, start),
                 "float32": lambda: _ours(single, start.astype(np.float32)),
-            }
+            },
+            ROUNDS,
         )
     figures = [Figure(f"{name}, {len(ends[name][0]) - 1} iterations", seconds[name], "s") for name in ends]
     figures += [
@@ -66,20 +66,6 @@ def measure() -> Sequence[Figure]:
         worse = double(ends[name][1])[0] - double(last)[0]
         figures.append(Figure(f"{name} ends above Spark by", worse, "nats", at_most=resolution))
     return figures
-
-
-def _take_turns(
-    runs: dict[str, Run],
-) -> tuple[dict[str, float], dict[str, tuple[list[float], NDArray[np.float64]]]]:
-    """The least seconds of each, and what came out of it, after one run each that doesn't count."""
-    ends = {name: train() for name, train in runs.items()}
-    seconds = dict.fromkeys(runs, float("inf"))
-    for _ in range(ROUNDS):
-        for name, train in runs.items():
-            begun = time.perf_counter()
-            train()
-            seconds[name] = min(seconds[name], time.perf_counter() - begun)
-    return seconds, ends
 
 
 def _ours(

@@ -14,21 +14,18 @@ import itertools
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from importlib.resources import files
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from _figures import Figure, run
+from _figures import Figure, run, take_turns
+from _sms_spam import prepared
 
-from search.preflight import prepare_data
 from search.slots import cores
 from studies.configuration import Configuration
 from studies.data.split import Split
-from studies.study_file import read_study_file
 from workers.cpu_threads import environment
 from workers.tensorflow_programs import ProgramPool
 from workers.tensorflow_setup import keras, tf
@@ -49,7 +46,8 @@ Run = Callable[[], object]
 
 def measure() -> Sequence[Figure]:
     """All figures."""
-    with _data() as (split, directory):
+    with prepared() as made:
+        split, directory = made.split, made.directory
         return [*_epochs(split), *_whole_trials(split), *_two_at_once(directory)]
 
 
@@ -61,7 +59,7 @@ def _epochs(split: Split) -> Iterator[Figure]:
         runs[f"keras {batch}"] = _keras_epochs(split, batch)
         runs[f"sgd {batch}"] = _our_epochs(split, batch, "sgd")
         runs[f"products {batch}"] = _products(split, batch)
-    seconds = _take_turns(runs)
+    seconds, _ = take_turns(runs, ROUNDS)
     peak = 2 * PEAK_SIZE**3 / seconds["peak"]
     yield Figure(f"float32 matmul of {PEAK_SIZE} × {PEAK_SIZE}", peak / 1e9, "GFLOP/s")
     for batch, bound in BATCHES.items():
@@ -86,7 +84,7 @@ def _whole_trials(split: Split) -> Iterator[Figure]:
     _our_trial(trainer, split)
     first = time.perf_counter() - begun
     _keras_trial(split)
-    seconds = _take_turns(
+    seconds, _ = take_turns(
         {"ours": lambda: _our_trial(trainer, split), "keras": lambda: _keras_trial(split)}, rounds=3
     )
     yield Figure(f"keras.fit / ours, trial of {TRIAL_EPOCHS} epochs, first", seconds["keras"] / first)
@@ -106,7 +104,7 @@ def _two_at_once(directory: Path) -> Iterator[Figure]:
             return [stack.enter_context(Worker(directory, slots, variables)) for _ in range(processes)]
 
         ways = {"one": start(1, 1), "threads": start(1, 2), "processes": start(2, 1)}
-        seconds = _take_turns({name: lambda w=workers: _go(w) for name, workers in ways.items()})
+        seconds, _ = take_turns({name: lambda w=workers: _go(w) for name, workers in ways.items()}, ROUNDS)
     yield Figure("one at a time / two threads, two trials", 2 * seconds["one"] / seconds["threads"])
     yield Figure("one at a time / two processes, two trials", 2 * seconds["one"] / seconds["processes"])
     # Local work is done in threads by default.
@@ -153,19 +151,6 @@ def _go(workers: Sequence[Worker]) -> None:
         worker.go()
     for worker in workers:
         worker.answer()
-
-
-def _take_turns(runs: Mapping[str, Run], rounds: int = ROUNDS) -> dict[str, float]:
-    """The least seconds of each, after one run each that doesn't count."""
-    for train in runs.values():
-        train()
-    seconds = dict.fromkeys(runs, float("inf"))
-    for _ in range(rounds):
-        for name, train in runs.items():
-            begun = time.perf_counter()
-            train()
-            seconds[name] = min(seconds[name], time.perf_counter() - begun)
-    return seconds
 
 
 def _configuration(batch: int, optimizer: str, epochs: int) -> Configuration:
@@ -240,15 +225,6 @@ def _operations(split: Split) -> float:
     layers = layer_sizes(split, HIDDEN)
     products = [wide * high for wide, high in itertools.pairwise(layers)]
     return 2.0 * len(split.train) * (2 * sum(products) + sum(products[1:]))
-
-
-@contextmanager
-def _data() -> Iterator[tuple[Split, Path]]:
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "sms-spam.toml"
-        path.write_text((files("studies") / "examples" / "sms-spam.toml").read_text())
-        prepared = prepare_data(read_study_file(path))
-        yield prepared.split, prepared.directory
 
 
 if __name__ == "__main__":

@@ -218,7 +218,11 @@ def _score(trainer: Trainer, split: Split, state: State, row_sets: Sequence[str]
     scores = {}
     for name in row_sets:
         rows: Rows = getattr(split, name)
-        scores[name] = score(rows.labels, trainer.predict(state, rows.features), split.positive)
+        try:
+            scores[name] = score(rows.labels, trainer.predict(state, rows.features), split.positive)
+        except TrainingFailed as failed:
+            # What scores sees probabilities alone, and doesn't know the epoch.
+            raise TrainingFailed(replace(failed.failure, epoch=state.epoch)) from failed
     return scores
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from studies.configuration import Configuration
@@ -98,6 +99,19 @@ def test_a_training_that_leaves_the_finite_numbers_is_diverged(segment: Segment)
     assert report.failure.traceback is None
     assert report.scores == {}
     assert report.ledger.train > 0
+
+
+def test_probabilities_that_are_not_finite_are_diverged_after_the_epoch_that_they_were_seen_at(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def predict(_self: Any, state: State, features: Any) -> Any:
+        return np.full((len(features), 2), np.nan if state.epoch >= 3 else 0.5)
+
+    monkeypatch.setattr(AnalyticTrainer, "predict", predict)
+    failure = run_segment(segment).failure
+    assert failure is not None
+    assert (failure.cause, failure.epoch) == ("diverged", 3)
+    assert "probabilities not finite" in failure.message
 
 
 def test_rows_that_the_trainer_refuses_are_a_failure_of_data(

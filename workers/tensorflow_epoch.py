@@ -43,6 +43,10 @@ OPTIMIZERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
 """Keras's own optimizers with Keras's defaults; each trial sets its learning rate."""
 
 
+FILLING = 0.02
+"""Share of the training rows that a last batch may be filled up with: what it may cost of an epoch's time."""
+
+
 @dataclass(frozen=True, slots=True)
 class EpochKey:
     """All that decides the compiled code.
@@ -74,6 +78,20 @@ class EpochKey:
     def partial_batch(self) -> int:
         """Rows of the smaller last batch; 0 where there is none or it is left out."""
         return 0 if self.drop_last_batch else self.rows % self.batch_size
+
+    @property
+    def batches(self) -> int:
+        """Steps an epoch."""
+        return self.full_batches + (self.partial_batch > 0)
+
+    @property
+    def fills_partial_batch(self) -> bool:
+        """Whether the last batch is filled up with rows that don't count, and takes its step as all others.
+
+        A step of another size is compiled a second time, which takes a third of the time of the first.
+        """
+        filling = self.batch_size - self.partial_batch
+        return self.partial_batch > 0 and filling <= FILLING * self.rows
 
 
 class EpochInputs(NamedTuple):
@@ -173,43 +191,50 @@ def _network(layers: Sequence[int]) -> list[Any]:
 def _epoch(key: EpochKey, network: Sequence[Any], optimizer: Any) -> Callable[..., tuple[Any, Any]]:
     """The epoch as a function to trace, on the variables that it is given here."""
     weights = [variable.value for variable in network]
-
     hidden = len(key.layers) - 2
 
-    def step(inputs: EpochInputs, number: Any, features: Any, labels: Any) -> Any:
+    def step(inputs: EpochInputs, number: Any, rows: tuple[Any, Any], counted: Any = None) -> Any:
+        """Take one step and return the mean loss; ``counted`` are the rows that it is of, by default all."""
+
         def factors(layer: int, outputs: Any) -> Any:
             if not key.dropout:
                 return None
             return dropout_factors(outputs.shape, inputs.dropout, inputs.random, number * hidden + layer)
 
-        row_weights = tf.gather(inputs.class_factors, labels) / labels.shape[0]
-        losses, gradients = losses_and_gradients(
-            weights, (features, labels), row_weights, key.activation, factors
-        )
+        if counted is None:
+            counted = tf.ones(rows[1].shape, tf.bool)
+        counts = tf.cast(counted, tf.float32)
+        total = tf.reduce_sum(counts)
+        row_weights = tf.gather(inputs.class_factors, rows[1]) * counts / total
+        losses, gradients = losses_and_gradients(weights, rows, row_weights, key.activation, factors)
         # d(λ·Σw²)/dw. Of the matrices alone, which are every other one.
         gradients[::2] = [
             gradient + 2.0 * inputs.weight_decay * W
             for gradient, W in zip(gradients[::2], weights[::2], strict=True)
         ]
         optimizer.apply(gradients, network)
-        return tf.reduce_mean(losses)
+        return tf.reduce_sum(tf.where(counted, losses, 0.0)) / total
 
     def epoch(inputs: EpochInputs) -> tuple[Any, Any]:
-        size, full, width = key.batch_size, key.full_batches, key.layers[0]
+        size, looped, width = key.batch_size, key.full_batches + key.fills_partial_batch, key.layers[0]
         # Once an epoch: a gather in every step takes a tenth of the time of a small one.
         features, labels = tf.gather(inputs.features, inputs.order), tf.gather(inputs.labels, inputs.order)
 
-        def full_batch(number: Any, losses: Any) -> tuple[Any, Any]:
-            first = number * size
-            batch = tf.slice(features, [first, 0], [size, width]), tf.slice(labels, [first], [size])
-            return number + 1, losses.write(number, step(inputs, number, *batch))
+        def batch(number: Any, losses: Any) -> tuple[Any, Any]:
+            first, counted = number * size, None
+            if key.fills_partial_batch:
+                wanted, first = first, tf.minimum(first, key.rows - size)
+                counted = tf.range(size) >= wanted - first
+            rows = tf.slice(features, [first, 0], [size, width]), tf.slice(labels, [first], [size])
+            return number + 1, losses.write(number, step(inputs, number, rows, counted))
 
-        losses = tf.TensorArray(tf.float32, size=full + (key.partial_batch > 0), element_shape=())
+        losses = tf.TensorArray(tf.float32, size=key.batches, element_shape=())
         _, losses = tf.while_loop(
-            lambda number, _: number < full, full_batch, (tf.constant(0), losses), maximum_iterations=full
+            lambda number, _: number < looped, batch, (tf.constant(0), losses), maximum_iterations=looped
         )
-        if key.partial_batch:
-            losses = losses.write(full, step(inputs, full, features[full * size :], labels[full * size :]))
+        if looped < key.batches:
+            last = features[looped * size :], labels[looped * size :]
+            losses = losses.write(looped, step(inputs, looped, last))
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
         return losses.stack(), finite
 

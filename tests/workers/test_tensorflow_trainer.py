@@ -44,6 +44,9 @@ ADAM = Configuration(
 )
 SGD = replace(ADAM, optimizer="sgd", learning_rate=0.5)
 
+FILLED = 17
+"""A batch size whose partial last batch, of 15 rows, is filled up."""
+
 KERAS = {
     "sgd": lambda step: keras.optimizers.SGD(step),
     "momentum": lambda step: keras.optimizers.SGD(step, momentum=0.9),
@@ -127,9 +130,14 @@ def _scikit_weights(split: Split) -> dict[int, float]:
     return dict(enumerate(compute_class_weight("balanced", classes=classes, y=split.train.labels)))
 
 
-@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
-def test_epochs_equal_those_of_keras_fit(trainer: TensorFlowTrainer, split: Split, optimizer: str):
-    configuration = replace(ADAM, optimizer=optimizer)
+@pytest.mark.parametrize(
+    ("optimizer", "batch_size"),
+    [*((name, 32) for name in sorted(OPTIMIZERS)), ("adam", FILLED), ("sgd", FILLED)],
+)
+def test_epochs_equal_those_of_keras_fit(
+    trainer: TensorFlowTrainer, split: Split, optimizer: str, batch_size: int
+):
+    configuration = replace(ADAM, optimizer=optimizer, batch_size=batch_size)
     weights, losses = keras_fit(split, configuration, trainer.begin(configuration, SEED))
     state = train(trainer, configuration)
     for ours, theirs in zip(state.weights, weights, strict=True):
@@ -314,6 +322,18 @@ def test_no_training_rows_are_refused(split: Split):
     with pytest.raises(TrainingFailed) as failed:
         train(TensorFlowTrainer(empty, HIDDEN), SGD)
     assert failed.value.failure.cause == "data"
+
+
+def test_a_partial_batch_is_filled_up_where_that_costs_next_to_nothing():
+    def key(batch_size: int, *, drop: bool = False) -> EpochKey:
+        return EpochKey((6, 5, 2), ROWS, "sgd", batch_size, drop_last_batch=drop)
+
+    assert key(FILLED).fills_partial_batch
+    assert key(FILLED).batches == 6
+    assert not key(32).fills_partial_batch
+    assert key(32).batches == 4
+    assert not key(FILLED, drop=True).fills_partial_batch
+    assert not key(25).fills_partial_batch  # there is none
 
 
 def test_a_batch_of_more_rows_than_there_are_is_one_batch(split: Split):

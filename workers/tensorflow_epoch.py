@@ -8,8 +8,8 @@ Three things about it are not obvious:
   the epoch is traced with variables of its own, and the compiled function calls that trace with whichever
   variables it is given. Thus one compilation serves all threads.
 - The learning rate is one of those variables; loss scale, class weights, weight decay and the rate of dropout
-  are arguments: none of them is compiled in. Only whether there is dropout is, because random numbers cost
-  time.
+  are arguments: none of them is compiled in. Only whether there is dropout and decay is, because random
+  numbers cost time, and so does reading all weights once more for each of an optimizer's slots.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class EpochKey:
         drop_last_batch: whether a partial last batch is left out; false where there is none.
         activation: a name in :data:`ACTIVATIONS`.
         dropout: whether outputs of hidden layers are left out at random.
+        weight_decay: whether large weights are penalised.
     """
 
     layers: tuple[int, ...]
@@ -68,6 +69,7 @@ class EpochKey:
     drop_last_batch: bool
     activation: str = DEFAULT_ACTIVATION
     dropout: bool = False
+    weight_decay: bool = False
 
     @property
     def full_batches(self) -> int:
@@ -102,7 +104,8 @@ class EpochInputs(NamedTuple):
         features: (rows, features) float32.
         labels: (rows,) int32.
         class_factors: (classes,) float32, factor on the loss of each row of a class.
-        weight_decay: () float32, factor on the sum of the squares of all matrices.
+        weight_decay: () float32, factor on the sum of the squares of all matrices; not looked at without
+            ``EpochKey.weight_decay``.
         dropout: () float32 in [0, 1); not looked at without ``EpochKey.dropout``.
         random: (2,) int32, seed of the epoch's dropout.
     """
@@ -207,11 +210,12 @@ def _epoch(key: EpochKey, network: Sequence[Any], optimizer: Any) -> Callable[..
         total = tf.reduce_sum(counts)
         row_weights = tf.gather(inputs.class_factors, rows[1]) * counts / total
         losses, gradients = losses_and_gradients(weights, rows, row_weights, key.activation, factors)
-        # d(λ·Σw²)/dw. Of the matrices alone, which are every other one.
-        gradients[::2] = [
-            gradient + 2.0 * inputs.weight_decay * W
-            for gradient, W in zip(gradients[::2], weights[::2], strict=True)
-        ]
+        if key.weight_decay:
+            # d(λ·Σw²)/dw. Of the matrices alone, which are every other one.
+            gradients[::2] = [
+                gradient + 2.0 * inputs.weight_decay * W
+                for gradient, W in zip(gradients[::2], weights[::2], strict=True)
+            ]
         optimizer.apply(gradients, network)
         return tf.reduce_sum(tf.where(counted, losses, 0.0)) / total
 

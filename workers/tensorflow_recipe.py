@@ -124,6 +124,7 @@ def epoch_key(recipe: Recipe, layers: tuple[int, ...], rows: int) -> EpochKey:
         drop_last_batch=recipe.drop_last_batch and partial,
         activation=recipe.activation,
         dropout=recipe.dropout > 0,
+        weight_decay=recipe.weight_decay > 0,
     )
 
 

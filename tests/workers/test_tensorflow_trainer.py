@@ -352,7 +352,6 @@ def test_what_only_changes_numbers_is_not_compiled_again(split: Split):
         replace(ADAM, learning_rate=0.3),
         replace(ADAM, loss_scale=0.5),
         replace(ADAM, class_weight="balanced"),
-        replace(ADAM, weight_decay=0.1),
         replace(ADAM, shuffle=False),
         replace(ADAM, initialisation="spark_uniform", biases=1.0),
     ]
@@ -361,11 +360,12 @@ def test_what_only_changes_numbers_is_not_compiled_again(split: Split):
     assert len({state.losses for state in states}) == len(configurations)
 
 
-def test_rates_of_dropout_share_a_program_and_no_dropout_has_its_own(split: Split):
+@pytest.mark.parametrize("axis", ["dropout", "weight_decay"])
+def test_what_costs_time_has_a_program_of_its_own_that_all_its_values_share(split: Split, axis: str):
     pool = CountingPool()
     trainer = TensorFlowTrainer(split, HIDDEN, pool)
-    states = [train(trainer, replace(ADAM, dropout=rate)) for rate in (0.0, None, 0.1, 0.5)]
-    assert [key.dropout for key in pool.made] == [False, True]
+    states = [train(trainer, replace(ADAM, **{axis: value})) for value in (0.0, None, 0.1, 0.5)]
+    assert [getattr(key, axis) for key in pool.made] == [False, True]
     assert len({state.losses for state in states}) == 3
 
 

@@ -1,15 +1,23 @@
-"""Memory of a worker process that runs 500 TensorFlow trials, nearly each of another shape than all before.
+"""Memory of a worker process that runs 500 TensorFlow trials, and what it keeps of each program compiled.
 
 What is measured is memory of the process's own (anonymous pages), which files that it maps don't count in.
-The trials are of ten optimizers, three batch sizes, three activations, with and without dropout, three
-networks and two numbers of rows. So most of them compile a program of their own; their networks are small,
-because what is left behind by compiling is looked for, not what a network needs.
+Networks and data are small, because what is left behind by compiling is looked for, not what a network needs.
+
+Two things are run, each in a process of its own. A study: every optimizer with five batch sizes, on one
+network and data set, as a worker meets them. And a flood, nearly each of whose trials is of
+another shape than all before: more networks, data sets, and dropout. TensorFlow never frees the graph of a
+function that XLA has compiled, so that a flood grows: by how much for each program is what is bounded there.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,62 +25,106 @@ from _figures import Figure, run
 
 from studies.configuration import FULL_BATCH, Configuration
 from studies.data.split import Rows, Split
+from workers.tensorflow_programs import Program, ProgramPool
 from workers.tensorflow_trainer import OPTIMIZERS, TensorFlowTrainer
 from workers.trainer import Deadline
 
-TRIALS = 500
 SETTLED = 50
 """Trials after which the process counts as having what it needs."""
 
 EPOCHS = 2
-NETWORKS = ((8,), (16,), (12, 6))
-ROWS = (200, 260)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What trials are drawn from."""
+
+    trials: int
+    networks: Sequence[tuple[int, ...]]
+    rows: Sequence[int]
+    batch_sizes: Sequence[int]
+    activations: Sequence[str]
+    dropouts: Sequence[float]
+
+
+MIXES = {
+    "study": Mix(500, ((16,),), (2000,), (32, 64, 128, 256, 512), ("sigmoid",), (0.0,)),
+    "flood": Mix(
+        200, ((8,), (16,), (12, 6)), (1000, 1100), (16, 32, 64), ("sigmoid", "tanh", "relu"), (0.0, 0.2)
+    ),
+}
 
 
 def measure() -> Sequence[Figure]:
     """All figures."""
+    return [figure for name in MIXES for figure in _in_a_process(name)]
+
+
+def _in_a_process(name: str) -> Iterator[Figure]:
+    done = subprocess.run([sys.executable, __file__, "--mix", name], stdout=subprocess.PIPE, check=True)
+    found: Mapping[str, Any] = json.loads(done.stdout)
+    after, programs = found["after"], found["programs"]
+    trials = len(after) - 1
+    yield Figure(f"{name}: trials", trials, "")
+    yield Figure(f"{name}: programs compiled", programs[-1], "")
+    yield Figure(f"{name}: memory before the first", after[0], "MB")
+    for count in (SETTLED, *range(100, trials + 1, 100)):
+        yield Figure(f"{name}: memory after {count}", after[count], "MB")
+    above = max(after[SETTLED:]) - after[SETTLED]
+    yield Figure(
+        f"{name}: highest after the first {SETTLED}, above that after {SETTLED}",
+        above,
+        "MB",
+        at_most=200.0 if name == "study" else None,
+    )
+    if name == "flood":
+        growth = above / (programs[-1] - programs[SETTLED])
+        yield Figure(f"{name}: the same for each program compiled since", growth, "MB", at_most=3.0)
+
+
+def _run_mix(mix: Mix) -> dict[str, list[float]]:
+    """Own memory in MB before the first trial and after each, and the programs compiled until then."""
+    compiled = [0]
+
+    def make(key: Any) -> Program:
+        compiled[0] += 1
+        return Program(key)
+
+    pool = ProgramPool(make=make)
     trainers = {
-        (hidden, rows): TensorFlowTrainer(_split(rows), hidden)
-        for hidden, rows in itertools.product(NETWORKS, ROWS)
+        (hidden, rows): TensorFlowTrainer(_split(rows), hidden, pool)
+        for hidden, rows in itertools.product(mix.networks, mix.rows)
     }
-    kinds, after = set(), [_own_memory()]
-    for number, (where, configuration) in enumerate(_trials()):
+    after, programs = [_own_memory()], [0]
+    for number, (where, configuration) in enumerate(_trials(mix)):
         trainer = trainers[where]
         begun = trainer.begin(configuration, number)
         state = trainer.advance(configuration, number, begun, EPOCHS, Deadline())
         trainer.predict(state, np.zeros((10, 6), np.float32))
-        kinds.add((where, configuration.key()))
         after.append(_own_memory())
-    return [
-        Figure("trials", TRIALS, ""),
-        Figure("of different kinds", len(kinds), ""),
-        Figure("memory before the first", after[0], "MB"),
-        Figure(f"memory after {SETTLED}", after[SETTLED], "MB"),
-        *[Figure(f"memory after {count}", after[count], "MB") for count in range(100, TRIALS + 1, 100)],
-        Figure(
-            f"highest after the first {SETTLED}, above that after {SETTLED}",
-            max(after[SETTLED:]) - after[SETTLED],
-            "MB",
-            at_most=200.0,
-        ),
-    ]
+        programs.append(compiled[0])
+    return {"after": after, "programs": programs}
 
 
-def _trials() -> Iterator[tuple[tuple[tuple[int, ...], int], Configuration]]:
+def _trials(mix: Mix) -> Iterator[tuple[tuple[tuple[int, ...], int], Configuration]]:
     draw = np.random.default_rng(0)
-    for _ in range(TRIALS):
-        where = NETWORKS[draw.integers(len(NETWORKS))], ROWS[draw.integers(len(ROWS))]
-        optimizer = OPTIMIZERS[draw.integers(len(OPTIMIZERS))]
+
+    def one_of(choices: Sequence[Any]) -> Any:
+        return choices[draw.integers(len(choices))]
+
+    for _ in range(mix.trials):
+        where = one_of(mix.networks), one_of(mix.rows)
+        optimizer = one_of(OPTIMIZERS)
         choices = {
             "framework": "tensorflow",
             "initialisation": "glorot_uniform",
             "optimizer": optimizer,
             "epochs": EPOCHS,
-            "activation": ("sigmoid", "tanh", "relu")[draw.integers(3)],
+            "activation": one_of(mix.activations),
             "learning_rate": 0.001,
         }
         if optimizer not in FULL_BATCH:
-            choices |= {"batch_size": (16, 32, 64)[draw.integers(3)], "dropout": (0.0, 0.2)[draw.integers(2)]}
+            choices |= {"batch_size": one_of(mix.batch_sizes), "dropout": one_of(mix.dropouts)}
         yield where, Configuration(**choices)
 
 
@@ -92,4 +144,7 @@ def _split(rows: int) -> Split:
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", measure)
+    if sys.argv[1:2] == ["--mix"]:
+        print(json.dumps(_run_mix(MIXES[sys.argv[2]])))
+    else:
+        run(__doc__ or "", measure)

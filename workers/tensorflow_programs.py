@@ -20,7 +20,7 @@ from workers.tensorflow_epoch import CompiledEpoch, EpochInputs, EpochKey, compi
 from workers.tensorflow_setup import tf
 from workers.trainer import Weights
 
-KEPT_PROGRAMS = 32
+KEPT_PROGRAMS = 64
 """Programs that a pool keeps. Machine code takes some 2.5 MB each for a small network, measured."""
 
 _TRACING = threading.RLock()

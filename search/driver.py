@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from search.cluster import RunningCluster, start_cluster
+from search.cluster import RunningCluster, Site, start_cluster
 from search.dispatch import Dispatcher, Ended, Noted, quarantined_keys
 from search.display import Display, make_display
 from search.events import (
@@ -94,7 +94,8 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
         store = stack.enter_context(
             open_store(file, prepared.split.content_hash, facts, package_versions(), fresh=fresh)
         )
-        cluster = stack.enter_context(start_cluster(file.study.cluster, file.space.frameworks))
+        site = Site(file.directory, prepared.directory, display.note)
+        cluster = stack.enter_context(start_cluster(file.study.cluster, file.space.frameworks, site))
         if fresh:
             checkpoints_of(file).clear()
         _Search(file, prepared, store, display, cluster).run()
@@ -175,6 +176,8 @@ class _Search:
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
+        for news in self.cluster.news():
+            self.display.note(news)
         told = self.store.news()
         if told is not None:
             self._pass_on(Heard(tuple(told)))

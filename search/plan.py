@@ -78,7 +78,7 @@ def check(path: str | Path) -> Plan:
         enqueued=len(file.enqueued),
         sampler=study.sampler.kind,
         limits=_limits(study.trial_limit, study.timeout, study.target),
-        slots=None if study.cluster.address else slots_of(study.cluster),
+        slots=slots_of(study.cluster) if study.cluster.kind in ("threads", "processes") else None,
         cluster=describe_cluster(study.cluster),
         storage=storage,
         trials_stored=there,

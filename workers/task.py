@@ -120,7 +120,8 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         trainer = process.trainer_for(
             segment.configuration.framework, segment.split, segment.hidden, segment.spark
         )
-        checkpoints = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
+        place = process.checkpoints_at(segment.checkpoints, segment.split)
+        checkpoints = Checkpoints(place, segment.checkpoints_limit)
         identity = _identity(segment, split)
         stops = _stops(segment, trainer)
         with _failing_of_the_disk(segment):

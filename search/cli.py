@@ -167,6 +167,31 @@ def repair(study: Path, dry_run: bool) -> None:
 
 
 @main.command()
+@click.argument("address")
+@click.option("--slots", type=click.IntRange(min=0), help="Trials at once on the CPU; by default one a core.")
+@click.option(
+    "--trials-per-gpu",
+    type=click.IntRange(min=1, max=64),
+    default=1,
+    help="Processes that share each GPU and its memory.",
+)
+@click.option("--host", help="Address at which the workers listen; by default that towards the scheduler.")
+@click.option("--tls-ca", help="Certificate of the authority, for a tls:// address; PEM.")
+@click.option("--tls-cert", help="Certificate of these workers; PEM.")
+@click.option("--tls-key", help="Its private key; PEM.")
+def worker(address: str, slots: int | None, trials_per_gpu: int, host: str | None, **tls: str | None) -> None:
+    """Start workers on this machine for the scheduler at ADDRESS.
+
+    One process for each GPU, one for each slot on the CPU, and one for Spark where there is a Java. They end
+    with the scheduler, or with Ctrl-C.
+    """
+    from search.worker import WorkerOptions, run_workers, section_of
+
+    section = section_of(address, tls)
+    run_workers(WorkerOptions(section, slots, trials_per_gpu, host), lambda text: click.echo(text, err=True))
+
+
+@main.command()
 @click.argument("example", default="sms-spam")
 def init(example: str) -> None:
     """Write a commented study file to start from.

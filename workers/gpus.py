@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 PATIENCE = 20.0
 """Seconds that NVIDIA's program may take; the first call after a start loads the driver."""
@@ -64,6 +65,24 @@ def visible(gpus: Sequence[tuple[str, str, int]], wanted: str | None) -> tuple[G
             break
         found.append(Gpu(name, match[0]))
     return tuple(found)
+
+
+def share_memory(config: Any, gpus: Sequence[Any], limit: int) -> None:
+    """Keep this process from taking a whole GPU, as TensorFlow otherwise does with the first operation.
+
+    Both are fixed once TensorFlow has started, and one excludes the other: a limit is taken at once.
+
+    Args:
+        config: ``tensorflow.config``.
+        gpus: its physical devices.
+        limit: MiB that this process may take of each; 0 for what it needs, growing.
+    """
+    for gpu in gpus:
+        if limit:
+            parts = [config.LogicalDeviceConfiguration(memory_limit=limit)]
+            config.set_logical_device_configuration(gpu, parts)
+        else:
+            config.experimental.set_memory_growth(gpu, True)
 
 
 def _is_id(name: str, uuid: str) -> bool:

@@ -1,4 +1,5 @@
-"""What worker processes of one machine offer to trials, as Dask resources. Pure but for :func:`own_share`.
+"""What worker processes of one machine offer to trials, as Dask resources. Pure but for the environment's
+variables.
 
 A process has one device for life: TensorFlow can't be moved from a GPU to the CPU once it has started. So
 whoever offers :data:`GPU` offers no :data:`TRIAL`, and sees one GPU alone; all others see none.
@@ -104,6 +105,11 @@ def own_share(gpus: Sequence[Gpu], threads: int, variables: Mapping[str, str] = 
     else:
         offer = on_cpu({TRIAL: _whole(variables, SLOTS, max(1, threads - len(spark)))})
     return replace(offer, resources={**offer.resources, **spark})
+
+
+def memory_limit(variables: Mapping[str, str] = os.environ) -> int:
+    """MiB of its GPU that this process may take; 0 for what it needs."""
+    return _whole(variables, MEMORY, 0)
 
 
 def _whole(variables: Mapping[str, str], name: str, default: int) -> int:

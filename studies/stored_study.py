@@ -5,7 +5,7 @@ wish to stop.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -13,6 +13,7 @@ import optuna
 from studies.errors import NotStoredError
 from studies.facts import DataFacts
 from studies.identity import differences, identity_of
+from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.storage import Location, is_made, location_of, open_storage
 from studies.study_file import StudyFile
 from studies.trial_record import TrialRecord, records_of
@@ -30,6 +31,7 @@ class StoredStudy:
         ended: why the last launch ended; empty while one runs, or where it was killed.
         seconds: how long it has been searched for, over every launch.
         status: what the driver last wrote of what runs, see :mod:`search.status`.
+        replicas: trainings outside the search, by the keys of what they left.
     """
 
     records: tuple[TrialRecord, ...]
@@ -42,6 +44,7 @@ class StoredStudy:
     status: Mapping[str, Any]
     study: optuna.Study
     location: Location
+    replicas: Mapping[str, ReplicaRecord] = field(default_factory=dict)
 
 
 def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
@@ -83,6 +86,7 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         status=attributes.get("status", {}),
         study=study,
         location=location,
+        replicas=replica_records_of(attributes),
     )
 
 

@@ -186,6 +186,7 @@ class _Runs:
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
+        self.opened.store.news()  # which is also how other drivers know that this one is there
         for found in self.dispatcher.watch():
             self._do(found)
         text = f"{self.what}: {self.done} of {self.total} trained"

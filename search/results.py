@@ -21,6 +21,7 @@ from search.importance import Importance, importance
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from studies.configuration import Configuration
 from studies.facts import DataFacts
+from studies.finalists_record import Finalists, Opening
 from studies.records import Scores
 from studies.stored_study import StoredStudy, read_study
 from studies.study_file import StudyFile, read_study_file
@@ -52,6 +53,14 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class FinalistsDue:
+    """Trainings of the finalists that the study's best trials now ask for: how many, and how many are done."""
+
+    trainings: int
+    done: int
+
+
+@dataclass(frozen=True)
 class StudyReport:
     """All that there is to say of a study.
 
@@ -74,6 +83,10 @@ class StudyReport:
         table_size: trials in the table of the best.
         storage: where the study is kept, without a password.
         dashboard: shell command that opens it in Optuna's dashboard.
+        finalists: what the best configurations are worth when they are trained anew with other seeds.
+        openings: when the test rows were opened for finalists, the first time first.
+        finalists_due: how far the trainings of the finalists are that the study file asks for, where they are
+            not all there.
     """
 
     name: str
@@ -93,6 +106,9 @@ class StudyReport:
     table_size: int
     storage: str
     dashboard: str
+    finalists: Finalists | None = None
+    openings: tuple[Opening, ...] = ()
+    finalists_due: FinalistsDue | None = None
 
     @property
     def best(self) -> TrialRecord | None:
@@ -162,6 +178,9 @@ class StudyReport:
             "baselines": [asdict(baseline) for baseline in self.baselines],
             "importance": asdict(self.importance),
             "failures": [asdict(failure) for failure in self.failures],
+            "finalists": self.finalists.to_dict() if self.finalists else None,
+            "finalists_due": asdict(self.finalists_due) if self.finalists_due else None,
+            "test_openings": [asdict(opening) for opening in self.openings],
             "storage": self.storage,
             "dashboard": self.dashboard,
         }
@@ -207,6 +226,8 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         table_size=file.study.report.best,
         storage=location.shown,
         dashboard=f"optuna-dashboard {shlex.quote(location.dashboard_argument)}",
+        finalists=stored.finalists,
+        openings=stored.openings,
     )
 
 

@@ -12,6 +12,7 @@ import optuna
 
 from studies.errors import NotStoredError
 from studies.facts import DataFacts
+from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
 from studies.identity import differences, identity_of
 from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.storage import Location, is_made, location_of, open_storage
@@ -32,6 +33,8 @@ class StoredStudy:
         seconds: how long it has been searched for, over every launch.
         status: what the driver last wrote of what runs, see :mod:`search.status`.
         replicas: trainings outside the search, by the keys of what they left.
+        finalists: what the best configurations are worth, once they were trained anew.
+        openings: when the test rows were opened for finalists.
     """
 
     records: tuple[TrialRecord, ...]
@@ -45,6 +48,8 @@ class StoredStudy:
     study: optuna.Study
     location: Location
     replicas: Mapping[str, ReplicaRecord] = field(default_factory=dict)
+    finalists: Finalists | None = None
+    openings: tuple[Opening, ...] = ()
 
 
 def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
@@ -87,6 +92,8 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         study=study,
         location=location,
         replicas=replica_records_of(attributes),
+        finalists=finalists_of(attributes),
+        openings=openings_of(attributes),
     )
 
 

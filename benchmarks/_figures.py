@@ -57,13 +57,25 @@ class Figure:
         return ("kept" if self.kept else "missed") if self.bound else ""
 
 
-def run(description: str, measure: Callable[[], Sequence[Figure]]) -> None:
+@dataclass(frozen=True)
+class Option:
+    """A number on a benchmark's command line, given to what measures by its name."""
+
+    name: str
+    default: int
+    help: str
+
+
+def run(description: str, measure: Callable[..., Sequence[Figure]], *options: Option) -> None:
     """The whole command line of a benchmark."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--check", action="store_true", help="exit 1 where a figure misses its bound")
+    for option in options:
+        what = f"{option.help} ({option.default})"
+        parser.add_argument(f"--{option.name}", type=int, default=option.default, help=what)
     arguments = parser.parse_args()
-    figures = measure()
+    figures = measure(**{option.name: getattr(arguments, option.name) for option in options})
     if arguments.json:
         print(json.dumps([{**asdict(figure), "verdict": figure.verdict} for figure in figures], indent=2))
     else:

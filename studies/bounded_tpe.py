@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-LATEST = 900
+LATEST = 1900
 """The latest trials that TPE looks at, whatever their scores."""
 
 BEST = 100

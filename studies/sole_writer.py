@@ -170,7 +170,9 @@ class SoleWriterStorage(BaseStorage):
     ) -> None:
         """Keep what was drawn."""
         if param_name not in self._drawn.get(trial_id, ()):
-            self._write(self._backend.set_trial_param, trial_id, param_name, param_value_internal, distribution)
+            self._write(
+                self._backend.set_trial_param, trial_id, param_name, param_value_internal, distribution
+            )
         trial = self._trials[trial_id]
         trial.params[param_name] = distribution.to_external_repr(param_value_internal)
         trial.distributions[param_name] = distribution

@@ -55,7 +55,7 @@ def measure(seeds: int = SEEDS, seconds: int = SECONDS) -> Sequence[Figure]:
     """All figures, pruner by pruner; the seeds take turns, so that a slow minute is everybody's."""
     found: dict[str, list[Searched]] = {pruner: [] for pruner in PRUNERS}
     with tempfile.TemporaryDirectory() as name:
-        # The first search of a process starts TensorFlow, which none of those that are measured shall pay for.
+        # The first search of a process starts TensorFlow; none of those that are measured shall pay for it.
         _search(Path(name), "none", seeds, WARM_UP_SECONDS)
         for seed in range(seeds):
             for pruner in PRUNERS:

@@ -48,7 +48,7 @@ from search.slots import Slots
 from search.status import StoredStatus
 from search.stopping import INTERRUPTED, Limits
 from studies.data import Prepared
-from studies.errors import ClusterLostError
+from studies.errors import CheckpointError, ClusterLostError
 from studies.facts import facts_of
 from studies.opening import open_store
 from studies.pruners import asks_optuna
@@ -277,6 +277,13 @@ class _Search:
             process.stop_all()
             names = ", ".join(str(number) for number in action.abandoned)
             self.display.note(f"trials {names} go on with the next launch")
+        if self.loop.refused:
+            raise CheckpointError(
+                self.loop.refused,
+                where=self.checkpoints.url,
+                remedy="make room, make the place writable, or change checkpoints.url; then launch again: "
+                "nothing is lost",
+            )
         if self.loop.lost:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"

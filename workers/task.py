@@ -123,7 +123,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         checkpoints = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
         identity = _identity(segment, split)
         stops = _stops(segment, trainer)
-        with _failing_of_the_disk(segment):
+        with _failing_of_the_disk():
             state = checkpoints.newest(segment.trial, identity, stops[-1])
         state = state or trainer.begin(segment.configuration, segment.seed)
     state = _train(segment, stops, trainer, split, state, clock)
@@ -131,7 +131,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
     with clock.timing("score"):
         row_sets = ROW_SETS if finished else ("validation",)
         scores = _score(trainer, split, early_stopping.left_by(state), row_sets)
-        with _failing_of_the_disk(segment):
+        with _failing_of_the_disk():
             checkpoints.write(segment.trial, identity, state)
     return SegmentReport(
         trial=segment.trial,
@@ -148,13 +148,12 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
 
 
 @contextlib.contextmanager
-def _failing_of_the_disk(segment: Segment) -> Iterator[None]:
+def _failing_of_the_disk() -> Iterator[None]:
     """A checkpoint's disk that is full, read-only or gone is a cause of its own, and no bug."""
     try:
         yield
     except (CheckpointError, MachineError) as error:
-        message = f"its checkpoint can't be kept in {segment.checkpoints}: {error}"
-        raise TrainingFailed(Failure("disk", message)) from error
+        raise TrainingFailed(Failure("disk", error.problem)) from error
 
 
 def _identity(segment: Segment, split: Split) -> str:

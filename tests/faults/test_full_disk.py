@@ -41,7 +41,7 @@ def test_a_full_disk_ends_the_launch_with_one_message_and_the_next_goes_on_with_
         for _ in range(2):  # and again, where nobody has seen to the cause
             with pytest.raises(CheckpointError, match="No space left") as refused:
                 launch(path, display=SilentDisplay())
-            assert refused.value.where == str(checkpoints)
+            assert str(checkpoints) in refused.value.problem
             assert "launch again" in refused.value.remedy
             found = report(path)
             assert found.ended == NO_CHECKPOINTS

@@ -49,17 +49,21 @@ def split_at(directory: str) -> Split:
         return _splits[directory]
 
 
-def checkpoints_at(url: str, directory: str) -> str:
-    """Where this process keeps a study's checkpoints, whose rows are :func:`split_at` ``directory``.
+def place_of(url: str | None, directory: str) -> str | None:
+    """Where this process keeps what a study's driver wants kept at a URL or in a directory of its own.
 
-    A worker that doesn't see the study's directory doesn't see that of the checkpoints either, where it is
-    one: it keeps them beside its own files, and Dask removes them with these. Whoever lacks a checkpoint
-    begins the trial anew, and arrives at the same state.
+    A worker that doesn't see the study's rows doesn't see its other directories either: it keeps these beside
+    its own files, and Dask removes them with those. Whoever lacks a checkpoint begins the trial anew, and
+    arrives at the same state.
+
+    Args:
+        url: the driver's place; ``None`` where nothing is kept.
+        directory: that of the rows, as :func:`split_at` was given it.
     """
-    split_at(directory)
-    if "://" in url or _places[directory] == Path(directory):
+    if url is None or "://" in url or _places[directory] == Path(directory):
         return url
-    return str(Path(get_worker().local_directory) / "checkpoints" / Path(url).name)
+    place = Path(url)
+    return str(Path(get_worker().local_directory, place.parent.name, place.name))
 
 
 def trainer_for(

@@ -38,8 +38,8 @@ class FakeScheduler:
             content = (directory / name).read_bytes()
             pieces = [content[at : at + 1000] for at in range(0, len(content), 1000)]
             parts[name] = len(pieces)
-            self.held |= {(name, number): piece for number, piece in enumerate(pieces)}
-        self.held["index",] = {"parts": parts}
+            self.held |= {("me", name, number): piece for number, piece in enumerate(pieces)}
+        self.held["index",] = {"gone": None, "me": {"parts": parts}}
 
     def __call__(self, *keys: str | int) -> Any:
         self.asked += 1
@@ -89,7 +89,7 @@ def test_what_arrives_changed_is_refused_and_nothing_is_left(
     there: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler = FakeScheduler(there)
-    scheduler.held["test_labels.npy", 0] = b"x" * 1000
+    scheduler.held["me", "test_labels.npy", 0] = b"x" * 1000
     with pytest.raises(DataError, match="did not arrive as the driver wrote them"):
         find_rows(blind(there, monkeypatch, scheduler))
     assert list(cache.iterdir()) == []
@@ -105,7 +105,7 @@ def test_without_anybody_who_offers_them_the_directory_itself_says_what_is_wrong
 @pytest.mark.usefixtures("cache")
 def test_rows_that_are_on_their_way_are_waited_for(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scheduler = FakeScheduler(there)
-    answers = iter([{}, {}])
+    answers = iter([{"me": {}}, {"me": {}, "gone": None}])
     monkeypatch.setattr(rows.time, "sleep", lambda _seconds: None)
 
     def ask(*keys: str | int) -> Any:
@@ -122,7 +122,7 @@ def test_a_store_is_read_with_what_the_workers_own_environment_says(
     store.parent.mkdir()
     store.symlink_to(there)
     offered = {"url": f"file://{tmp_path}/${{STORE}}/{there.name}"}
-    elsewhere = blind(there, monkeypatch, lambda *_keys: offered)
+    elsewhere = blind(there, monkeypatch, lambda *_keys: {"me": offered})
     with pytest.raises(MachineError, match="no variable STORE"):
         find_rows(elsewhere)
     monkeypatch.setenv("STORE", "nothing-of-the-kind")

@@ -30,7 +30,7 @@ from studies.errors import DataError, MachineError
 from studies.records import ROW_SETS
 
 KEY = "honest-search-rows"
-"""First key of the metadata: ``KEY, hash, "index", driver`` is ``{"url": …}`` or ``{"parts": {file: count}}``,
+"""First key of the metadata: ``KEY, hash, "index", driver`` is ``{"url": …}`` or ``{"parts": {file: n}}``,
 ``{}`` while that driver has not sent them yet, and ``None`` when it has taken them back; ``KEY, hash, driver,
 file, part`` are the bytes. Several drivers of a study may offer the same rows."""
 

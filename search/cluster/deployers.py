@@ -25,6 +25,7 @@ from search.cluster.growing import GrowWhileBusy
 from studies.cluster import LOOPBACKS, Cluster
 from studies.errors import MachineError
 from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
+from workers.rows import fill_in
 
 QUEUE_SECONDS = 24 * 3600.0
 """How long jobs may wait in a queue, at the start or after the last one has ended."""
@@ -98,7 +99,10 @@ def ssh_workers(section: Cluster, frameworks: Sequence[str]) -> dict[str, dict[s
                 "cls": SshWorker,
                 "options": {
                     "address": host,
-                    "connect_options": dict(section.options),
+                    "connect_options": {
+                        name: fill_in(value, "cluster.options") if isinstance(value, str) else value
+                        for name, value in section.options.items()
+                    },
                     "kwargs": options,
                     "remote_python": shlex.quote(sys.executable),
                 },

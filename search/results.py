@@ -244,8 +244,6 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         provenance=provenance_of(file, stored),
         finalists=stored.finalists,
         openings=stored.openings,
-        parameters=file.space.parameters(),
-        provenance=provenance_of(file, stored),
     )
 
 

@@ -22,6 +22,7 @@ from search.events import Lost, Reported, Resized
 from search.slots import Slots
 from studies.records import Failure, SegmentReport
 from studies.study import Retry
+from studies.trial_record import TrialRecord
 from workers.spark_settings import SparkSettings
 from workers.spark_warmup import Warmed, warm
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
@@ -277,6 +278,13 @@ class Dispatcher:
 def quarantined_keys(failures: Iterable[tuple[str, Failure | None]]) -> set[str]:
     """The configurations, by key, that an earlier launch found to kill their workers."""
     return {key for key, failure in failures if failure is not None and failure.cause == "worker died"}
+
+
+def failures_by_key(records: Iterable[TrialRecord]) -> Iterator[tuple[str, Failure | None]]:
+    """Of each trial that reported, the key of its configuration and its failure, if it failed."""
+    for record in records:
+        if record.configuration is not None and record.report is not None:
+            yield record.configuration.key(), record.report.failure
 
 
 def _ended(run: Run, future: Any, elapsed: float) -> Ended:

@@ -36,6 +36,9 @@ class Display(Protocol):
     def note(self, text: str) -> None:
         """Something that a person should know."""
 
+    def progress(self, text: str) -> None:
+        """How far it is with what comes after the search; a few times a second."""
+
     def stop(self) -> None:
         """The launch is over; also called where it ends in an error."""
 
@@ -66,6 +69,9 @@ class SilentDisplay:
     def note(self, text: str) -> None:
         """Nothing."""
 
+    def progress(self, text: str) -> None:
+        """Nothing."""
+
     def stop(self) -> None:
         """Nothing."""
 
@@ -94,6 +100,9 @@ class LineDisplay:
     def note(self, text: str) -> None:
         """The text."""
         self._print(text)
+
+    def progress(self, text: str) -> None:
+        """Nothing: what ended is noted."""
 
     def stop(self) -> None:
         """Nothing."""
@@ -141,6 +150,11 @@ class LiveDisplay:
     def note(self, text: str) -> None:
         """The text, above the view."""
         self.console.print(Text(text), soft_wrap=True)
+
+    def progress(self, text: str) -> None:
+        """The text, in the place of the view."""
+        if self._live is not None:
+            self._live.update(Text.assemble((self._title, "bold"), f"  {text}"), refresh=True)
 
     def stop(self) -> None:
         """Give the terminal back."""

@@ -6,18 +6,13 @@ The driver's thread is the only one that writes storage.
 from __future__ import annotations
 
 import queue
-import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-from search.cluster import RunningCluster, start_cluster
-from search.dispatch import Dispatcher, Ended, Noted, quarantined_keys
+from search.dispatch import Dispatcher, Ended, Noted, failures_by_key, quarantined_keys
 from search.display import Display, make_display
 from search.events import (
     Action,
@@ -34,36 +29,28 @@ from search.events import (
     Resized,
     Submit,
     Tell,
-    Tick,
     Told,
     Withdrawn,
 )
-from search.halving import Ladder
+from search.halving import ladder_of
+from search.interrupts import TICK_SECONDS, Events, interrupts_to, next_event
 from search.loop import AtRungs, Loop
+from search.opened import OpenedStudy, open_study
 from search.ordering import InOrder
-from search.preflight import package_versions, preflight, prepare_data, refuse_another_study
 from search.regret import estimate, is_due, regret_so_far
 from search.results import StudyReport, report
 from search.slots import Slots
 from search.status import StoredStatus
 from search.stopping import INTERRUPTED, Limits
-from studies.data import Prepared
-from studies.errors import ClusterLostError
-from studies.facts import facts_of
-from studies.opening import open_store
+from studies.errors import CheckpointError, ClusterLostError
 from studies.pruners import asks_optuna
-from studies.records import Failure
-from studies.store import StudyStore
 from studies.study import Pruner, Study
-from studies.study_file import StudyFile, read_study_file
+from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from workers import process
 from workers.checkpoints import checkpoints_of
 from workers.spark_settings import SparkSettings
 from workers.task import Segment
-
-TICK_SECONDS = 0.25
-"""How long the driver waits for an event before it looks at the clock."""
 
 
 def launch(path: str | Path, *, fresh: bool = False, display: Display | None = None) -> StudyReport:
@@ -82,22 +69,8 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
             used.
     """
     file = read_study_file(path)
-    preflight(file)
-    if not fresh:
-        refuse_another_study(file)
-    display = display or make_display()
-    with ExitStack() as stack:
-        display.start(file.study.name)
-        stack.callback(display.stop)
-        prepared = _prepare(file, display)
-        facts = facts_of(prepared.split)
-        store = stack.enter_context(
-            open_store(file, prepared.split.content_hash, facts, package_versions(), fresh=fresh)
-        )
-        cluster = stack.enter_context(start_cluster(file.study.cluster, file.space.frameworks))
-        if fresh:
-            checkpoints_of(file).clear()
-        _Search(file, prepared, store, display, cluster).run()
+    with open_study(file, display or make_display(), fresh=fresh) as opened:
+        _Search(opened).run()
     return report(path)
 
 
@@ -105,15 +78,14 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
 class _Search:
     """One launch: what the loop's actions are done with."""
 
-    file: StudyFile
-    prepared: Prepared
-    store: StudyStore
-    display: Display
-    cluster: RunningCluster
+    opened: OpenedStudy
 
     def __post_init__(self) -> None:
+        self.file, self.prepared = self.opened.file, self.opened.prepared
+        self.store, self.display = self.opened.store, self.opened.display
+        self.cluster = self.opened.cluster()
         study = self.file.study
-        self.events: queue.SimpleQueue[Event | Ended | Noted] = queue.SimpleQueue()
+        self.events: Events = queue.SimpleQueue()
         ended = self.store.ended()
         self.loop = Loop(
             limits=limits_of(study),
@@ -127,7 +99,7 @@ class _Search:
         )
         self.order = InOrder() if study.reproducible else None
         self.dispatcher = Dispatcher(
-            self.cluster, study.retry, self.events.put, quarantined_keys(_failures_by_key(ended))
+            self.cluster, study.retry, self.events.put, quarantined_keys(failures_by_key(ended))
         )
         self.checkpoints = checkpoints_of(self.file)
         self.spark = SparkSettings.of(study.spark, self.file.directory)
@@ -143,13 +115,13 @@ class _Search:
     def run(self) -> None:
         """From the first event to the last."""
         process.go_on()
-        with _interrupts_to(self.events):
+        with interrupts_to(self.events):
             if "spark" in self.file.space.frameworks and not isinstance(self.actions[0], Finish):
                 self._warm_spark()
             self._work()
             while not self.finished:
                 self.display.update(self.loop, time.monotonic())
-                self._hear(_next_event(self.events))
+                self._hear(next_event(self.events))
 
     def _warm_spark(self) -> None:
         study = self.file.study
@@ -277,6 +249,12 @@ class _Search:
             process.stop_all()
             names = ", ".join(str(number) for number in action.abandoned)
             self.display.note(f"trials {names} go on with the next launch")
+        if self.loop.refused:
+            raise CheckpointError(
+                self.loop.refused,
+                remedy="make room, make the place writable, or change checkpoints.url; then launch again: "
+                "nothing is lost",
+            )
         if self.loop.lost:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
@@ -300,52 +278,8 @@ def limits_of(study: Study) -> Limits:
     )
 
 
-def ladder_of(pruner: Pruner) -> Ladder:
-    """The rungs of a study."""
-    return Ladder(pruner.min_epochs, pruner.reduction_factor, pruner.brackets)
-
-
 def at_rungs(pruner: Pruner) -> AtRungs:
     """What trials do at a rung."""
     if pruner.kind == "asha":
         return "wait"
     return "asked" if asks_optuna(pruner) else "pass"
-
-
-def _failures_by_key(records: Sequence[TrialRecord]) -> Iterator[tuple[str, Failure | None]]:
-    for record in records:
-        if record.configuration is not None and record.report is not None:
-            yield record.configuration.key(), record.report.failure
-
-
-def _prepare(file: StudyFile, display: Display) -> Prepared:
-    display.note("reading the data")
-    prepared = prepare_data(file)
-    where = "from the cache" if prepared.cached else "made and cached"
-    split = prepared.split
-    display.note(f"{len(split.train)} training rows × {split.features} features, {where}")
-    return prepared
-
-
-def _next_event(events: queue.SimpleQueue[Event | Ended | Noted]) -> Event | Ended | Noted:
-    try:
-        return events.get(timeout=TICK_SECONDS)
-    except queue.Empty:
-        return Tick()
-
-
-@contextmanager
-def _interrupts_to(events: queue.SimpleQueue[Event | Ended | Noted]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM become events, so that nothing is cut in the middle of a write."""
-
-    def interrupted(_signal: int, _frame: FrameType | None) -> None:
-        events.put(Interrupted())
-
-    previous: Mapping[int, Any] = {}
-    with suppress(ValueError):  # not the main thread: somebody else owns the signals
-        previous = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

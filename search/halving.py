@@ -11,6 +11,8 @@ import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from studies.study import Pruner
+
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
@@ -48,6 +50,11 @@ class Ladder:
                 return bracket
             place -= share
         raise AssertionError("the places of a round are as many as its shares")
+
+
+def ladder_of(pruner: Pruner) -> Ladder:
+    """The rungs of a study."""
+    return Ladder(pruner.min_epochs, pruner.reduction_factor, pruner.brackets)
 
 
 @dataclass

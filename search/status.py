@@ -55,6 +55,17 @@ class StoredStatus:
             return 0
         self._due = now + STATUS_SECONDS
         self._store.keep_status(loop.seconds(now), self._status(loop, now, last))
+        return self._new_stops()
+
+    def keep_doing(self, doing: str, now: float, *, last: bool = False) -> int:
+        """The same, of what runs beside the search, in words."""
+        if now < self._due and not last:
+            return 0
+        self._due = now + STATUS_SECONDS
+        self._store.keep_doing({**self._driver(), "doing": doing, "running": []})
+        return self._new_stops()
+
+    def _new_stops(self) -> int:
         before, self._stops = self._stops, self._store.stops_asked_for()
         return self._stops if self._stops > before else 0
 
@@ -65,13 +76,15 @@ class StoredStatus:
             RunningSegment(trial.number, trial.rung, by_trial.get(trial.number, ""), now - trial.since)
             for trial in ([] if last else loop.running)
         ]
+        return {**self._driver(), "running": [asdict(segment) for segment in running]}
+
+    def _driver(self) -> dict[str, Any]:
         return {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "cluster": self._cluster.description,
             "slots": self._cluster.slots.total,
-            "running": [asdict(segment) for segment in running],
         }
 
 
@@ -96,6 +109,7 @@ class Status:
         states: trials by state; those that wait at a rung are ``paused``.
         rungs: trials whose best rung so far it is, by epochs.
         running: what runs now.
+        doing: what runs now beside the search, in words.
         failures: by cause.
         seconds: of searching, over every launch.
         limit: trials after which the study ends.
@@ -115,6 +129,7 @@ class Status:
     seconds: float
     limit: int | None
     best: tuple[int, float] | None
+    doing: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -149,6 +164,7 @@ def status(path: str | Path) -> Status:
         seconds=stored.seconds,
         limit=file.study.trial_limit,
         best=(-max(complete)[1], max(complete)[0]) if complete else None,
+        doing=said.get("doing", "") if state == "running" else "",
     )
 
 
@@ -205,6 +221,8 @@ def render_status(found: Status, console: Console) -> None:
         console.print(
             indented(f"Failed: {count_of(len(group.trials), 'trial')} {group.cause}: {group.message}")
         )
+    if found.doing:
+        console.print(indented(found.doing))
     if found.running:
         console.print(Text("\nRunning", style="bold"))
         columns = [

@@ -27,6 +27,8 @@ from studies.configuration import Configuration, trial_seed
 from studies.leases import Sharing, Solo
 from studies.pruners import asks_optuna
 from studies.records import Failure, SegmentReport
+from studies.replica_record import PREFIX as REPLICA
+from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
 from studies.study_file import StudyFile
@@ -181,9 +183,21 @@ class StudyStore:
         self._study.set_user_attr("stop", 0)
         return float(self._study.user_attrs.get("seconds", 0.0))
 
+    def begin_replicas(self) -> str:
+        """Say in storage that something runs beside the search; returns why the search ended, for :meth:`end`
+        once that is over.
+        """
+        ended = str(self._study.user_attrs.get("ended", ""))
+        self.begin()
+        return ended
+
     def keep_status(self, seconds: float, status: Mapping[str, Any]) -> None:
         """Write how long the study has been searched for, over every launch, and what runs now."""
         self._study.set_user_attr("seconds", seconds)
+        self.keep_doing(status)
+
+    def keep_doing(self, status: Mapping[str, Any]) -> None:
+        """Write what runs now, where that is no part of the search."""
         self._study.set_user_attr("status", dict(status))
 
     def stops_asked_for(self) -> int:
@@ -193,6 +207,16 @@ class StudyStore:
     def end(self, reason: str) -> None:
         """Say in storage why the launch ended."""
         self._study.set_user_attr("ended", reason)
+
+    # Beyond the search
+
+    def replicas(self) -> dict[str, ReplicaRecord]:
+        """The replicas that came to their end, by the keys of their outcomes."""
+        return replica_records_of(self._study.user_attrs)
+
+    def keep_replica(self, key: str, record: ReplicaRecord) -> None:
+        """Write a replica's end."""
+        self._study.set_user_attr(f"{REPLICA}{key}", record.to_dict())
 
     # In a turn
 
@@ -250,7 +274,8 @@ class StudyStore:
         if self._file.study.reproducible:
             waiting, trials = self._waiting(), self._study.get_trials(deepcopy=False)
             self._renew_sampler(waiting[0].number if waiting else len(trials))
-        trial = self._study.ask()
+        with self._memory.drafting() if self._memory else contextlib.nullcontext():
+            trial = self._study.ask()
         self._sharing.own(trial._trial_id)
         return self._settle(trial, place)
 
@@ -259,6 +284,8 @@ class StudyStore:
         key = configuration.key()
         seed = trial_seed(self._file.study.seed, self._keys[key])
         trial.set_user_attr("configuration", {**configuration.used(), "seed": seed, "place": place})
+        if self._memory is not None:
+            trial = Trial(self._study, self._memory.store(trial._trial_id))
         self._keys[key] += 1
         self._counted.add(trial.number)
         self._open[trial.number] = trial

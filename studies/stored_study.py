@@ -5,17 +5,20 @@ wish to stop.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
 
+from studies.bulk_reading import read_records
 from studies.errors import NotStoredError
 from studies.facts import DataFacts
+from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
 from studies.identity import differences, identity_of
+from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.storage import Location, is_made, location_of, open_storage
 from studies.study_file import StudyFile
-from studies.trial_record import TrialRecord, records_of
+from studies.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class StoredStudy:
         ended: why the last launch ended; empty while one runs, or where it was killed.
         seconds: how long it has been searched for, over every launch.
         status: what the driver last wrote of what runs, see :mod:`search.status`.
+        replicas: trainings outside the search, by the keys of what they left.
+        finalists: what the best configurations are worth, once they were trained anew.
+        openings: when the test rows were opened for finalists.
     """
 
     records: tuple[TrialRecord, ...]
@@ -42,6 +48,9 @@ class StoredStudy:
     status: Mapping[str, Any]
     study: optuna.Study
     location: Location
+    replicas: Mapping[str, ReplicaRecord] = field(default_factory=dict)
+    finalists: Finalists | None = None
+    openings: tuple[Opening, ...] = ()
 
 
 def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
@@ -64,7 +73,8 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
     if not is_made(location):
         raise missing
     try:
-        study = optuna.load_study(study_name=file.study.name, storage=open_storage(location, kept_open=False))
+        storage = open_storage(location, kept_open=False)
+        study = optuna.load_study(study_name=file.study.name, storage=storage)
     except KeyError:
         raise missing from None
     attributes = study.user_attrs
@@ -73,7 +83,7 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
     made = attributes["identity"]
     now = {**identity_of(file), "data set": data_hash or made["data set"]}
     return StoredStudy(
-        records=tuple(records_of(study)),
+        records=tuple(read_records(study, storage)),
         metric=made["objective.metric"],
         differences=differences(made, now),
         facts=DataFacts.from_dict(attributes["data"]),
@@ -83,6 +93,9 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         status=attributes.get("status", {}),
         study=study,
         location=location,
+        replicas=replica_records_of(attributes),
+        finalists=finalists_of(attributes),
+        openings=openings_of(attributes),
     )
 
 

@@ -190,7 +190,7 @@ def is_local(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def refusals(url: str, doing: str) -> Iterator[None]:
+def refusals(url: str, doing: str, what: str = "checkpoint") -> Iterator[None]:
     """Whatever the place raises within it becomes one of our errors.
 
     Raises:
@@ -205,7 +205,7 @@ def refusals(url: str, doing: str) -> Iterator[None]:
     except kinds as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise CheckpointError(
-            f"the checkpoint can't be {doing}: {reason}",
+            f"the {what} can't be {doing}: {reason}",
             where=url,
             remedy="make room, make the place writable, or change checkpoints.url; then launch again",
         ) from error

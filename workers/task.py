@@ -19,6 +19,7 @@ from studies.errors import CheckpointError, MachineError
 from studies.records import ROW_SETS, Failure, Scores, SegmentReport, TimeLedger
 from workers import early_stopping, process
 from workers.checkpoints import Checkpoints, trial_identity
+from workers.outcomes import PREDICTED, Outcome, Outcomes, outcome_key
 from workers.scores import metric_of, score
 from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.trainer import Deadline, State, Trainer, TrainingFailed, check_finite, curve_of, layer_sizes
@@ -46,7 +47,7 @@ class Segment:
         hidden: units of each hidden layer.
         metric: the study's metric, for the scores at the rungs.
         split: cache directory of the rows.
-        checkpoints: directory or URL of the checkpoints.
+        checkpoints: directory or URL of the checkpoints; ``None`` keeps none, and begins anew each time.
         checkpoints_limit: bytes that all of them may take; ``None`` for no limit.
         until: the rung at which this segment ends. A trainer that can't stop there goes on to the first rung
             at which it can.
@@ -54,6 +55,10 @@ class Segment:
             Not for Spark, which would have to fit anew for each epoch.
         trial_timeout: seconds after the segment's training began, from which on no further epoch begins.
         spark: how Spark's trials of the study run.
+        outcomes: directory or URL where a finished trial's weights and probabilities are kept; ``None`` keeps
+            neither. See :mod:`workers.outcomes`.
+        row_sets: the rows that a finished trial is scored on.
+        name: what its tasks are called instead of ``trial-12``.
     """
 
     study: str
@@ -64,19 +69,22 @@ class Segment:
     hidden: tuple[int, ...]
     metric: str
     split: str
-    checkpoints: str
+    checkpoints: str | None
     until: int
     attempt: int = 0
     patience: int | None = None
     trial_timeout: float | None = None
     checkpoints_limit: int | None = None
     spark: SparkSettings = DEFAULTS
+    outcomes: str | None = None
+    row_sets: tuple[str, ...] = ROW_SETS
+    name: str = ""
 
     @property
     def key(self) -> str:
         """Name of the Dask task: ``sms-spam/trial-12/rung-27``, with the attempt after the first."""
         again = f"/attempt-{self.attempt + 1}" if self.attempt else ""
-        return f"{self.study}/trial-{self.trial}/rung-{self.until}{again}"
+        return f"{self.study}/{self.name or f'trial-{self.trial}'}/rung-{self.until}{again}"
 
 
 def run_segment(segment: Segment) -> SegmentReport:
@@ -123,19 +131,16 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         trainer = process.trainer_for(
             segment.configuration.framework, segment.split, segment.hidden, segment.spark
         )
-        checkpoints = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
-        identity = _identity(segment, split)
         stops = _stops(segment, trainer)
-        with _failing_of_the_disk(segment):
-            state = checkpoints.newest(segment.trial, identity, stops[-1])
-        state = state or trainer.begin(segment.configuration, segment.seed)
+        state = _newest(segment, split, stops[-1]) or trainer.begin(segment.configuration, segment.seed)
     state = _train(segment, stops, trainer, split, state, clock)
     finished = _is_finished(segment, state)
     with clock.timing("score"):
-        row_sets = ROW_SETS if finished else ("validation",)
-        scores = _score(trainer, split, early_stopping.left_by(state), row_sets)
-        with _failing_of_the_disk(segment):
-            checkpoints.write(segment.trial, identity, state)
+        left = early_stopping.left_by(state)
+        scores = _score(trainer, split, left, segment.row_sets if finished else ("validation",))
+        _keep(segment, split, state)
+        if finished and segment.outcomes is not None:
+            _keep_outcome(segment.outcomes, segment, trainer, split, left)
     return SegmentReport(
         trial=segment.trial,
         epoch=state.epoch,
@@ -150,14 +155,39 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
     )
 
 
+def _newest(segment: Segment, split: Split, at_most_epoch: int) -> State | None:
+    """The state of the trial's newest checkpoint, where checkpoints are kept and it has one."""
+    if segment.checkpoints is None:
+        return None
+    with _failing_of_the_disk(segment.checkpoints):
+        kept = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
+        return kept.newest(segment.trial, _identity(segment, split), at_most_epoch)
+
+
+def _keep(segment: Segment, split: Split, state: State) -> None:
+    if segment.checkpoints is None:
+        return
+    with _failing_of_the_disk(segment.checkpoints):
+        kept = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
+        kept.write(segment.trial, _identity(segment, split), state)
+
+
+def _keep_outcome(url: str, segment: Segment, trainer: Trainer, split: Split, state: State) -> None:
+    """Keep what the trial leaves, before it reports: whoever has the report finds the outcome."""
+    probabilities = {name: trainer.predict(state, getattr(split, name).features) for name in PREDICTED}
+    layers = layer_sizes(split, segment.hidden)
+    key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash)
+    with _failing_of_the_disk(url):
+        Outcomes(url).write(key, Outcome(state.weights, state.activation, probabilities))
+
+
 @contextlib.contextmanager
-def _failing_of_the_disk(segment: Segment) -> Iterator[None]:
-    """A checkpoint's disk that is full, read-only or gone is a cause of its own, and no bug."""
+def _failing_of_the_disk(url: str) -> Iterator[None]:
+    """A disk that is full, read-only or gone is a cause of its own, and no bug."""
     try:
         yield
     except (CheckpointError, MachineError) as error:
-        message = f"its checkpoint can't be kept in {segment.checkpoints}: {error}"
-        raise TrainingFailed(Failure("disk", message)) from error
+        raise TrainingFailed(Failure("disk", f"{error.problem}, in {url}")) from error
 
 
 def _identity(segment: Segment, split: Split) -> str:

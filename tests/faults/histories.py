@@ -10,7 +10,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from search.driver import at_rungs, ladder_of
+from search.driver import at_rungs
+from search.halving import ladder_of
 from search.preflight import prepare_data
 from studies.stored_study import read_study
 from studies.study_file import read_study_file

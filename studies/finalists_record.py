@@ -1,0 +1,208 @@
+"""What the finalists are worth, as storage keeps it and reports show it.
+
+All scores are those of new trainings, with seeds that the search didn't use; those on the test rows were
+computed once, after every training had ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from studies.configuration import Configuration
+from studies.records import Scores
+
+Verdict = Literal["best", "tied", "worse", "better"]
+"""How a finalist compares with the best on the test rows. The best was named by the validation rows, so that
+another may do better on the test rows."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The test rows were compared with predictions.
+
+    Attributes:
+        at: when, ISO 8601 in UTC.
+        trials: the finalists, by the numbers of their first trials, best first.
+        trainings: how many networks predicted.
+    """
+
+    at: str
+    trials: tuple[int, ...]
+    trainings: int
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From ``low`` to ``high``, 95%."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """One point of a precision-recall curve: rows with at least this probability are said to be positive."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The same networks, each with the threshold that is best on its validation rows.
+
+    Attributes:
+        thresholds: probabilities of the positive class from which rows are said to be of it, by training.
+        scores: means on the test rows, as in :class:`Finalist`.
+        confusion: counts on the test rows, summed over the trainings.
+    """
+
+    thresholds: tuple[float, ...]
+    scores: Mapping[str, float]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A configuration that was trained anew with several seeds.
+
+    Attributes:
+        trial: number of its first trial in the search.
+        found: validation score that made it a finalist, the mean of its runs in the search.
+        seeds: of the trainings that came to an end.
+        failed: causes of those that didn't.
+        validation, test: the study's metric on these rows, by training.
+        interval: of the mean of ``test``, from seeds and test rows together.
+        verdict: against the best.
+        difference: of the means of ``test``, the best's taken off; ``None`` for the best itself.
+        p_value: two-sided, that there is none, corrected for the number of comparisons (Holm).
+        scores: means on the test rows of every score that is one number, by name.
+        confusion: counts on the test rows, summed over the trainings, as in :class:`~studies.records.Scores`.
+        tuned: with thresholds tuned on the validation rows.
+        curve: precision and recall on the test rows of all trainings together, by falling threshold.
+        train_seconds: mean seconds of a training.
+    """
+
+    trial: int
+    configuration: Configuration
+    found: float
+    seeds: tuple[int, ...]
+    failed: tuple[str, ...]
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+    interval: Interval
+    verdict: Verdict
+    difference: Interval | None
+    p_value: float | None
+    scores: Mapping[str, float]
+    confusion: tuple[tuple[int, ...], ...]
+    tuned: Tuned
+    curve: tuple[PrecisionRecall, ...]
+    train_seconds: float
+
+    @property
+    def validation_mean(self) -> float:
+        """Mean over the new seeds on the validation rows; it ranks the finalists."""
+        return sum(self.validation) / len(self.validation)
+
+    @property
+    def test_mean(self) -> float:
+        """Mean over the new seeds on the test rows."""
+        return sum(self.test) / len(self.test)
+
+    @property
+    def optimism(self) -> tuple[float, float]:
+        """By how much the search flattered it: the validation score when found, less the mean over new seeds
+        on the validation rows, and less that on the test rows.
+        """
+        return self.found - self.validation_mean, self.found - self.test_mean
+
+
+@dataclass(frozen=True)
+class Finalists:
+    """The finalists of a study, best first.
+
+    Attributes:
+        metric: of the study; what ``validation``, ``test`` and ``interval`` are of.
+        finalists: by their mean on the validation rows over new seeds, best first.
+        failed: finalists of which no training came to an end: number of the first trial, and the causes.
+        logistic: test scores of a logistic regression on the same features.
+        draws: of the bootstrap.
+        asked: keys of the trainings, whether they came to an end or not.
+    """
+
+    metric: str
+    finalists: tuple[Finalist, ...]
+    failed: Mapping[int, tuple[str, ...]]
+    logistic: Scores
+    draws: int
+    asked: tuple[str, ...]
+
+    @property
+    def tied(self) -> tuple[Finalist, ...]:
+        """Those that can't be told apart from the best, the best among them."""
+        return tuple(one for one in self.finalists if one.verdict in ("best", "tied"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            **asdict(self),
+            "finalists": [
+                {**asdict(one), "configuration": one.configuration.used()} for one in self.finalists
+            ],
+            "failed": {str(trial): causes for trial, causes in self.failed.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Finalists:
+        """The finalists that :meth:`to_dict` gave, also after a round through JSON."""
+        return cls(
+            metric=values["metric"],
+            finalists=tuple(_finalist(one) for one in values["finalists"]),
+            failed={int(trial): tuple(causes) for trial, causes in values["failed"].items()},
+            logistic=Scores.from_dict(values["logistic"]),
+            draws=values["draws"],
+            asked=tuple(values["asked"]),
+        )
+
+
+def openings_of(attributes: Mapping[str, Any]) -> tuple[Opening, ...]:
+    """When the test rows were opened, among a study's attributes; the first one first."""
+    return tuple(
+        Opening(one["at"], tuple(one["trials"]), one["trainings"]) for one in attributes.get(OPENINGS, ())
+    )
+
+
+def finalists_of(attributes: Mapping[str, Any]) -> Finalists | None:
+    """The finalists among a study's attributes."""
+    values = attributes.get(FINALISTS)
+    return None if values is None else Finalists.from_dict(values)
+
+
+OPENINGS, FINALISTS = "test_openings", "finalists"
+"""Names of the study's attributes."""
+
+
+def _finalist(values: Mapping[str, Any]) -> Finalist:
+    difference = values["difference"]
+    tuned = values["tuned"]
+    numbers = {name: tuple(values[name]) for name in ("seeds", "failed", "validation", "test")}
+    return Finalist(
+        **{
+            **values,
+            **numbers,
+            "configuration": Configuration.from_dict(values["configuration"]),
+            "interval": Interval(**values["interval"]),
+            "difference": None if difference is None else Interval(**difference),
+            "confusion": _counts(values["confusion"]),
+            "tuned": Tuned(tuple(tuned["thresholds"]), tuned["scores"], _counts(tuned["confusion"])),
+            "curve": tuple(PrecisionRecall(**point) for point in values["curve"]),
+        }
+    )
+
+
+def _counts(rows: Any) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(count) for count in row) for row in rows)

@@ -1,0 +1,52 @@
+"""Trainings outside the search, as storage keeps them: one attribute of the Optuna study each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from studies.configuration import Configuration
+from studies.records import SegmentReport
+
+PREFIX = "replica/"
+"""What the names of these attributes begin with; the key of the training's outcome follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One training of one configuration with one seed, outside the search."""
+
+    configuration: Configuration
+    seed: int
+
+
+@dataclass(frozen=True)
+class ReplicaRecord:
+    """A replica that was trained, or failed, and its report; ``report.trial`` means nothing."""
+
+    replica: Replica
+    report: SegmentReport
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            "configuration": self.replica.configuration.used(),
+            "seed": self.replica.seed,
+            "report": self.report.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ReplicaRecord:
+        """The record that :meth:`to_dict` gave, also after a round through JSON."""
+        replica = Replica(Configuration.from_dict(values["configuration"]), int(values["seed"]))
+        return cls(replica, SegmentReport.from_dict(values["report"]))
+
+
+def replica_records_of(attributes: Mapping[str, Any]) -> dict[str, ReplicaRecord]:
+    """The replicas among a study's attributes, by the keys of their outcomes."""
+    return {
+        name.removeprefix(PREFIX): ReplicaRecord.from_dict(values)
+        for name, values in attributes.items()
+        if name.startswith(PREFIX)
+    }

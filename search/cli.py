@@ -85,16 +85,18 @@ def report(study: Path, html: Path | None, csv: Path | None, markdown: bool, as_
     """
     from search.report_files import markdown_of, write_csv, write_html
     from search.results import report as read
+    from studies.collector import without_collector
 
-    found = read(study)
-    if html is not None:
-        click.echo(f"wrote {write_html(found, html)}", err=True)
-    if csv is not None:
-        click.echo(f"wrote {write_csv(found, csv)}", err=True)
-    if as_json or not (html or csv or markdown):
-        _print_report(found, as_json)
-    elif markdown:
-        click.echo(markdown_of(found))
+    with without_collector():
+        found = read(study)
+        if html is not None:
+            click.echo(f"wrote {write_html(found, html)}", err=True)
+        if csv is not None:
+            click.echo(f"wrote {write_csv(found, csv)}", err=True)
+        if as_json or not (html or csv or markdown):
+            _print_report(found, as_json)
+        elif markdown:
+            click.echo(markdown_of(found))
 
 
 @main.command()

@@ -29,6 +29,7 @@ class Provenance:
         slots: how many of them at once; 0 where that isn't known.
         versions: of the packages that it ran with, by name.
         data: where the rows came from and how they were made, as (name, words).
+        waits: whether trials wait at rungs to be promoted.
         search: who drew configurations, and who stopped them early, as (name, words).
     """
 
@@ -40,6 +41,7 @@ class Provenance:
     slots: int
     versions: Mapping[str, str]
     data: tuple[tuple[str, str], ...]
+    waits: bool
     search: tuple[tuple[str, str], ...]
 
 
@@ -58,6 +60,7 @@ def provenance_of(file: StudyFile, stored: StoredStudy) -> Provenance:
         slots=int(stored.status.get("slots", 0)),
         versions=dict(stored.versions),
         data=tuple(_data(file.study)),
+        waits=file.study.pruner.kind == "asha",
         search=tuple(_search(file.study)),
     )
 

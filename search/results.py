@@ -240,10 +240,10 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         table_size=file.study.report.best,
         storage=location.shown,
         dashboard=f"optuna-dashboard {shlex.quote(location.dashboard_argument)}",
-        finalists=stored.finalists,
-        openings=stored.openings,
         parameters=file.space.parameters(),
         provenance=provenance_of(file, stored),
+        finalists=stored.finalists,
+        openings=stored.openings,
     )
 
 

@@ -7,11 +7,9 @@ values. A storage that is no database is read as Optuna reads it.
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -28,6 +26,7 @@ from optuna.storages._rdb.models import (
 from optuna.trial import TrialState
 from sqlalchemy import Connection, Select, select
 
+from studies.collector import without_collector
 from studies.guarded_storage import GuardedStorage
 from studies.trial_record import USED_ATTRIBUTES, TrialRecord, record_from, records_of
 
@@ -47,23 +46,10 @@ def read_records(study: optuna.Study, storage: GuardedStorage) -> list[TrialReco
         return records_of(study)
 
     def read() -> list[TrialRecord]:
-        with engine.connect() as connection, _without_collector():
+        with engine.connect() as connection, without_collector():
             return _read(connection, study._study_id)
 
     return storage.call(read)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Python looks through all objects for cycles again and again while they get many: half of the time that
-    it takes to make records, of which none is part of a cycle."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _read(connection: Connection, study: int) -> list[TrialRecord]:

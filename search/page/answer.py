@@ -130,7 +130,7 @@ def _to_beat(report: StudyReport) -> str:
 def _worth(report: StudyReport, best: TrialRecord, width: int) -> Html:
     """The winner, the best of the other frameworks and the baselines on one axis of test scores."""
     rows = list(_rows(report))
-    left, right, each = (200, 52, 34) if width > 500 else (128, 46, 34)
+    left, right, each = (200, 52, 34) if width > 500 else (138, 46, 34)
     scale = Linear(min(0.0, *(value for _, value, _, _ in rows)), 1.0)
     inner, floor = width - left - right, 14 + each * len(rows)
 

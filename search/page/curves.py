@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from search.page.drawn import thinned
 from search.page.frame import HALF, Frame
 from search.page.html import Html, joined
-from search.page.scales import Linear, Log, score_scale
+from search.page.scales import Linear, Log, near_the_best
 from search.page.section import Cells, Section, beside, figure, legend, paragraph, table
 from search.page.words import metric_label
 from search.results import StudyReport
@@ -86,12 +86,11 @@ def _scores(report: StudyReport, seen: Mapping[int, Mapping[int, float]]) -> Htm
     top = {record.number for record in report.ranked[:BEST_LINES]}
     others = thinned([record for record in records if record.number not in top], MOST_LINES)
     epochs = [epoch for points in seen.values() for epoch in points]
-    frame = Frame(
-        Log(min(epochs), max(epochs)),
-        score_scale([score for points in seen.values() for score in points.values()]),
-    )
+    shown = sorted(set(epochs))
+    axis = near_the_best([points[max(points)] for points in seen.values()])
+    frame = Frame(Log(shown[0], shown[-1], tuple(shown)), axis)
     lines = [
-        frame.curve(list(seen[record.number].items()), _kind(record, top), record.number)
+        frame.curve(_above(axis, seen[record.number]), _kind(record, top), record.number)
         for record in [*others, *(record for record in records if record.number in top)]
     ]
     drawing = frame.svg(
@@ -103,6 +102,11 @@ def _scores(report: StudyReport, seen: Mapping[int, Mapping[int, float]]) -> Htm
     left_out = len(records) - len(others) - len(top & set(seen))
     reading = f"A line is one trial.{f' {left_out:,} of the others are left out.' if left_out > 0 else ''}"
     return figure("Score on the validation rows", joined(legend(*entries), drawing), reading)
+
+
+def _above(axis: Linear, points: Mapping[int, float]) -> list[tuple[int, float]]:
+    """A curve that runs along the floor where it is below it."""
+    return [(epoch, max(axis.low, score)) for epoch, score in points.items()]
 
 
 def _kind(record: TrialRecord, top: set[int]) -> str:

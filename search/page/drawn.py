@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from search.page.scales import Bands, Linear, Log, Scale
@@ -36,10 +37,30 @@ def shake(trial: int) -> float:
     return (trial * 0.6180339887498949) % 1 - 0.5
 
 
-def shade(score: float, low: float, high: float) -> str:
-    """The class of a score's colour, of those from ``low`` to ``high``."""
-    part = (score - low) / (high - low) if high > low else 1.0
-    return f"q{min(SHADES - 1, max(0, int(part * SHADES)))}"
+class Shades:
+    """Colours of scores by rank: an equal part of the trials has each, so that all of them are told apart.
+
+    Args:
+        scores: of all trials; at least one.
+    """
+
+    def __init__(self, scores: Sequence[float]) -> None:
+        self._scores = sorted(scores)
+
+    def of(self, score: float) -> str:
+        """The class of a score's colour."""
+        below = bisect_left(self._scores, score)
+        # The best is in the last part, whatever is tied with it.
+        last = score >= self._scores[-1]
+        return f"q{SHADES - 1 if last else min(SHADES - 1, below * SHADES // len(self._scores))}"
+
+    def legend(self) -> list[tuple[str, str]]:
+        """Some colours, and the scores that have them."""
+        return [
+            ("q0", f"worst, from {self._scores[0]:.3f}"),
+            (f"q{SHADES // 2}", f"middle, {self._scores[len(self._scores) // 2]:.3f}"),
+            (f"q{SHADES - 1}", f"best, to {self._scores[-1]:.3f}"),
+        ]
 
 
 def thinned(found: Sequence[TrialRecord], most: int) -> list[TrialRecord]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from search.page.html import Content, Html, joined, number, tag
-from search.page.scales import Scale
+from search.page.scales import Bands, Scale, category
 from studies.distributions import Value
 
 WIDE, HALF = 920, 440
@@ -48,7 +48,7 @@ class Frame:
     height: int = 250
     left: int = 44
     right: int = 10
-    top: int = 12
+    top: int = 24
     bottom: int = 38
 
     def across(self, value: Value) -> float:
@@ -69,7 +69,7 @@ class Frame:
         """Pixels that the marks have from top to bottom."""
         return self.height - self.top - self.bottom
 
-    def axes(self, x_label: str = "", y_label: str = "") -> Html:
+    def axes(self, x_label: str = "", y_label: str = "", *, grid: bool = True) -> Html:
         """Grid lines, labels, and what the axes are of: ``y_label`` stands over its axis."""
         most_x = max(2, self.inner_width // 70)
         right, floor = self.width - self.right, self.height - self.bottom
@@ -79,14 +79,14 @@ class Frame:
             for tick in self.y.ticks(max(2, self.inner_height // 40))
         ]
         return joined(
-            (line(self.left, y, right, y, "grid") for y, _ in down),
+            (line(self.left, y, right, y, "grid") for y, _ in down) if grid else None,
             line(self.left, floor, right, floor, "axis"),
             (text(self.left - 7, y + 4, label, "tick end") for y, label in down),
             self._labels_below(across, floor + 17),
             text(self.left + self.inner_width / 2, self.height - 4, x_label, "label mid")
             if x_label
             else None,
-            text(2, self.top - 2, y_label, "label") if y_label else None,
+            text(0, 9, y_label, "label") if y_label else None,
         )
 
     def _labels_below(self, across: Sequence[tuple[float, str]], y: float) -> Html:
@@ -138,6 +138,15 @@ class Frame:
         return tag(
             "polyline", class_=f"line {kind}", points=places, data_t=None if trial is None else str(trial)
         )
+
+
+def room_below(scale: Scale) -> int:
+    """Pixels for the labels of a chart of half the page's width: more, where categories' names lean."""
+    if not isinstance(scale, Bands):
+        return 24
+    longest = max((len(category(value)) for value in scale.values), default=0)
+    crowded = longest * LETTER > (HALF - 54) / max(1, len(scale.values))
+    return 16 + round(longest * 4.2) if crowded else 24
 
 
 def svg(width: float, height: float, *marks: Content, says: str) -> Html:

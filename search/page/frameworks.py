@@ -12,6 +12,7 @@ from search.page.section import Cells, Section, beside, figure, legend, paragrap
 from search.page.words import FRAMEWORKS, framework_name, metric_label
 from search.readings import readings
 from search.results import SCORE_NAMES, StudyReport, scores_of
+from search.row_noise import row_interval
 from search.score_labels import score_label
 from search.tables import short
 from studies.records import Scores
@@ -29,14 +30,10 @@ def frameworks(report: StudyReport) -> Section | None:
     best = report.best_by_framework
     if len(best) < 2:
         return None
-    first, second, *_ = best.values()
-    names = [framework_name(record.configuration) for record in (first, second)]
-    ahead = _by_test(report, first) - _by_test(report, second)
-    verdict = f"{names[0]} before {names[1]}" if ahead > 0 else f"{names[0]} and {names[1]}"
     return Section(
         "frameworks",
         "Frameworks",
-        f"{verdict}: {_by_test(report, first):.3f} and {_by_test(report, second):.3f} on the test rows",
+        _verdict(report, *list(best.values())[:2]),
         joined(
             figure(
                 "",
@@ -65,9 +62,22 @@ def mistakes(report: StudyReport) -> Section | None:
         _mistakes_title(report, *found[0]),
         joined(
             (paragraph(words) for words in said),
-            beside(*matrices, _balance(report)),
+            beside(joined(*matrices), _balance(report)) if matrices else _balance(report),
         ),
     )
+
+
+def _verdict(report: StudyReport, first: TrialRecord, second: TrialRecord) -> str:
+    """Which framework's best is better on the test rows, and whether these rows are enough to say so."""
+    ahead, behind = sorted((first, second), key=lambda record: -_by_test(report, record))
+    names = [framework_name(record.configuration) for record in (ahead, behind)]
+    scores = [_by_test(report, record) for record in (ahead, behind)]
+    said = f"{names[0]} {scores[0]:.3f}, {names[1]} {scores[1]:.3f} on the test rows"
+    positive = report.facts.classes.index(report.facts.positive)
+    test = scores_of(ahead, "test")
+    interval = row_interval(test, report.metric, positive) if test is not None else None
+    close = interval is not None and interval[0] <= scores[1]
+    return f"{said}: too close to tell apart" if close else said
 
 
 def _by_test(report: StudyReport, record: TrialRecord) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from search.page.drawn import SHADES, scale_of, shade, shake, thinned
-from search.page.frame import HALF, WIDE, line, on_every_screen, svg, text
+from search.page.drawn import Shades, scale_of, shake, thinned
+from search.page.frame import HALF, LETTER, WIDE, line, on_every_screen, svg, text
 from search.page.html import Content, Html, joined, number, tag
-from search.page.scales import Bands, Scale, score_scale
+from search.page.scales import Bands, Scale, near_the_best
 from search.page.section import Section, figure, legend
 from search.page.words import metric_label, parameter_label
 from search.results import StudyReport
@@ -36,12 +36,12 @@ def parallel(report: StudyReport) -> Section | None:
     ]
     if len(axes) < 2:
         return None
-    scores = score_scale([score for _, score in drawn])
-    of_scores = {record.number: scores.part(score) for record, score in drawn}
-    axes.append(_Axis(metric_label(report), scores, of_scores))
     everyone = [score for _, score in report.scored]
-    low, high = min(everyone), max(everyone)
-    lines = [(record.number, shade(score, low, high)) for record, score in drawn]
+    scores = near_the_best(everyone)
+    of_scores = {record.number: max(0.0, scores.part(score)) for record, score in drawn}
+    axes.append(_Axis(metric_label(report), scores, of_scores))
+    shades = Shades(everyone)
+    lines = [(record.number, shades.of(score)) for record, score in drawn]
     left_out = len(everyone) - len(drawn)
     reading = (
         "A line is one configuration: follow the colour of the best scores back to what they have in common."
@@ -49,9 +49,7 @@ def parallel(report: StudyReport) -> Section | None:
     if left_out:
         others = len(everyone) - MOST_BEST
         reading += f" Drawn are the best {MOST_BEST} and {len(drawn) - MOST_BEST:,} of the other {others:,}."
-    key = legend(
-        *((f"q{index}", f"{low + (high - low) * (index + 0.5) / SHADES:.2f}") for index in (0, 3, 6))
-    )
+    key = legend(*shades.legend())
     return Section(
         "choices",
         "Choices",
@@ -116,7 +114,13 @@ def _across(axes: Sequence[_Axis], lines: Sequence[tuple[int, str]]) -> Html:
             text(x + 6, top + (1 - tick.part) * height + 4, tick.label, "tick over")
             for tick in axis.scale.ticks(6)
         ]
+        if _some_lack(axis, lines):
+            marks.append(text(x + 6, top + height + 18, "none", "tick over"))
     return svg(WIDE, top + height + foot, *marks, says="Choices and scores of trials, a line each.")
+
+
+def _some_lack(axis: _Axis, lines: Sequence[tuple[int, str]]) -> bool:
+    return any(trial not in axis.parts for trial, _ in lines)
 
 
 def _level(axis: _Axis, trial: int, top: float, height: float) -> float:
@@ -138,12 +142,20 @@ def _downward(axes: Sequence[_Axis], lines: Sequence[tuple[int, str]]) -> Html:
     for index, axis in enumerate(axes):
         y = top + step * index
         marks += [line(left, y, left + inner, y, "axis"), text(left, y - 10, axis.label, "name over")]
-        for tick in axis.scale.ticks(5):
-            side = "start" if tick.part < 0.08 else "end" if tick.part > 0.92 else "mid"
-            marks.append(text(left + tick.part * inner, y + 15, tick.label, f"tick over {side}"))
+        marks += _labels_beneath(axis, left, inner, y)
     return svg(
         HALF, top + step * (len(axes) - 1) + 24, *marks, says="Choices and scores of trials, a line each."
     )
+
+
+def _labels_beneath(axis: _Axis, left: float, inner: float, y: float) -> Iterator[Html]:
+    """In two rows, where they would run into each other in one."""
+    ticks = axis.scale.ticks(5)
+    crowded = sum(len(tick.label) * LETTER + 6 for tick in ticks) > inner
+    for index, tick in enumerate(ticks):
+        side = "start" if tick.part < 0.12 else "end" if tick.part > 0.88 else "mid"
+        lower = 12 if crowded and index % 2 else 0
+        yield text(left + tick.part * inner, y + 15 + lower, tick.label, f"tick over {side}")
 
 
 def _path(places: Sequence[tuple[float, float]], kind: str, trial: int) -> Html:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import quantiles
 from typing import Protocol
 
 from studies.distributions import Value
@@ -53,10 +54,14 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Positive numbers, equally far apart where their ratio is equal."""
+    """Positive numbers, equally far apart where their ratio is equal.
+
+    ``at`` are values to label, where they are few enough; by default round ones.
+    """
 
     low: float
     high: float
+    at: tuple[float, ...] = ()
 
     def part(self, value: Value) -> float:
         """As :class:`Scale` says."""
@@ -65,6 +70,8 @@ class Log:
 
     def ticks(self, most: int) -> tuple[Tick, ...]:
         """At powers of ten, or within them where these are few; at round numbers where there is none."""
+        if 0 < len(self.at) <= most:
+            return tuple(Tick(self.part(value), _plain(value)) for value in self.at)
         for steps in ((1, 2, 5), (1, 3), (1,)):
             found = self._at(steps)
             if len(found) <= most:
@@ -107,6 +114,20 @@ def score_scale(values: Sequence[float]) -> Linear:
     return Linear(
         max(0.0, low - air) if inside else low - air, min(1.0, high + air) if inside else high + air
     )
+
+
+def near_the_best(values: Sequence[float]) -> Linear:
+    """An axis of scores that leaves room for the differences between the good ones.
+
+    Where a few scores lie far below the others (a network that learnt nothing has F1 0), they would press all
+    others into a line. The axis begins two interquartile ranges below the lower quartile, or at the least
+    score where that is higher; what is lower is drawn on its floor.
+    """
+    if len(values) < 4:
+        return score_scale(values)
+    lower, _, upper = quantiles(values, n=4, method="inclusive")
+    floor = lower - 2 * max(upper - lower, 0.02)
+    return score_scale([floor, max(values)]) if min(values) < floor else score_scale(values)
 
 
 def category(value: Value) -> str:

@@ -85,12 +85,16 @@ def time_spent(report: StudyReport) -> Section | None:
     )
 
 
-def work_of(records: Iterable[TrialRecord]) -> list[Work]:
+def work_of(records: Iterable[TrialRecord], *, waits: bool) -> list[Work]:
     """When each trial was worked on, in seconds since the first began.
 
     Storage knows when a trial was asked for and when it ended. One that was trained in one go was worked on
     just before its end. One that waited at rungs was worked on at several times between, which are not known,
     and is spread evenly.
+
+    Args:
+        records: trials.
+        waits: whether trials wait at rungs.
     """
     known = [(record, moments) for record in records if (moments := _moments(record)) is not None]
     start = min((begun for _, (begun, _) in known), default=None)
@@ -102,7 +106,7 @@ def work_of(records: Iterable[TrialRecord]) -> list[Work]:
         seconds = _work_of(record.report.ledger)
         last = (ended - start).total_seconds()
         first = (begun - start).total_seconds()
-        if len(record.rung_scores) < 2 or last - first < seconds:
+        if not waits or len(record.rung_scores) < 2 or last - first < seconds:
             first = last - seconds
         found.append(Work(first, last, seconds))
     return found
@@ -209,19 +213,19 @@ def _waste(ledgers: Sequence[tuple[TrialRecord, TimeLedger]], worked: float) -> 
 
 
 def _use(report: StudyReport) -> Html | None:
-    work, cuts = without_idle(work_of(report.records))
+    work, cuts = without_idle(work_of(report.records, waits=report.provenance.waits))
     if not work or max(each.end for each in work) <= min(each.begin for each in work):
         return None
     begin, end, slots = busy(work, BINS)
     mean = sum(slots) / len(slots)
     known = report.provenance.slots
-    of = f" of {known}" if known else ""
-    reading = f"On average {mean:.1f}{of} slots were busy."
+    of = f" of the {known} that there was room for" if known else ""
+    reading = f"On average {mean:.1f} trials ran at once{of}."
     if cuts:
         reading += f" Dashed: pauses between launches, left out ({len(cuts):,})."
-    if any(len(record.rung_scores) > 1 and record.state != "running" for record in report.records):
+    if report.provenance.waits:
         reading += " A trial that waited at rungs is spread evenly from its beginning to its end."
-    title = f"Busy slots{f' of {report.provenance.cluster}' if report.provenance.cluster else ''}"
+    title = f"Trials at once{f', on {report.provenance.cluster}' if report.provenance.cluster else ''}"
     return figure(
         title, on_every_screen(lambda width: _use_drawing((begin, end), slots, cuts, known, width)), reading
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import accumulate
 
 from search.page.frame import Dot, Frame, on_every_screen
 from search.page.html import Content, Html, joined, tag
-from search.page.scales import Linear, score_scale
+from search.page.scales import Linear, near_the_best
 from search.page.section import Cells, Section, figure, folded, legend, paragraph, table
 from search.page.words import FRAMEWORKS, framework_name, metric_label
 from search.results import StudyReport, scores_of, seconds_of
-from search.tables import count_of, or_dash
+from search.tables import count_of
 from studies.configuration import Configuration
 from studies.trial_record import TrialRecord
 
@@ -50,19 +49,17 @@ def history(report: StudyReport) -> Section | None:
     if not found:
         return None
     complete = [(record, score) for record, score in found if record.value is not None]
+    axis = near_the_best([score for _, score in found])
+    below = sum(score < axis.low for _, score in found)
+    reading = "A dot is one trial, scored on the validation rows; the line is the best so far."
+    if below:
+        reading += f" {count_of(below, 'score')} below {axis.low:.2f} lie on the floor."
+    drawing = on_every_screen(lambda width: _history(report, axis, width))
     return Section(
         "history",
         "History",
         _when_found(complete),
-        figure(
-            "",
-            joined(
-                _history_legend(report),
-                on_every_screen(lambda width: _history(report, width)),
-            ),
-            "A dot is one configuration, trained and scored on the validation rows; the line is the best so "
-            "far.",
-        ),
+        figure("", joined(_history_legend(report), drawing), reading),
     )
 
 
@@ -79,14 +76,18 @@ def _table(report: StudyReport, records: tuple[TrialRecord, ...], strong: int | 
         Cells("optimizer", [configuration.optimizer for configuration in found], right=False),
         Cells(
             "learning rate",
-            [or_dash(c.learning_rate, ".3g").replace("-", "–", c.learning_rate is None) for c in found],
+            [_given(each.learning_rate, ".3g") for each in found],
         ),
-        Cells("batch", [or_dash(c.batch_size, "d") for c in found]),
+        Cells("batch", [_given(each.batch_size, ",d") for each in found]),
         Cells("initial weights", [configuration.initialisation for configuration in found], right=False),
         Cells("epochs", [str(configuration.epochs) for configuration in found]),
-        Cells("seconds", [or_dash(seconds_of(record), ".1f") for record in records]),
+        Cells("seconds", [_given(seconds_of(record), ".1f") for record in records]),
     ]
     return table(columns, strong=strong)
+
+
+def _given(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
 
 
 def _framework(configuration: Configuration) -> Content:
@@ -114,40 +115,35 @@ def _history_legend(report: StudyReport) -> Html:
     return legend(*entries, ("best", "best so far"))
 
 
-def _history(report: StudyReport, width: int) -> Html:
-    found = report.scored
+def _history(report: StudyReport, axis: Linear, width: int) -> Html:
     last = max(record.number for record in report.records)
-    frame = Frame(Linear(0, max(1, last)), score_scale([score for _, score in found]), width, 300)
-    complete = [(record, score) for record, score in found if record.value is not None]
+    frame = Frame(Linear(0, max(1, last)), axis, width, 320)
+    complete = [(record, score) for record, score in report.scored if record.value is not None]
     best_so_far = list(accumulate((score for _, score in complete), max))
     rises = [
-        (record.number, now)
+        (record.number, max(axis.low, now))
         for (record, _), now, before in zip(complete, best_so_far, [None, *best_so_far], strict=False)
         if now != before
     ]
-    stopped = [Dot(record.number, score, record.number) for record, score in found if record.value is None]
+    best = f"; the best is {best_so_far[-1]:.3f}" if best_so_far else ""
     return frame.svg(
         frame.axes("trial", metric_label(report)),
         frame.steps(rises, "best"),
-        frame.dots(stopped, "early"),
-        _by_framework(frame, complete),
+        [frame.dots(dots, kind) for kind, dots in _by_kind(report, axis.low).items()],
         _failed(report, frame),
-        says=f"Score of each trial by its number; the best is {best_so_far[-1]:.3f}."
-        if best_so_far
-        else "Scores.",
+        says=f"Score of each trial by its number{best}.",
     )
 
 
-def _by_framework(frame: Frame, complete: list[tuple[TrialRecord, float]]) -> Iterator[Html | None]:
-    for name in FRAMEWORKS:
-        yield frame.dots(
-            (
-                Dot(record.number, score, record.number)
-                for record, score in complete
-                if record.configuration is not None and record.configuration.framework == name
-            ),
-            name,
-        )
+def _by_kind(report: StudyReport, floor: float) -> dict[str, list[Dot]]:
+    """Dots of what was stopped early, and of each framework; none below the axis."""
+    found: dict[str, list[Dot]] = {"early": []}
+    for record, score in report.scored:
+        configuration = record.configuration
+        complete = record.value is not None and configuration is not None
+        kind = configuration.framework if complete and configuration is not None else "early"
+        found.setdefault(kind, []).append(Dot(record.number, max(floor, score), record.number))
+    return found
 
 
 def _failed(report: StudyReport, frame: Frame) -> Html | None:

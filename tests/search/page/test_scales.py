@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.page.scales import Bands, Linear, Log, category, score_scale
+from search.page.scales import Bands, Linear, Log, category, near_the_best, score_scale
 
 
 def labels(scale: Linear | Log | Bands, most: int = 6) -> list[str]:
@@ -56,6 +56,21 @@ def test_an_axis_of_scores_holds_them_and_stays_within_what_scores_can_be() -> N
     assert score_scale([-0.3, 0.4]).low < -0.3  # Matthews's correlation
     assert 0 < score_scale([0.5]).low < 0.5 < score_scale([0.5]).high < 1
     assert (score_scale([]).low, score_scale([]).high) == (0.0, 1.0)
+
+
+def test_a_few_scores_far_below_do_not_press_the_others_together() -> None:
+    good = [0.93, 0.94, 0.95, 0.96, 0.97, 0.98]
+    axis = near_the_best([0.0, 0.0, *good, *good])
+    assert 0.7 < axis.low < 0.93
+    assert near_the_best(good).low < 0.93
+    spread = [0.0, 0.3, 0.6, 0.9]
+    assert near_the_best(spread) == score_scale(spread)
+    assert near_the_best([0.0, 0.9, 0.9]) == score_scale([0.0, 0.9, 0.9])
+
+
+def test_values_of_an_axis_are_labelled_where_they_are_few() -> None:
+    assert labels(Log(1, 27, (1, 3, 9, 27))) == ["1", "3", "9", "27"]
+    assert labels(Log(1, 27, (1, 3, 9, 27)), 3) == ["1", "3", "10"]
 
 
 def test_values_are_written_as_people_write_them() -> None:

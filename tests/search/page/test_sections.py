@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tomllib
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.page.curves import rungs_of, scores_by_epoch
-from search.page.drawn import placed, scale_of, shade, shake, thinned
+from search.page.drawn import SHADES, Shades, placed, scale_of, shake, thinned
 from search.page.frame import Dot, Frame
 from search.page.scales import Bands, Linear, Log
 from search.page.time_spent import Work, busy, without_idle, work_of
@@ -83,9 +84,12 @@ def test_work_in_one_go_is_put_before_the_trials_end_and_other_work_spread() -> 
         completed=BEGIN + timedelta(seconds=12),
         rung_scores={1: 0.1, 3: 0.2},
     )
-    first, second = work_of([one, other, fakes.running(2, fakes.draw(random.Random(1)))])
+    records = [one, other, fakes.running(2, fakes.draw(random.Random(1)))]
+    first, second = work_of(records, waits=True)
     assert (first.begin, first.end, first.seconds) == pytest.approx((6.8, 10, 3.2))
     assert (second.begin, second.end, second.seconds) == pytest.approx((2, 12, 3.2))
+    _, second = work_of(records, waits=False)
+    assert (second.begin, second.end) == pytest.approx((8.8, 12))
 
 
 spans = st.lists(
@@ -131,11 +135,25 @@ def test_places_colours_and_samples() -> None:
     assert isinstance(scale_of(rates), Log)
     assert isinstance(scale_of(Range(0.0, 1.0)), Linear)
     assert scale_of(Choice((1, 2))) == Bands((1, 2))
-    assert [shade(score, 0.0, 1.0) for score in (-1.0, 0.0, 0.5, 1.0)] == ["q0", "q0", "q3", "q6"]
-    assert shade(0.5, 0.5, 0.5) == "q6"
     assert all(-0.5 <= shake(trial) < 0.5 for trial in range(1000))
     assert [record.number for record in thinned(fakes.trials(10), 4)] == [0, 2, 5, 7]
     assert len(thinned(fakes.trials(3), 4)) == 3
+
+
+@given(scores=st.lists(st.floats(0, 1), min_size=1, max_size=100))
+def test_colours_rise_with_the_score_and_the_best_has_the_last(scores: list[float]) -> None:
+    shades = Shades(scores)
+    colours = [int(shades.of(score)[1:]) for score in sorted(scores)]
+    assert colours == sorted(colours)
+    assert colours[-1] == SHADES - 1
+    assert all(0 <= colour < SHADES for colour in colours)
+    assert shades.of(min(scores) - 1) == ("q0")
+
+
+def test_each_colour_has_an_equal_part_of_the_trials() -> None:
+    shades = Shades([number / 70 for number in range(70)])
+    counts = Counter(shades.of(number / 70) for number in range(70))
+    assert set(counts.values()) <= {9, 10, 11}
 
 
 def test_marks_lie_where_the_scales_say() -> None:

@@ -1,8 +1,8 @@
 """What `reproducible = true` costs: seconds of a search, against the same search that runs freely.
 
 The example study of SMS Spam with TensorFlow alone, 40 trials on two threads. The modes draw other trials
-after the first ones, so that their seconds differ for that too; what is lost to waiting is seen in the seconds
-in which a slot had nothing to work on. Nothing here has a bound.
+after the first ones, so that their seconds differ for that too; what is lost to waiting is the time in
+which a slot had nothing to work on. Nothing here has a bound.
 """
 
 from __future__ import annotations

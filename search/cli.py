@@ -70,6 +70,11 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
     if result.interrupted:
         sys.exit(130)
     if result.best is None:
+        if result.furthest is not None:
+            raise StudyFailedError(
+                f"not one of {len(result.records)} trials came to its last epoch, though some have scores: "
+                "raise timeout and launch again, or lower model.epochs"
+            )
         raise StudyFailedError(f"not one of {len(result.records)} trials finished; the causes are above")
 
 

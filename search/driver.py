@@ -111,6 +111,7 @@ class _Search:
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
         self.finished = False
+        self.said_that_it_waits = False
         # A driver that was killed between telling a trial and removing its checkpoint left that behind.
         for trial in self.checkpoints.trials() & {record.number for record in ended}:
             self.checkpoints.remove(trial)
@@ -191,7 +192,10 @@ class _Search:
         # would be unknown to the loop when it stops.
         match action:
             case Ask(place):
-                self._handle(Asked(self.store.ask(place), self.store.waits_for_others))
+                asked = self.store.ask(place)
+                if asked is None and self.store.waits_for_others:
+                    self._say_that_it_waits()
+                self._handle(Asked(asked, self.store.waits_for_others))
             case Submit():
                 self._submit(action)
             case Record(report):
@@ -204,6 +208,16 @@ class _Search:
                 self._handle(Told(record))
             case Finish():
                 self._finish(action)
+
+    def _say_that_it_waits(self) -> None:
+        """Once, when nothing runs here any more; until others have ended what is left, nothing will."""
+        if self.said_that_it_waits or self.loop.running:
+            return
+        self.said_that_it_waits = True
+        self.display.note(
+            "nothing is left to begin: other drivers run the last trials, and this one waits to take up what "
+            "they may leave; Ctrl-C ends it, and costs nothing"
+        )
 
     def _estimate_at_start(self, told: Sequence[TrialRecord]) -> None:
         limit = self.file.study.regret

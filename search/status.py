@@ -50,7 +50,8 @@ class StoredStatus:
         self._cluster = cluster
         self._note = ""
         self._due = 0.0
-        self._stops = 0
+        # Where others run the study too, one that joins isn't asked what they were before.
+        self._stops = store.stops_asked_for()
 
     def keep(self, loop: Loop, now: float, *, ended: str = "") -> int:
         """Write the status where that is due; returns a new wish: 1 to stop, 2 to do so now, 0 for none.
@@ -120,7 +121,7 @@ class Status:
         state: ``running``, ``ended``, ``starting`` where its driver has said nothing yet, or ``dead`` where
             it stopped saying anything.
         ended: why the last launch ended.
-        driver: where it runs, or ran.
+        driver: where it runs, or ran; several drivers of one study are named one by one.
         slots: of its cluster, and ``cluster`` what that is.
         states: trials by state; those that wait at a rung are ``paused``.
         rungs: trials whose best rung so far it is, by epochs.
@@ -161,26 +162,29 @@ def status(path: str | Path) -> Status:
     """
     file = read_study_file(path)
     stored = read_study(file)
-    said = stored.status
+    now = datetime.now(UTC)
+    # Those of several drivers that speak; where none does, the last that did.
+    said = [status for status in stored.statuses if _speaks(status, now)] or list(stored.statuses[-1:])
     states = Counter("paused" if record.paused else record.state for record in stored.records)
     rungs = Counter(max(record.rung_scores) for record in stored.records if record.rung_scores)
     complete = [(record.value, -record.number) for record in stored.records if record.value is not None]
-    state = _state(stored, datetime.now(UTC))
+    state = _state(stored, now)
+    running = [one for status in said for one in status.get("running", ())] if state == "running" else []
     return Status(
         name=file.study.name,
         state=state,
         ended=stored.ended,
-        driver=f"process {said['pid']} on {said['host']}" if said else "",
-        cluster=said.get("cluster", ""),
-        slots=said.get("slots", 0),
+        driver=", ".join(f"process {one['pid']} on {one['host']}" for one in said),
+        cluster=", ".join(dict.fromkeys(one["cluster"] for one in said)),
+        slots=sum(one["slots"] for one in said),
         states=dict(sorted(states.items())),
         rungs=dict(sorted(rungs.items())),
-        running=tuple(RunningSegment(**one) for one in said.get("running", ())) if state == "running" else (),
+        running=tuple(RunningSegment(**one) for one in running),
         failures=failures_of(stored.records),
         seconds=stored.seconds,
         limit=file.study.trial_limit,
         best=(-max(complete)[1], max(complete)[0]) if complete else None,
-        doing=said.get("doing", "") if state == "running" else "",
+        doing=", ".join(one["doing"] for one in said if one.get("doing")) if state == "running" else "",
     )
 
 
@@ -206,11 +210,14 @@ def stop(path: str | Path, *, now: bool = False) -> str:
 def _state(stored: StoredStudy, now: datetime) -> str:
     if stored.ended:
         return "ended"
-    at = stored.status.get("at")
-    if at is None:
+    if not stored.statuses:
         return "starting"
-    silent = timedelta(seconds=SILENT_SECONDS)
-    return "running" if now - datetime.fromisoformat(at) < silent else "dead"
+    return "running" if any(_speaks(status, now) for status in stored.statuses) else "dead"
+
+
+def _speaks(status: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a driver has said something of late."""
+    return now - datetime.fromisoformat(status["at"]) < timedelta(seconds=SILENT_SECONDS)
 
 
 def render_status(found: Status, console: Console) -> None:

@@ -188,7 +188,8 @@ class StudyStore:
     def begin(self) -> float:
         """Say in storage that a launch is under way; returns the seconds that earlier ones searched."""
         self._study.set_user_attr("ended", "")
-        self._study.set_user_attr("stop", 0)
+        if self._sharing.is_alone():  # or the others would miss a wish that they are to stop
+            self._study.set_user_attr("stop", 0)
         return float(self._study.user_attrs.get("seconds", 0.0))
 
     def begin_replicas(self) -> str:
@@ -201,12 +202,13 @@ class StudyStore:
 
     def keep_status(self, seconds: float, status: Mapping[str, Any]) -> None:
         """Write how long the study has been searched for, over every launch, and what runs now."""
-        self._study.set_user_attr("seconds", seconds)
+        # Drivers that search at the same time count it once, and the study's time never goes back.
+        self._study.set_user_attr("seconds", max(seconds, self._study.user_attrs.get("seconds", 0.0)))
         self.keep_doing(status)
 
     def keep_doing(self, status: Mapping[str, Any]) -> None:
         """Write what runs now, where that is no part of the search."""
-        self._study.set_user_attr("status", dict(status))
+        self._study.set_user_attr(self._sharing.status_key, dict(status))
 
     def keep_note(self, text: str) -> None:
         """Write the study's note where Optuna's dashboard reads it, in place of the one that is there.
@@ -228,8 +230,9 @@ class StudyStore:
         return int(self._study.user_attrs.get("stop", 0))
 
     def end(self, reason: str) -> None:
-        """Say in storage why the launch ended."""
-        self._study.set_user_attr("ended", reason)
+        """Say in storage why the launch ended, unless other drivers of the study go on."""
+        if self._sharing.leave():
+            self._study.set_user_attr("ended", reason)
 
     # Beyond the search
 

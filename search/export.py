@@ -84,9 +84,9 @@ def export(
     """
     directory = Path(directory)
     file = read_study_file(path)
+    _check_free(directory)
     report = summarise(file, read_study(file))
     record, configuration, seed = _chosen(report, trial)
-    _check_free(directory)
     with open_stored_study(file, display or make_display()) as opened:
         replica = Replica(configuration, seed)
         result = run_replicas(opened, [replica], opened.display, what="export")[replica]

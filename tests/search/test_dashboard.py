@@ -19,6 +19,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from search import launch
+from search.artefacts import ValidationRows
 from search.dashboard import dashboard, validation_rows
 from search.display import SilentDisplay
 from studies.errors import MachineError, NotStoredError
@@ -83,10 +84,15 @@ def test_a_person_clicks_from_the_history_to_a_trials_artefacts(study: Path) -> 
             picture.scroll_into_view_if_needed()
             wait_until(lambda shown=picture: shown.evaluate("image => image.naturalWidth") == 640, name)
         page.get_by_label("show artifact table").click()
-        rows = validation_rows(read_study_file(study))
+        rows = rows_of(study)
         assert rows is not None
         expect(page.get_by_text(f"1–10 of {len(rows.labels)}")).to_be_visible()
         assert not failed
+
+
+def rows_of(study: Path) -> ValidationRows | None:
+    file = read_study_file(study)
+    return validation_rows(file, read_study(file).study.user_attrs["identity"]["data set"])
 
 
 def plotted(page: Page, title: str) -> list[int]:
@@ -168,13 +174,14 @@ def test_without_what_trials_left_there_are_the_plots_of_their_reports(study: Pa
 
 
 def test_the_rows_beside_predictions_are_the_validation_rows_of_the_source(study: Path) -> None:
-    file = read_study_file(study)
-    rows = validation_rows(file)
+    rows = rows_of(study)
     assert rows is not None
     with np.load(study.parent / "rows.npz") as source:
         assert source["y"][rows.numbers - 1].tolist() == rows.labels.tolist()
+    file = read_study_file(study)
+    assert validation_rows(file, "another hash") is None
     (study.parent / "rows.npz").unlink()
-    assert validation_rows(file) is None
+    assert rows_of(study) is None
 
 
 def test_a_study_that_was_not_launched_and_a_port_that_is_taken_are_refused(study_file: Writes) -> None:

@@ -259,8 +259,13 @@ def export(study: Path, directory: Path, trial: int | None, quiet: bool) -> None
 @main.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Say the positive class above this probability; by default the model's own, 0.5.",
+)
 @JSON
-def predict(directory: Path, file: Path, as_json: bool) -> None:
+def predict(directory: Path, file: Path, threshold: float | None, as_json: bool) -> None:
     """Score the rows of a csv, tsv or Parquet file with an exported model.
 
     DIR is what `search export` wrote. Prints csv to stdout, a row for each of FILE's: the label that is said,
@@ -268,7 +273,7 @@ def predict(directory: Path, file: Path, as_json: bool) -> None:
     """
     from search.predict import predict as score
 
-    found = score(directory, file)
+    found = score(directory, file, threshold)
     for note in found.notes:
         click.echo(note, err=True)
     if as_json:

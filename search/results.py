@@ -250,7 +250,7 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         limit=file.study.trial_limit,
         table_size=file.study.report.best,
         storage=location.shown,
-        dashboard=f"optuna-dashboard {shlex.quote(location.dashboard_argument)}",
+        dashboard=f"search dashboard {shlex.quote(file.path.name)}",
         parameters=file.space.parameters(),
         provenance=provenance_of(file, stored),
         finalists=stored.finalists,

@@ -22,8 +22,6 @@ NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
 """Values of the design whose machinery isn't there yet: refused by name."""
 
 NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
-    ("report", "finalists"): "retraining the best configurations with new seeds",
-    ("report", "seeds"): "retraining the best configurations with new seeds",
     ("recipe",): "explaining the difference between two recipes",
 }
 """Keys of the design whose machinery isn't there yet: refused by name."""

@@ -70,7 +70,7 @@ def _failed(report: StudyReport, found: Finalists) -> Iterator[RenderableType]:
 def _sentences(report: StudyReport, found: Finalists) -> Iterator[RenderableType]:
     winner = found.winner
     yield indented(
-        f"The search's winner, trial {winner.trial}, scored {winner.found:.3f} when it was found. Trained anew "
+        f"The search's winner, trial {winner.trial}, scored {winner.found:.3f} when found. Trained anew "
         f"it scores {winner.validation_mean:.3f} on the same rows ({_signed(-winner.optimism[0])}) and "
         f"{winner.test_mean:.3f} on the test rows ({_signed(-winner.optimism[1])})."
     )

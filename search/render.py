@@ -11,8 +11,8 @@ from rich.text import Text
 from search.readings import readings
 from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
-from search.render_scores import brief, figure, score_label
 from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
+from search.score_labels import brief_label, score_label
 from search.tables import (
     INDENT,
     Column,
@@ -61,7 +61,7 @@ def _sections(report: StudyReport, console: Console) -> Iterator[list[Renderable
         yield _best_table(report, console.width)
         if _frameworks_differ_from_enqueued(report):
             yield _frameworks(report, console.width)
-        yield importance_parts(report.importance, brief(report.metric), console)
+        yield importance_parts(report.importance, brief_label(report.metric), console)
     if report.failures:
         yield _failures(report)
 
@@ -116,11 +116,11 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
     shown = [report.metric, *(name for name in ("f1", "f1_weighted", "precision", "recall"))]
     names = list(dict.fromkeys(shown))
     columns = [
-        Column("", [score_label(name, report.facts.positive) for name in names], right=False),
-        Column("test", [figure(test, name) for name in names]),
-        Column("validation", [figure(validation, name) for name in names]),
+        Column("", [_score_label(name, report) for name in names], right=False),
+        Column("test", [_figure(test, name) for name in names]),
+        Column("validation", [_figure(validation, name) for name in names]),
         *(
-            Column(f'always\n"{short(baseline.says)}"', [figure(baseline.test, name) for name in names])
+            Column(f'always\n"{short(baseline.says)}"', [_figure(baseline.test, name) for name in names])
             for baseline in report.baselines
         ),
     ]
@@ -189,24 +189,22 @@ def _confusion(test: Scores, report: StudyReport, width: int) -> list[Renderable
 
 def _enqueued(report: StudyReport, width: int) -> Iterator[list[RenderableType]]:
     """The trials that the study file names, under every score, as many beside each other as fit."""
-    label = max(cell_len(score_label(name, report.facts.positive)) for name in SCORE_NAMES)
+    label = max(cell_len(_score_label(name, report)) for name in SCORE_NAMES)
     beside = max(1, (width - INDENT - label) // 20)
     for start in range(0, len(report.enqueued), beside):
         group = report.enqueued[start : start + beside]
         title = "Enqueued configurations under every score" if not start else "Enqueued configurations, more"
-        columns = [
-            Column("", [score_label(name, report.facts.positive) for name in SCORE_NAMES], right=False)
-        ]
+        columns = [Column("", [_score_label(name, report) for name in SCORE_NAMES], right=False)]
         for record in group:
             test, validation = scores_of(record, "test"), scores_of(record, "validation")
             columns += [
-                Column(f"trial {record.number}\ntest", [figure(test, name) for name in SCORE_NAMES]),
-                Column("\nvalidation", [figure(validation, name) for name in SCORE_NAMES]),
+                Column(f"trial {record.number}\ntest", [_figure(test, name) for name in SCORE_NAMES]),
+                Column("\nvalidation", [_figure(validation, name) for name in SCORE_NAMES]),
             ]
         columns += [
             Column(
                 f'always\n"{short(baseline.says)}"',
-                [figure(baseline.test, name) for name in SCORE_NAMES],
+                [_figure(baseline.test, name) for name in SCORE_NAMES],
                 optional=True,
             )
             for baseline in report.baselines
@@ -238,7 +236,7 @@ def _best_table(report: StudyReport, width: int) -> list[RenderableType]:
     if len(rows) > 1:
         many = f"The best {len(rows)} of {len(report.ranked)} configurations"
     title = Text.assemble(
-        (many, "bold"), f"  by {score_label(report.metric, report.facts.positive)} on the validation rows"
+        (many, "bold"), f"  by {_score_label(report.metric, report)} on the validation rows"
     )
     return [title, inset(fitted_table(columns, width, strong_row=0))]
 
@@ -262,8 +260,10 @@ def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
         Column("best of", list(best), right=False),
         Column("complete", [str(count) for count in complete], optional=True),
         Column("trial", [str(record.number) for record in records]),
-        Column(f"validation\n{brief(report.metric)}", [f"{report.score(record):.3f}" for record in records]),
-        *(Column(f"test\n{brief(name)}", [figure(test, name) for test in tests]) for name in names),
+        Column(
+            f"validation\n{brief_label(report.metric)}", [f"{report.score(record):.3f}" for record in records]
+        ),
+        *(Column(f"test\n{brief_label(name)}", [_figure(test, name) for test in tests]) for name in names),
     ]
     table = inset(fitted_table(columns, width, strong_row=0))
     return [Text("Framework against framework", style="bold"), table, *_named(records)]
@@ -295,3 +295,11 @@ _SELDOM = {
 
 def _named(records: Iterable[TrialRecord]) -> list[RenderableType]:
     return [indented(f"trial {r.number}: {configuration_text(r.configuration)}") for r in records]
+
+
+def _score_label(name: str, report: StudyReport) -> str:
+    return score_label(name, report.facts.positive)
+
+
+def _figure(scores: Scores | None, name: str) -> str:
+    return "-" if scores is None else f"{getattr(scores, name):.3f}"

@@ -9,16 +9,16 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from search.evaluation import SCORES
-from search.render_scores import brief, score_label
 from search.results import StudyReport
+from search.score_labels import brief_label, score_label
 from search.tables import Column, configuration_text, count_of, fitted_table, indented, inset, short
 from studies.finalists_record import Finalists, Interval, Opening
 
 VERDICTS = {
-    "best": "best on the validation rows",
-    "tied": "can't be told apart",
+    "best": "the best",
+    "tied": "not told apart",
     "worse": "worse",
-    "better": "better on the test rows",
+    "better": "better",
 }
 """What a finalist's verdict is called."""
 
@@ -154,7 +154,7 @@ def _thresholds(found: Finalists, width: int) -> list[RenderableType]:
 
 
 def _scores_column(how: str, name: str, scores: Sequence[Mapping[str, float]]) -> Column:
-    return Column(f"{how}\n{brief(name)}", [f"{one[name]:.3f}" for one in scores])
+    return Column(f"{how}\n{brief_label(name)}", [f"{one[name]:.3f}" for one in scores])
 
 
 def _unfinished(report: StudyReport) -> list[RenderableType]:

@@ -12,6 +12,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ import numpy as np
 
 from search.finalist_choice import choose, due, finalists_wanted, replicas_of
 from search.importance import Importance, importance
+from search.provenance import Provenance, provenance_of
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from studies.configuration import Configuration
+from studies.distributions import Distribution
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening
 from studies.records import Scores
@@ -84,6 +87,8 @@ class StudyReport:
         table_size: trials in the table of the best.
         storage: where the study is kept, without a password.
         dashboard: shell command that opens it in Optuna's dashboard.
+        parameters: what is drawn, by the names that Optuna knows.
+        provenance: how it was run.
         finalists: what the best configurations are worth when they are trained anew with other seeds.
         openings: when the test rows were opened for finalists, the first time first.
         finalists_due: how far the trainings of the finalists are that the study file asks for, where they are
@@ -107,6 +112,8 @@ class StudyReport:
     table_size: int
     storage: str
     dashboard: str
+    parameters: Mapping[str, Distribution]
+    provenance: Provenance
     finalists: Finalists | None = None
     openings: tuple[Opening, ...] = ()
     finalists_due: FinalistsDue | None = None
@@ -124,6 +131,12 @@ class StudyReport:
     def complete(self) -> tuple[TrialRecord, ...]:
         """Every trial with a score, by number."""
         return _complete(self.records)
+
+    @cached_property
+    def scored(self) -> tuple[tuple[TrialRecord, float], ...]:
+        """Every trial with a validation score, by number: the last one, where it was stopped early."""
+        found = ((record, score_of(record)) for record in self.records)
+        return tuple((record, score) for record, score in found if score is not None)
 
     @property
     def stopped_early(self) -> dict[int, int]:
@@ -184,6 +197,7 @@ class StudyReport:
             "test_openings": [asdict(opening) for opening in self.openings],
             "storage": self.storage,
             "dashboard": self.dashboard,
+            "provenance": asdict(self.provenance),
         }
         return {name: _finite(value) for name, value in plain.items()}
 
@@ -226,6 +240,8 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         table_size=file.study.report.best,
         storage=location.shown,
         dashboard=f"optuna-dashboard {shlex.quote(location.dashboard_argument)}",
+        parameters=file.space.parameters(),
+        provenance=provenance_of(file, stored),
         finalists=stored.finalists,
         openings=stored.openings,
         finalists_due=_due(file, stored, ranked),
@@ -248,6 +264,15 @@ def baselines_of(facts: DataFacts) -> tuple[Baseline, ...]:
         Baseline(facts.classes[said], constant_scores(labels, len(counts), said, positive))
         for said in dict.fromkeys((positive, commonest))
     )
+
+
+def score_of(record: TrialRecord) -> float | None:
+    """A trial's validation score: the last one, where it was stopped early."""
+    if record.value is not None:
+        return record.value
+    if record.state == "pruned" and record.rung_scores:
+        return record.rung_scores[max(record.rung_scores)]
+    return None
 
 
 def seconds_of(record: TrialRecord) -> float | None:

@@ -54,11 +54,6 @@ class Location:
             return make_url(self.url).render_as_string(hide_password=True)
         return f"journal:{self.file}" if self.kind == "journal" else f"sqlite:///{self.file}"
 
-    @property
-    def dashboard_argument(self) -> str:
-        """What `optuna-dashboard` takes to open this storage."""
-        return str(self.file) if self.kind == "journal" else self.shown
-
     def lock(self) -> AbstractContextManager[object]:
         """Keeps a second driver off a file. On a server several share a study (:mod:`studies.leases`)."""
         if self.file is None:

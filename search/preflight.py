@@ -26,8 +26,8 @@ def preflight(file: StudyFile) -> None:
     """Refuse a study that can't run on this machine.
 
     Raises:
-        MachineError: where Java, a library of Spark's, a sampler's or a cluster's package or that of the checkpoints'
-            place is missing.
+        MachineError: where Java, a library of Spark's, or the package of a sampler, a cluster or the
+            checkpoints' place is missing.
         StudyFileError: where nobody knows the protocol of the checkpoints' place.
         StorageError: where the storage's address is none, or no study can be kept there.
     """

@@ -153,6 +153,9 @@ def test_finalists_take_the_answer_and_say_who_is_as_good() -> None:
         assert f"{one.interval.low:.3f} to {one.interval.high:.3f}" in sections["finalists"]
     flattered = best.found - best.test_mean
     assert f"({-flattered:+.3f})" in sections["finalists"]
+    assert "does better on the test rows than the best" in sections["finalists"]
+    assert "5 trainings together" in sections["mistakes"]
+    assert "The best misses 10 of 128 spam on average" in sections["mistakes"]
     assert "opened once, on 24 November 2026, 15:31 UTC, for trials 3 and 4" in found.words
     assert "No training of these came to an end: trial 99: diverged." in found.words
 

@@ -47,7 +47,7 @@ def finalists(report: StudyReport) -> Section | None:
                 "The interval is of other seeds and other test rows together. Hollow: the validation score "
                 "by which the search found it.",
             ),
-            paragraph(_optimism(best)),
+            paragraph(_optimism(found.winner)),
             _table(found),
             beside(
                 _curves(report, found),
@@ -62,18 +62,19 @@ def finalists(report: StudyReport) -> Section | None:
 
 def _due(report: StudyReport) -> Section | None:
     words = _due_words(report)
-    title = "The finalists are not trained yet"
-    return None if words is None else Section("finalists", "Finalists", title, words)
+    return (
+        None if words is None else Section("finalists", "Finalists", "The finalists are not all there", words)
+    )
 
 
 def _due_words(report: StudyReport) -> Html | None:
+    """How far their trainings are, where the search is over and they are not."""
     due = report.finalists_due
-    if due is None:
+    if due is None or not (report.ended or due.done):
         return None
-    return paragraph(
-        f"The study's best configurations ask for {counted(due.trainings, 'training')} with new seeds, of "
-        f"which {due.done:,} are done. search launch goes on with them."
-    )
+    others = "Other trials are the best now: of their finalists, " if report.finalists is not None else ""
+    trainings = counted(due.trainings, "training")
+    return paragraph(f"{others}{due.done:,} of {trainings} done; the next launch goes on with them.")
 
 
 def _title(found: Finalists) -> str:
@@ -145,12 +146,12 @@ def _between(interval: Interval | None) -> str:
     return "–" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
 
 
-def _optimism(best: Finalist) -> str:
-    on_validation, on_test = best.optimism
+def _optimism(winner: Finalist) -> str:
+    on_validation, on_test = winner.optimism
     return (
-        f"How far the search flattered the best: it was found with {best.found:.3f}; trained anew it has "
-        f"{best.validation_mean:.3f} on the same validation rows ({-on_validation:+.3f}), and "
-        f"{best.test_mean:.3f} on the test rows ({-on_test:+.3f})."
+        f"How far the search flattered its winner, trial {winner.trial}: it was found with "
+        f"{winner.found:.3f}; trained anew it has {winner.validation_mean:.3f} on the same validation rows "
+        f"({-on_validation:+.3f}), and {winner.test_mean:.3f} on the test rows ({-on_test:+.3f})."
     )
 
 

@@ -105,10 +105,10 @@ def test_every_section_is_there_once_and_reached_from_the_list() -> None:
     ids = [attributes["id"] for attributes in found.all("section")]
     assert [attributes["href"] for attributes in found.all("a")] == [f"#{name}" for name in ids]
     assert ids == [
-        "answer", "best", "history", "curves", "mattered", "choices", "frameworks", "mistakes", "failures",
-        "time", "data", "again", "words",
+        "answer", "finalists", "best", "history", "curves", "mattered", "choices", "frameworks", "mistakes",
+        "failures", "time", "data", "again", "words",
     ]  # fmt: skip
-    assert len(ids) == len(SECTIONS) - 1  # no finalists
+    assert len(ids) == len(SECTIONS)
     assert 'id="finalists"' in page(with_finalists(whole()), NOW)
 
 
@@ -168,9 +168,10 @@ def test_a_second_opening_of_the_test_rows_is_told() -> None:
 
 def test_finalists_that_are_missing_are_told_before_and_beside_those_there_are() -> None:
     due = FinalistsDue(trainings=10, done=3)
-    said = "ask for 10 trainings with new seeds, of which 3 are done"
+    said = "3 of 10 trainings done; the next launch goes on with them"
     assert said in read(replace(whole(), finalists_due=due)).words
-    assert said in read(replace(with_finalists(whole()), finalists_due=due)).words
+    beside = read(replace(with_finalists(whole()), finalists_due=due)).words
+    assert f"Other trials are the best now: of their finalists, {said}" in beside
 
 
 def test_names_out_of_the_data_are_shown_and_never_taken_for_markup() -> None:

@@ -49,8 +49,12 @@ from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from workers import process
 from workers.checkpoints import checkpoints_of
+from workers.outcomes import predictions_of
 from workers.spark_settings import SparkSettings
 from workers.task import Segment
+
+MOST_PREDICTIONS = 100_000
+"""Numbers up to which a trial's probabilities of the validation rows are kept for a person, 800 kB."""
 
 
 def launch(path: str | Path, *, fresh: bool = False, display: Display | None = None) -> StudyReport:
@@ -103,6 +107,7 @@ class _Search:
         )
         self.checkpoints = checkpoints_of(self.file)
         self.spark = SparkSettings.of(study.spark, self.file.directory)
+        self.predictions = _place_for_predictions(self.opened)
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
         self.finished = False
@@ -148,6 +153,8 @@ class _Search:
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
+        for news in self.cluster.news():
+            self.display.note(news)
         told = self.store.news()
         if told is not None:
             self._pass_on(Heard(tuple(told)))
@@ -253,11 +260,12 @@ class _Search:
             patience=study.model.patience,
             trial_timeout=_left(study.trial_timeout, action.trained),
             spark=self.spark,
+            predictions=self.predictions,
         )
 
     def _finish(self, action: Finish) -> None:
         self.finished = True
-        self.status.keep(self.loop, time.monotonic(), last=True)
+        self.status.keep(self.loop, time.monotonic(), ended=action.reason)
         self.store.end(action.reason)
         if action.abandoned:
             process.stop_all()
@@ -273,6 +281,13 @@ class _Search:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
             )
+
+
+def _place_for_predictions(opened: OpenedStudy) -> str | None:
+    """Where trials leave their probabilities of the validation rows; nowhere, where these are many."""
+    split = opened.prepared.split
+    small = len(split.validation) * len(split.classes) <= MOST_PREDICTIONS
+    return predictions_of(opened.file).url if small else None
 
 
 def _left(limit: float | None, trained: float) -> float | None:

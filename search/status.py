@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search.cluster import RunningCluster
+from search.dashboard_note import dashboard_note
 from search.live_view import duration_text
 from search.loop import Loop
 from search.results import FailedTrials, failures_of
@@ -22,6 +23,7 @@ from search.tables import Column, count_of, fitted_table, indented, inset
 from studies.store import StudyStore
 from studies.stored_study import StoredStudy, ask_to_stop, read_study
 from studies.study_file import read_study_file
+from studies.trial_record import TrialRecord
 
 STATUS_SECONDS = 2.0
 """Seconds between two words of a driver."""
@@ -41,21 +43,26 @@ class RunningSegment:
 
 
 class StoredStatus:
-    """Keeps a study's status in its storage, for one launch."""
+    """Keeps a study's status in its storage, and its note for the dashboard, for one launch."""
 
     def __init__(self, store: StudyStore, cluster: RunningCluster) -> None:
         self._store = store
         self._cluster = cluster
+        self._note = ""
         self._due = 0.0
         # Where others run the study too, one that joins isn't asked what they were before.
         self._stops = store.stops_asked_for()
 
-    def keep(self, loop: Loop, now: float, *, last: bool = False) -> int:
-        """Write the status where that is due; returns a new wish: 1 to stop, 2 to do so now, 0 for none."""
-        if now < self._due and not last:
+    def keep(self, loop: Loop, now: float, *, ended: str = "") -> int:
+        """Write the status where that is due; returns a new wish: 1 to stop, 2 to do so now, 0 for none.
+
+        ``ended`` is why the launch ends, where it does.
+        """
+        if now < self._due and not ended:
             return 0
         self._due = now + STATUS_SECONDS
-        self._store.keep_status(loop.seconds(now), self._status(loop, now, last))
+        self._store.keep_status(loop.seconds(now), self._status(loop, now, bool(ended)))
+        self._keep_note(loop.told, ended)
         return self._new_stops()
 
     def keep_doing(self, doing: str, now: float, *, last: bool = False) -> int:
@@ -69,6 +76,15 @@ class StoredStatus:
     def _new_stops(self) -> int:
         before, self._stops = self._stops, self._store.stops_asked_for()
         return self._stops if self._stops > before else 0
+
+    def _keep_note(self, told: Sequence[TrialRecord], ended: str) -> None:
+        file = self._store.file
+        note = dashboard_note(
+            file.path.name, file.study.objective.metric, told, limit=file.study.trial_limit, ended=ended
+        )
+        if note != self._note:
+            self._store.keep_note(note)
+            self._note = note
 
     def _status(self, loop: Loop, now: float, last: bool) -> dict[str, Any]:
         workers = {} if last else self._cluster.workers_of()

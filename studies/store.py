@@ -36,6 +36,9 @@ from studies.trial_record import TrialRecord, configuration_of, record_of, recor
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+_NOTE_VERSION, _NOTE_PIECE = "dashboard:note_ver", "dashboard:note_str:"
+"""System attributes of a study that hold its note."""
+
 
 @dataclass(frozen=True)
 class AskedTrial:
@@ -97,6 +100,11 @@ class StudyStore:
         self._count(trials)
         self._enqueue(trials)
         self._grid = self._remaining_grid(trials) if file.study.sampler.kind == "grid" else None
+
+    @property
+    def file(self) -> StudyFile:
+        """The study file."""
+        return self._file
 
     # What is there
 
@@ -201,6 +209,21 @@ class StudyStore:
     def keep_doing(self, status: Mapping[str, Any]) -> None:
         """Write what runs now, where that is no part of the search."""
         self._study.set_user_attr(self._sharing.status_key, dict(status))
+
+    def keep_note(self, text: str) -> None:
+        """Write the study's note where Optuna's dashboard reads it, in place of the one that is there.
+
+        As ``optuna_dashboard.save_note`` does, whose package is an extra: a version, which the page watches,
+        and the text in pieces, of which this one is one.
+        """
+        storage, study_id = self._study._storage, self._study._study_id
+        there = storage.get_study_system_attrs(study_id)
+        pieces = sorted(key for key in there if key.startswith(_NOTE_PIECE))
+        if len(pieces) == 1 and there[pieces[0]] == text:
+            return
+        storage.set_study_system_attr(study_id, _NOTE_VERSION, int(there.get(_NOTE_VERSION, 0)) + 1)
+        for key in {f"{_NOTE_PIECE}0", *pieces}:
+            storage.set_study_system_attr(study_id, key, text if key == f"{_NOTE_PIECE}0" else "")
 
     def stops_asked_for(self) -> int:
         """How often somebody asked this launch to stop, see :func:`studies.stored_study.ask_to_stop`."""

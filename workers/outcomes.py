@@ -103,6 +103,13 @@ def outcomes_of(file: StudyFile) -> Outcomes:
     return Outcomes(f"{place}/{file.study.name}")
 
 
+def predictions_of(file: StudyFile) -> Outcomes:
+    """What the search's own trials leave for a person to look at: outcomes without weights, and with the
+    probabilities of the validation rows alone.
+    """
+    return Outcomes(f"{outcomes_of(file).url}/predictions")
+
+
 def _name(key: str) -> str:
     return f"{key}.npz"
 

@@ -185,7 +185,7 @@ def test_an_ended_study_says_why_and_that_nothing_runs(study_file: Writes) -> No
         trial = ask(store)
         keeper = StoredStatus(store, cluster(Scheduler()))
         keeper.keep(loop_with(trial), 101.0)
-        keeper.keep(loop_with(trial), 101.1, last=True)
+        keeper.keep(loop_with(trial), 101.1, ended="it was stopped")
         store.end("interrupted")
     found = status(path)
     assert (found.state, found.ended, found.running) == ("ended", "interrupted", ())
@@ -228,7 +228,7 @@ def test_several_drivers_are_shown_together_and_one_that_is_silent_is_left_out(s
 def test_an_empty_study_has_a_status(study_file: Writes) -> None:
     path = study_file(trials='timeout = "1h"')
     with stored(path) as store:
-        StoredStatus(store, cluster(Scheduler())).keep(loop_with(now=0.0), 0.0, last=True)
+        StoredStatus(store, cluster(Scheduler())).keep(loop_with(now=0.0), 0.0, ended="6 trials are done")
         found = status(path)
     assert (found.states, found.rungs, found.running, found.failures, found.limit) == ({}, {}, (), (), None)
     assert "0 trials ended in 0 s" in rendered(found)

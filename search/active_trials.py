@@ -1,4 +1,4 @@
-"""The trials of a search that have not ended: where each is, and of which framework those are that run. Pure."""
+"""The trials of a search that have not ended: where each is, and how many of each framework run. Pure."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ faults: setup ## hundreds of real kills: drivers, workers, schedulers, disks (ne
 
 clusters: setup ## studies over SSH, through Slurm and with Kubernetes' specification (needs root on Debian)
 	@tools/setup-clusters $(BIN)/python
-	$(BIN)/pytest -m clusters
+	$(BIN)/pytest tests/clusters
 
 bench: setup ## every benchmark against its bounds; goes on after a miss and fails at the end
 	@missed=; \

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from _drawn import Drawn
 from _figures import Figure, run
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb.models import (
@@ -101,7 +102,7 @@ def _rows(file: StudyFile) -> Iterator[tuple[Any, dict[str, Any]]]:
     distributions = {name: to_optuna(found) for name, found in file.space.parameters().items()}  # type: ignore[arg-type]
     begin = datetime(2026, 11, 24, tzinfo=UTC).replace(tzinfo=None)
     for number in range(TRIALS):
-        drawn = _Drawn(generator)
+        drawn = Drawn(generator)
         configuration = file.space.sample(drawn)
         report = _report(number, configuration, generator)
         score = report.scores["validation"].f1
@@ -168,21 +169,6 @@ def _scores(score: float, counts: tuple[int, int]) -> Scores:
     hits = round(score * counts[1])
     confusion = ((counts[0], 0), (counts[1] - hits, hits))
     return Scores(*[score] * len(SCORE_NAMES), confusion=confusion)
-
-
-class _Drawn:
-    """Draws at random, and keeps what it drew."""
-
-    def __init__(self, generator: random.Random) -> None:
-        self._generator = generator
-        self.params: dict[str, Any] = {}
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self.params.setdefault(name, self._generator.choice(choices))
-
-    def suggest_float(self, name: str, low: float, high: float, **_: Any) -> float:
-        value = math.exp(self._generator.uniform(math.log(low), math.log(high)))
-        return self.params.setdefault(name, value)
 
 
 if __name__ == "__main__":

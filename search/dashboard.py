@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import threading
 from collections.abc import Iterator, Mapping
@@ -74,6 +75,7 @@ class _Shown:
     data_hash: str
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: dict[int, tuple[Attributes, Attributes]] = field(default_factory=dict)
+    _left: frozenset[str] = frozenset()
     _rows: list[ValidationRows | None] = field(default_factory=list)
 
     def of_study(self) -> Attributes:
@@ -86,7 +88,7 @@ class _Shown:
         kept = self._ended.get(trial.number)
         if kept is None:
             record = record_of(trial)
-            there = self._probabilities(record) is not None
+            there = self._left_probabilities(record)
             attributes = trial_attributes(record, self.facts)
             kept = attributes, artefacts_of(record, has_probabilities=there)
             if trial.state.is_finished():
@@ -102,32 +104,45 @@ class _Shown:
             return known
         return Known(record, self.facts, self.metric, self._probabilities(record), self._validation_rows())
 
+    def _left_probabilities(self, record: TrialRecord) -> bool:
+        """Whether a trial left its probabilities. The folder is listed, because thousands are asked about."""
+        key = self._key(record)
+        if key is not None and key not in self._left:
+            # A place that can't be reached any more costs the pictures, and not the page.
+            with contextlib.suppress(CheckpointError):
+                self._left = predictions_of(self.file).keys()
+        return key in self._left
+
     def _probabilities(self, record: TrialRecord) -> NDArray[np.float64] | None:
-        """(rows, classes) on the validation rows, where the trial left them on this machine's disk."""
+        """(rows, classes) on the validation rows, where the trial left them and they can be read."""
+        key, left = self._key(record), None
+        if key is not None:
+            with contextlib.suppress(CheckpointError):
+                left = predictions_of(self.file).read(key)
+        return None if left is None else left.probabilities.get("validation")
+
+    def _key(self, record: TrialRecord) -> str | None:
+        """What a complete trial's probabilities are kept under."""
         if record.value is None or record.configuration is None or record.seed is None:
             return None
         layers = (self.facts.features, *self.file.study.model.hidden, len(self.facts.classes))
-        key = outcome_key(record.configuration, record.seed, layers, self.data_hash)
-        try:
-            left = predictions_of(self.file).read(key)
-        except CheckpointError:  # a place that can't be reached any more costs the pictures, not the page
-            return None
-        return None if left is None else left.probabilities.get("validation")
+        return outcome_key(record.configuration, record.seed, layers, self.data_hash)
 
     def _validation_rows(self) -> ValidationRows | None:
         """Read once, when somebody first looks at predictions."""
         with self._lock:
             if not self._rows:
-                self._rows.append(validation_rows(self.file))
+                self._rows.append(validation_rows(self.file, self.data_hash))
             return self._rows[0]
 
 
-def validation_rows(file: StudyFile) -> ValidationRows | None:
-    """The validation rows; ``None`` where the data, or what was made of it, isn't on this machine."""
+def validation_rows(file: StudyFile, data_hash: str) -> ValidationRows | None:
+    """The validation rows; ``None`` where they are not on this machine, or not those of this hash."""
     study = file.study
     try:
-        digest = hash_of(study.data, study.features, study.seed, file.directory)
-        split = open_split(file.work_directory / "data" / digest)
+        if hash_of(study.data, study.features, study.seed, file.directory) != data_hash:
+            return None
+        split = open_split(file.work_directory / "data" / data_hash)
         source, parts = source_of_parts(study.data, study.features, study.seed, file.directory)
     except UserError:
         return None

@@ -7,7 +7,7 @@ All but the callbacks of futures runs in the driver's thread.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
@@ -98,6 +98,10 @@ class Dispatcher:
     _warming: Any = None
     _starving: float | None = None
     _speeds: Speeds = field(default_factory=Speeds)
+    _taken: Counter[str] = field(
+        default_factory=Counter
+    )  # slots by kind: runs are too many to count each time
+    _alone: Counter[str] = field(default_factory=Counter)
     _epochs: dict[int, int] = field(default_factory=dict)  # that unfinished trials have, by number
 
     def __post_init__(self) -> None:
@@ -133,7 +137,7 @@ class Dispatcher:
             return Lost(ended.lost)
         if ended.died:
             self.cluster.lost_worker(ended.died)
-        del self._runs[run.segment.trial]
+        self._remove(run)
         self._note_speed(run, ended.report)
         report = self._again_or_report(run, self._with_cause(ended))
         self._fill()
@@ -188,7 +192,7 @@ class Dispatcher:
 
     def _give_up(self, run: Run) -> Iterator[Reported | Lost | Resized]:
         """End the process of a segment that hangs, or do without its thread, which can't be ended."""
-        del self._runs[run.segment.trial]
+        self._remove(run)
         seconds = self.clock() - run.submitted
         if self.cluster.restarts:
             # Where it is found nowhere, it has just come to its end, or its process to its own.
@@ -237,9 +241,8 @@ class Dispatcher:
         if not self._queue:
             return
         all_free = self._there()
-        free = dict(all_free)
-        for run in self._runs.values():
-            free[run.kind] = 0 if run.attempt.alone else free.get(run.kind, 0) - 1
+        free = {kind: count - self._taken[kind] for kind, count in all_free.items()}
+        free.update(dict.fromkeys(self._alone, 0))
         left: deque[tuple[Segment, Attempt]] = deque()
         for_gpus = 0
         while self._queue and any(count > 0 for count in free.values()):
@@ -265,7 +268,7 @@ class Dispatcher:
 
     def _run(self, segment: Segment, attempt: Attempt, kind: str) -> None:
         run = Run(segment, attempt, self.clock(), kind)
-        self._runs[segment.trial] = run
+        self._add(run)
         amount = self.cluster.slots_a_worker(kind) if attempt.alone else 1
         # pure=False and an own key: Dask would take a repeated configuration for the same work.
         run.future = self.cluster.client.submit(
@@ -276,6 +279,18 @@ class Dispatcher:
             self.deliver(_ended(run, future, self.clock() - run.submitted))
 
         run.future.add_done_callback(done)
+
+    def _add(self, run: Run) -> None:
+        self._runs[run.segment.trial] = run
+        self._taken[run.kind] += 1
+        if run.attempt.alone:
+            self._alone[run.kind] += 1
+
+    def _remove(self, run: Run) -> None:
+        del self._runs[run.segment.trial]
+        self._taken[run.kind] -= 1
+        if run.attempt.alone:
+            del self._alone[run.kind]  # there is one at a time
 
     def _hangs(self, run: Run) -> bool:
         limit = run.segment.trial_timeout

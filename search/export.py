@@ -84,9 +84,9 @@ def export(
     """
     directory = Path(directory)
     file = read_study_file(path)
+    _check_free(directory)
     report = summarise(file, read_study(file))
     record, configuration, seed = _chosen(report, trial)
-    _check_free(directory)
     with open_stored_study(file, display or make_display()) as opened:
         replica = Replica(configuration, seed)
         result = run_replicas(opened, [replica], opened.display, what="export")[replica]
@@ -112,7 +112,7 @@ def export(
 
 def _chosen(report: StudyReport, trial: int | None) -> tuple[TrialRecord, Configuration, int]:
     """The trial that is meant, if it can be exported."""
-    record = report.best
+    record = _winner(report)
     if trial is not None:
         record = next((one for one in report.records if one.number == trial), None)
         if record is None:
@@ -139,6 +139,14 @@ def _chosen(report: StudyReport, trial: int | None) -> tuple[TrialRecord, Config
             allowed="a trial of tensorflow or spark",
         )
     return record, record.configuration, record.seed
+
+
+def _winner(report: StudyReport) -> TrialRecord | None:
+    """The best finalist, where there are finalists: new seeds named it. Else the best of the search."""
+    finalists = report.finalists.finalists if report.finalists is not None else ()
+    if not finalists:
+        return report.best
+    return next((one for one in report.complete if one.number == finalists[0].trial), report.best)
 
 
 def _listed(numbers: list[int]) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from search.example_code import requirements, usage
 from search.exported import KERAS_MODEL, SPARK_MODEL, ExportedModel
 from search.results import StudyReport, scores_of
+from search.tables import count_of
+from studies.finalists_record import Finalist
 from studies.records import ROW_SETS, Scores
 from studies.trial_record import TrialRecord
 from workers.network import parameters
@@ -123,8 +125,41 @@ def _confusion(report: StudyReport, test: Scores) -> Iterator[str]:
         yield f"| are {name} | " + " | ".join(f"{count:,}" for count in row) + " |"
 
 
-def _finalist(_report: StudyReport, _record: TrialRecord) -> Iterator[str]:
-    yield from ()
+def _finalist(report: StudyReport, record: TrialRecord) -> Iterator[str]:
+    """What the configuration is worth over seeds, where it was trained with several."""
+    found = report.finalists
+    one = _finalist_of(report, record)
+    if found is None or one is None:
+        return
+    label = _LABELS.get(found.metric, found.metric).format(positive=report.facts.positive)
+    yield "## What its configuration is worth, whatever the seed"
+    yield ""
+    yield (
+        f"Trained anew with {count_of(len(one.seeds), 'other seed')}, such networks have a mean {label} of "
+        f"**{one.test_mean:.3f}** on the test rows (95%: {one.interval.low:.3f} to {one.interval.high:.3f}, "
+        f"of seeds and test rows together). This model is one of these networks: believe the mean."
+    )
+    yield ""
+    yield f"- The search found it at {one.found:.3f} on the validation rows, {_optimism(one.optimism[1])}"
+    tied = [other.trial for other in found.tied if other.trial != one.trial]
+    if one.verdict in ("best", "tied") and tied:
+        yield f"- It can't be told apart from trial {', '.join(str(number) for number in tied)}"
+    yield (
+        f"- With the threshold tuned on the validation rows instead of 0.5: mean F1 "
+        f"{one.tuned.scores['f1']:.3f} instead of {one.scores['f1']:.3f}"
+    )
+    logistic = getattr(found.logistic, found.metric)
+    yield f"- A logistic regression on the same features: {label} {logistic:.3f}"
+
+
+def _finalist_of(report: StudyReport, record: TrialRecord) -> Finalist | None:
+    """The finalist that a trial has the configuration of."""
+    found = report.finalists.finalists if report.finalists is not None else ()
+    return next((one for one in found if one.configuration == record.configuration), None)
+
+
+def _optimism(gap: float) -> str:
+    return f"which flattered it by {gap:.3f}" if gap > 0 else f"{-gap:.3f} below that"
 
 
 def _data(report: StudyReport, model: ExportedModel) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +50,24 @@ class Predictions:
         return [[label, *row] for label, row in zip(named, shares, strict=True)]
 
 
-def predict(directory: Path, file: Path) -> Predictions:
+def predict(directory: Path, file: Path, threshold: float | None = None) -> Predictions:
     """Score every row of a csv, tsv or Parquet file.
 
     It must have the columns of the features under the names that they had in the study; others are ignored.
 
+    Args:
+        directory: what :func:`search.export.export` wrote.
+        file: the rows.
+        threshold: of two classes, the probability of the positive one above which it is said; by default the
+            model's own.
+
     Raises:
-        DataError: where the folder holds no model, or the file not what it needs.
+        DataError: where the folder holds no model, the file not what it needs, or the model has more than two
+            classes and so no threshold.
     """
     model = read_model(directory)
+    if threshold is not None:
+        model = _with_threshold(model, threshold, directory)
     path = existing_file(str(file.absolute()), Path.cwd(), "FILE")
     ending = path.suffix.lower()
     if ending not in ENDINGS:
@@ -71,6 +80,17 @@ def predict(directory: Path, file: Path) -> Predictions:
     features, notes = _features_of(path, ENDINGS[ending], model)
     probabilities = model.probabilities(features)
     return Predictions(model.classes, model.said(probabilities), probabilities, notes)
+
+
+def _with_threshold(model: ExportedModel, threshold: float, directory: Path) -> ExportedModel:
+    if model.threshold is None:
+        raise DataError(
+            f"the model has {len(model.classes)} classes, of which the most probable is said",
+            where=f"--threshold, {directory}",
+            allowed="a threshold for a model of two classes",
+            remedy="leave --threshold out",
+        )
+    return replace(model, threshold=threshold)
 
 
 def _features_of(

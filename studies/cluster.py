@@ -22,7 +22,7 @@ DEPLOYED: tuple[str, ...] = get_args(DeployedKind)
 
 _TAKES_OPTIONS = ("ssh", *QUEUES, "kubernetes")
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 
 
 def parse_address(raw: Any) -> str:
@@ -64,8 +64,8 @@ class Cluster(Section):
     TensorFlow's trials, and `SPARK` for Spark's. `search worker ADDRESS` starts workers that say what their
     machine has. Those that don't see the study's directory are sent the rows."""
     hosts: list[str] | None = Field(default=None, min_length=1)
-    """`ssh`: machines that this one may log in to without a password, and on which the project is installed
-    under the same path."""
+    """`ssh`: machines that this one may log in to without a password, by names that they know themselves by
+    too, and on which the project is installed under the same path."""
     gpu: GpuPolicy = "prefer"
     """`prefer`: TensorFlow's trials take a free GPU first, and a CPU where all are taken and waiting for one
     would take longer. `require`: they wait for a GPU, and a cluster without one is refused. `never`: GPUs
@@ -154,7 +154,7 @@ class Cluster(Section):
         return [
             (any(given) and not all(given), "tls_ca, tls_cert and tls_key go together; found only some"),
             (
-                local and (any(given) or self.host not in _LOOPBACK),
+                local and (any(given) or self.host not in LOOPBACKS),
                 f"kind = {self.kind!r} never leaves this machine: leave host and the tls_ keys out",
             ),
             (

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studies.errors import MachineError
-from workers.gpus import find_gpus
 from workers.java import find_java
 from workers.rows import sees
 
@@ -27,13 +26,11 @@ class Environment:
         host: name of the machine.
         versions: of ``python`` and of :data:`PACKAGES`, as far as they are there; ``java`` where it was
             looked for and is fit for Spark.
-        gpus: of the machine, as far as the process may use them.
         sees_rows: whether it reads the study's rows where the driver wrote them.
     """
 
     host: str
     versions: Mapping[str, str]
-    gpus: int = 0
     sees_rows: bool = True
 
 
@@ -57,7 +54,7 @@ def environment(rows: str, java: bool) -> Environment:
             continue
     if java and (found := _java()):
         versions["java"] = found
-    return Environment(platform.node(), versions, len(find_gpus()), sees(Path(rows)))
+    return Environment(platform.node(), versions, sees(Path(rows)))
 
 
 def _java() -> str:

@@ -75,6 +75,12 @@ class Outcomes:
                 return None
         return _from_bytes(content, key)
 
+    def keys(self) -> frozenset[str]:
+        """What there are outcomes under, whole or damaged."""
+        with refusals(self.url, "counted", "outcome"):
+            entries = open_files(self.url).entries()
+        return frozenset(entry.name.removesuffix(".npz") for entry in entries)
+
     def clear(self) -> None:
         """Remove all of them, and the folder."""
         with refusals(self.url, "removed", "outcome"):

@@ -16,6 +16,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from studies.errors import DataError, MachineError
 from studies.records import ROW_SETS
 
 KEY = "honest-search-rows"
-"""First key of the metadata: ``KEY, hash, "index"`` is ``{"url": …}`` or ``{"parts": {file: number}}``, and
-``{}`` while the driver has not sent them yet; ``KEY, hash, file, part`` are the bytes."""
+"""First key of the metadata: ``KEY, hash, "index", driver`` is ``{"url": …}`` or ``{"parts": {file: n}}``,
+``{}`` while that driver has not sent them yet, and ``None`` when it has taken them back; ``KEY, hash, driver,
+file, part`` are the bytes. Several drivers of a study may offer the same rows."""
 
 FILES = (INDEX, *(f"{name}_{what}.npy" for name in ROW_SETS for what in ("features", "labels")))
 """What trials read of a cache directory; the fitted feature step stays with the driver."""
@@ -72,7 +74,7 @@ def find_rows(directory: Path) -> Path:
         return directory  # nobody offers a copy; opening the directory says what is wrong with it
     place = copies() / directory.name
     if not is_copy(place):
-        _fetch(place, offered, ask)
+        _fetch(place, *offered, ask)
     return place
 
 
@@ -116,15 +118,20 @@ def _asking_the_scheduler(content_hash: str) -> Ask | None:
     return ask
 
 
-def _offered(ask: Ask) -> Mapping[str, Any] | None:
-    """What the driver offers: a URL, or parts; ``None`` where it offers nothing."""
+def _offered(ask: Ask) -> tuple[str, Mapping[str, Any]] | None:
+    """A driver and what it offers: a URL, or parts; ``None`` where nobody offers anything."""
     end = time.monotonic() + COMING_SECONDS
-    while (found := ask("index")) == {} and time.monotonic() < end:
-        time.sleep(0.2)  # the driver sends them once it has heard of this worker
-    return dict(found) if found else None
+    while found := {driver: what for driver, what in (ask("index") or {}).items() if what is not None}:
+        for driver, what in found.items():
+            if what:
+                return driver, what
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.2)  # a driver sends them once it has heard of this worker
+    return None
 
 
-def _fetch(place: Path, offered: Mapping[str, Any], ask: Ask) -> None:
+def _fetch(place: Path, driver: str, offered: Mapping[str, Any], ask: Ask) -> None:
     building = place.with_name(f".{place.name[:16]}-{uuid.uuid4().hex}")
     try:
         # Nobody else's to read: these are a team's sentences.
@@ -132,7 +139,7 @@ def _fetch(place: Path, offered: Mapping[str, Any], ask: Ask) -> None:
         if "url" in offered:
             _download(fill_in(offered["url"]), building)
         else:
-            _receive(offered["parts"], building, ask)
+            _receive(offered["parts"], building, partial(ask, driver))
         if not is_copy(building):
             raise DataError(
                 "the rows did not arrive as the driver wrote them",

@@ -101,6 +101,9 @@ def run_segment(segment: Segment) -> SegmentReport:
         return _failed(segment, clock, failed.failure)
     except MemoryError as error:
         return _failed(segment, clock, Failure("out of memory", str(error) or "MemoryError"))
+    except MachineError as error:
+        # Spark alone is started here, and may start the next time; its message says all that is known.
+        return _failed(segment, clock, Failure("spark died", str(error)))
     except Exception as error:
         # Nothing may leave a task but a report: Dask would retry, blame the worker, or end the search.
         message = f"{type(error).__name__}: {error}"

@@ -22,7 +22,7 @@ from distributed.deploy.ssh import Worker as SshWorker
 
 from search.cluster import local
 from search.cluster.growing import GrowWhileBusy
-from studies.cluster import Cluster
+from studies.cluster import LOOPBACKS, Cluster
 from studies.errors import MachineError
 from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
 
@@ -33,8 +33,6 @@ SSH_SECONDS = 60.0
 """How long workers may take that were just started on other machines."""
 
 PRELOAD = "workers.preload"
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _CLASSES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
 
@@ -152,7 +150,7 @@ def queue_options(section: Cluster, frameworks: Sequence[str], security: Any) ->
         for name, value in worker_environment(section, frameworks).items()
     ]
     arguments = ["--preload", PRELOAD, "--dashboard-address", local.LOOPBACK]
-    if section.host in _LOOPBACK:
+    if section.host in LOOPBACKS:
         arguments += ["--host", section.host]
     found: dict[str, Any] = {
         "cores": threads(section, frameworks),

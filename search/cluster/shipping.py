@@ -7,7 +7,8 @@ not to see them; or, where ``cluster.rows`` names a store that all reach, there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,18 +27,21 @@ class Shipment:
         client: the driver's.
         directory: the driver's cache directory of the rows, named by their hash.
         url: of the store, as the study file has it: with ``${NAME}`` for what only the environment knows.
+        bytes: that were sent.
+        driver: whose they are; another driver of the study takes back its own alone.
     """
 
     client: Any
     directory: Path
     url: str | None = None
     bytes: int = 0
+    driver: str = field(default_factory=lambda: uuid.uuid4().hex)
     _sent: bool = False
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def announce(self) -> None:
         """Say that the rows can be had: a worker that looks for them waits until they are there."""
-        await self._say("index", {})
+        await self._offer({})
 
     async def send(self) -> bool:
         """Leave the rows where workers find them, if they are not there yet; whether that was now."""
@@ -45,23 +49,24 @@ class Shipment:
             if self._sent:
                 return False
             if self.url is None:
-                await self._say("index", {"parts": await self._leave_with_scheduler()})
+                await self._offer({"parts": await self._leave_with_scheduler()})
             else:
                 await asyncio.to_thread(self._upload, self.url)
-                await self._say("index", {"url": f"{self.url.rstrip('/')}/{self.directory.name}"})
+                await self._offer({"url": f"{self.url.rstrip('/')}/{self.directory.name}"})
             self._sent = True
             return True
 
     async def take_back(self) -> None:
         """Free the scheduler's memory of them."""
-        await self._metadata([self.directory.name], None)
+        await self._offer(None)
+        await self._metadata([self.driver], None)
 
     async def _leave_with_scheduler(self) -> dict[str, int]:
         parts = {}
         for name in FILES:
             count = 0
             for content in _parts(self.directory / name):
-                await self._say(name, count, content)
+                await self._metadata([self.driver, name, count], content)
                 self.bytes += len(content)
                 count += 1
             parts[name] = count
@@ -86,12 +91,11 @@ class Shipment:
                 "the workers",
             ) from None
 
-    async def _say(self, *keys_and_value: Any) -> None:
-        *keys, value = keys_and_value
-        await self._metadata([self.directory.name, *keys], value)
+    async def _offer(self, what: Mapping[str, Any] | None) -> None:
+        await self._metadata(["index", self.driver], what)
 
     async def _metadata(self, keys: list[Any], value: Any) -> None:
-        await self.client.scheduler.set_metadata(keys=[KEY, *keys], value=value)
+        await self.client.scheduler.set_metadata(keys=[KEY, self.directory.name, *keys], value=value)
 
 
 def _parts(file: Path) -> Iterator[bytes]:

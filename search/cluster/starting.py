@@ -23,7 +23,7 @@ from search.cluster.security import security_of
 from search.cluster.shipping import Shipment
 from search.pulse import ANSWER_SECONDS, Pulse
 from search.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster, slots_for
-from studies.cluster import DEPLOYED, Cluster
+from studies.cluster import DEPLOYED, LOOPBACKS, Cluster
 from studies.errors import MachineError
 from workers import cpu_threads
 from workers.environment import environment
@@ -164,6 +164,8 @@ def _deployed(section: Cluster, frameworks: Sequence[str], site: Site) -> Iterat
     """A cluster that one of Dask's deployers starts now and ends on leaving."""
     deployer = deployer_of(section, frameworks, security_of(section, site.directory))
     site.say(f"starting {describe_cluster(section)}")
+    if section.host not in LOOPBACKS and deployer.security is None:
+        site.say(f"without TLS, whoever reaches {section.host} can run anything on the workers: see tls_ca")
     with (
         dask.config.set({**_settings(), **deployer.settings}),
         deployer.started() as cluster,

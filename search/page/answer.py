@@ -10,10 +10,10 @@ from search.page.frame import HALF, LETTER, box, line, on_every_screen, svg, tex
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear
 from search.page.section import Section, copied, folded, paragraph
-from search.page.words import as_toml, date_text, framework_name, in_words, metric_label, moments_of
+from search.page.words import as_toml, counted, date_text, framework_name, in_words, metric_label, moments_of
 from search.page.worth import Worth, contenders, winner
 from search.results import StudyReport
-from search.tables import count_of, short
+from search.tables import short
 
 
 def header(report: StudyReport) -> Html:
@@ -71,7 +71,7 @@ def _state(report: StudyReport) -> Iterator[str]:
 
 
 def _warnings(report: StudyReport) -> Iterator[str]:
-    left = count_of(report.running, "trial")
+    left = counted(report.running, "trial")
     if not report.ended:
         yield (
             f"This study still runs, or was killed: {left} without an end. What stands here is what was "

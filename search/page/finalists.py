@@ -10,10 +10,10 @@ from search.page.frame import HALF, LETTER, WIDE, Frame, box, line, on_every_scr
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear, score_scale
 from search.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.page.words import date_text, framework_name, listed, metric_label
+from search.page.words import counted, date_text, framework_name, listed, metric_label
 from search.results import StudyReport
 from search.score_labels import brief_label
-from search.tables import configuration_text, count_of, short
+from search.tables import configuration_text, short
 from studies.finalists_record import Finalist, Finalists, Interval
 
 SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted", "average_precision", "mcc")
@@ -71,7 +71,7 @@ def _due_words(report: StudyReport) -> Html | None:
     if due is None:
         return None
     return paragraph(
-        f"The study's best configurations ask for {count_of(due.trainings, 'training')} with new seeds, of "
+        f"The study's best configurations ask for {counted(due.trainings, 'training')} with new seeds, of "
         f"which {due.done:,} are done. search launch goes on with them."
     )
 
@@ -82,14 +82,14 @@ def _title(found: Finalists) -> str:
     if count == 1:
         return "The finalist, trained anew"
     if not others:
-        return f"One of {count} finalists is better than the others"
-    return f"{count_of(others, 'other finalist')} of {count - 1} can't be told apart from the best"
+        return f"The best of {count} finalists can be told apart from the others"
+    return f"{others} of {counted(count - 1, 'other finalist')} can't be told apart from the best"
 
 
 def _what_they_are(found: Finalists) -> str:
     seeds = max(len(one.seeds) for one in found.finalists)
     return (
-        f"The best configurations of the search were trained anew, each with {count_of(seeds, 'seed')} that "
+        f"The best configurations of the search were trained anew, each with {counted(seeds, 'seed')} that "
         "the search didn't use, and then scored on the test rows."
     )
 
@@ -100,7 +100,7 @@ def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
         end for one in found.finalists for end in (one.interval.low, one.interval.high, one.found, *one.test)
     ]
     scale = score_scale(values)
-    left, right = (330, 96) if width == WIDE else (80, 86)
+    left, right = (400, 116) if width == WIDE else (76, 112)
     each, top = 38, 8
     inner, floor = width - left - right, top + each * len(found.finalists)
     marks: list[Content] = []
@@ -159,7 +159,6 @@ def _table(found: Finalists) -> Html:
     names = [name for name in SCORES if name != found.metric]
     columns = [
         Cells("trial", [str(one.trial) for one in ones]),
-        Cells("configuration", [configuration_text(one.configuration) for one in ones], right=False),
         Cells(f"test {brief_label(found.metric)}", [f"{one.test_mean:.3f}" for one in ones]),
         Cells("95%", [_between(one.interval) for one in ones]),
         Cells("less the best", [_between(one.difference) for one in ones]),
@@ -168,6 +167,7 @@ def _table(found: Finalists) -> Html:
         Cells("validation, new seeds", [f"{one.validation_mean:.3f}" for one in ones]),
         *(Cells(brief_label(name), [f"{one.scores[name]:.3f}" for one in ones]) for name in names),
         Cells("seconds", [f"{one.train_seconds:.1f}" for one in ones]),
+        Cells("configuration", [configuration_text(one.configuration) for one in ones], right=False),
     ]
     failed = [f"trial {trial}: {listed(dict.fromkeys(causes))}" for trial, causes in found.failed.items()]
     return joined(

@@ -19,6 +19,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from search import launch
+from search.artefacts import ValidationRows
 from search.dashboard import dashboard, validation_rows
 from search.display import SilentDisplay
 from studies.errors import MachineError, NotStoredError
@@ -69,9 +70,9 @@ def test_a_person_clicks_from_the_history_to_a_trials_artefacts(study: Path) -> 
         failed: list[str] = []
         page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
         page.goto(address)
-        # Plotly draws a point a trial, and a bar a parameter.
-        drawn(page, "History", ".scatterlayer .points path", 6)
-        drawn(page, "Hyperparameter Importance", ".barlayer .point", 3)
+        parameters = len(asked(address, "/api/studies/1")["union_search_space"])
+        wait_until(lambda: 6 in plotted(page, "History"), "a point a trial")
+        wait_until(lambda: parameters in plotted(page, "Hyperparameter Importance"), "a bar a parameter")
         expect(page.get_by_text("F1 of 1, validation rows")).to_be_visible()
         page.locator('a[href$="/note"]').first.click()
         expect(page.get_by_text("6 of 6 trials ended")).to_be_visible()
@@ -83,21 +84,24 @@ def test_a_person_clicks_from_the_history_to_a_trials_artefacts(study: Path) -> 
             picture.scroll_into_view_if_needed()
             wait_until(lambda shown=picture: shown.evaluate("image => image.naturalWidth") == 640, name)
         page.get_by_label("show artifact table").click()
-        rows = len(read_study_file_rows(study))
-        expect(page.get_by_text(f"1–10 of {rows}")).to_be_visible()
+        rows = rows_of(study)
+        assert rows is not None
+        expect(page.get_by_text(f"1–10 of {len(rows.labels)}")).to_be_visible()
         assert not failed
 
 
-def drawn(page: Page, title: str, marks: str, count: int) -> None:
-    """Wait until a card of this title shows so many marks."""
+def rows_of(study: Path) -> ValidationRows | None:
+    file = read_study_file(study)
+    return validation_rows(file, read_study(file).study.user_attrs["identity"]["data set"])
+
+
+def plotted(page: Page, title: str) -> list[int]:
+    """How many points each trace of the plot has that Plotly drew under a title."""
     card = page.locator(".MuiCard-root", has=page.get_by_text(title, exact=True)).last
-    expect(card.locator(marks)).to_have_count(count)
-
-
-def read_study_file_rows(study: Path) -> list[int]:
-    rows = validation_rows(read_study_file(study))
-    assert rows is not None
-    return rows.labels.tolist()
+    lengths: list[int] = card.locator(".js-plotly-plot").evaluate(
+        "plot => plot.data.map(trace => (trace.x || []).length)"
+    )
+    return lengths
 
 
 @pytest.mark.slow
@@ -111,6 +115,7 @@ def test_trials_that_run_meanwhile_appear_and_only_notes_can_be_changed(study: P
             with pytest.raises(urllib.error.HTTPError) as refused:
                 asked(address, path, method)
             assert refused.value.code == 403
+            refused.value.close()
         assert "trial_id" in asked(address, "/api/studies/1")["trials"][0]
     assert len(read_study(read_study_file(study)).records) == 8
 
@@ -169,13 +174,14 @@ def test_without_what_trials_left_there_are_the_plots_of_their_reports(study: Pa
 
 
 def test_the_rows_beside_predictions_are_the_validation_rows_of_the_source(study: Path) -> None:
-    file = read_study_file(study)
-    rows = validation_rows(file)
+    rows = rows_of(study)
     assert rows is not None
     with np.load(study.parent / "rows.npz") as source:
         assert source["y"][rows.numbers - 1].tolist() == rows.labels.tolist()
+    file = read_study_file(study)
+    assert validation_rows(file, "another hash") is None
     (study.parent / "rows.npz").unlink()
-    assert validation_rows(file) is None
+    assert rows_of(study) is None
 
 
 def test_a_study_that_was_not_launched_and_a_port_that_is_taken_are_refused(study_file: Writes) -> None:

@@ -4,8 +4,9 @@ import random
 from dataclasses import replace
 
 from search.model_card import model_card
+from studies.finalists_record import Finalist, Finalists, Interval, Tuned
 from studies.trial_record import TrialRecord
-from tests.search.fakes import FACTS, complete, draw, report_of
+from tests.search.fakes import FACTS, complete, draw, report_of, scores
 from tests.search.models import SPARK, model_of_numbers, model_of_texts
 
 
@@ -63,3 +64,40 @@ def test_a_card_of_more_than_two_classes_has_no_threshold() -> None:
     report = report_of(told())
     card = model_card(report, report.records[4], model_of_numbers(classes=3), ())
     assert "the most probable class is said" in card
+
+
+def test_a_finalists_card_has_its_worth_over_seeds_and_how_much_the_search_flattered_it() -> None:
+    report = report_of(told())
+    best = report.records[4]
+    assert best.configuration is not None
+    one = Finalist(
+        trial=4,
+        configuration=best.configuration,
+        found=0.84,
+        seeds=(11, 12, 13),
+        failed=(),
+        validation=(0.82, 0.83, 0.81),
+        test=(0.80, 0.82, 0.81),
+        interval=Interval(0.77, 0.85),
+        verdict="best",
+        difference=None,
+        p_value=None,
+        scores={"f1": 0.81},
+        confusion=((1, 0), (0, 1)),
+        tuned=Tuned((0.4, 0.5, 0.6), {"f1": 0.816}, ((1, 0), (0, 1))),
+        curve=(),
+        train_seconds=2.0,
+    )
+    tied = replace(one, trial=3, configuration=SPARK, verdict="tied")
+    found = Finalists("f1", (one, tied), {}, scores(0.6), 1000, ())
+    card = model_card(replace(report, finalists=found), best, model_of_texts(), ())
+    for words in (
+        "Trained anew with 3 other seeds",
+        "mean F1 of spam of **0.810** on the test rows (95%: 0.770 to 0.850",
+        "found it at 0.840 on the validation rows, which flattered it by 0.030",
+        "can't be told apart from trial 3",
+        "mean F1 0.816 instead of 0.810",
+        "logistic regression on the same features: F1 of spam 0.600",
+    ):
+        assert words in card, words
+    assert "whatever the seed" not in model_card(report, best, model_of_texts(), ())

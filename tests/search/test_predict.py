@@ -100,6 +100,18 @@ def test_the_command_prints_csv_or_json_and_notes_elsewhere(texts: Path) -> None
     assert "no word that the model knows" in done.stderr
 
 
+def test_another_threshold_says_the_class_more_often_or_less(texts: Path) -> None:
+    file = texts.parent / "rows.csv"
+    pd.DataFrame({"text": TEXTS}).to_csv(file, index=False)
+    assert set(predict(texts, file, 0.0).said.tolist()) == {1}
+    assert set(predict(texts, file, 1.0).said.tolist()) == {0}
+    several = texts.parent / "several"
+    several.mkdir()
+    write_model(several, model_of_numbers(classes=3))
+    with pytest.raises(DataError, match="3 classes, of which the most probable is said"):
+        predict(several, file, 0.5)
+
+
 def test_a_folder_without_a_model_is_bad_input(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["predict", str(tmp_path), str(tmp_path / "rows.csv")])
     assert done.exit_code == 2

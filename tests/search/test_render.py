@@ -224,13 +224,13 @@ def test_a_study_that_has_not_ended_says_that_it_still_runs() -> None:
 def test_the_report_ends_with_where_the_study_is_and_how_to_open_it() -> None:
     lines = printed(fakes.report_of(fakes.trials(2))).splitlines()
     assert lines[-2] == "Kept in    sqlite:////studies/sms-spam.db"
-    assert lines[-1] == "Dashboard  optuna-dashboard sqlite:////studies/sms-spam.db"
+    assert lines[-1] == "Dashboard  search dashboard sms-spam.toml"
 
 
-def test_a_command_longer_than_the_line_is_not_cut_into_lines() -> None:
+def test_an_address_longer_than_the_line_is_not_cut_into_lines() -> None:
     url = f"sqlite:////srv/{'deep/' * 30}study.db"
     text = printed(fakes.report_of([], study={"storage": {"url": url}}))
-    assert f"optuna-dashboard {url}\n" in text
+    assert f"Kept in    {url}\n" in text
 
 
 def test_long_and_strange_class_names_keep_the_width() -> None:

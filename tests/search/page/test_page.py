@@ -148,7 +148,7 @@ def test_finalists_take_the_answer_and_say_who_is_as_good() -> None:
     assert f"<strong>{best.test_mean:.3f}</strong>" in sections["answer"]
     assert "mean of 5 trainings" in sections["answer"]
     assert "logistic regression" in sections["answer"]
-    assert "1 other finalist of 4 can't be told apart from the best" in sections["finalists"]
+    assert "1 of 4 other finalists can't be told apart from the best" in sections["finalists"]
     for one in report.finalists.finalists:
         assert f"{one.interval.low:.3f} to {one.interval.high:.3f}" in sections["finalists"]
     flattered = best.found - best.test_mean

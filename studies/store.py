@@ -104,6 +104,7 @@ class StudyStore:
         self._keys: Counter[str] = Counter()
         self._counted: set[int] = set()
         self.waits_for_others = False
+        self._was_last = False
         trials = study.get_trials(deepcopy=False)
         self._count(trials)
         self._enqueue(trials)
@@ -239,7 +240,8 @@ class StudyStore:
 
     def end(self, reason: str) -> None:
         """Say in storage why the launch ended, unless other drivers of the study go on."""
-        if self._sharing.leave():
+        self._was_last = self._sharing.leave()
+        if self._was_last:
             self._study.set_user_attr("ended", reason)
 
     # Beyond the search
@@ -270,8 +272,8 @@ class StudyStore:
         self._study.set_user_attr(OPENINGS, [asdict(one) for one in (*before, opening)])
 
     def leads(self) -> bool:
-        """Whether this driver, of those that are there, does what one alone should."""
-        return self._sharing.leads()
+        """Whether this driver, of several the last to end its search, does what one alone should."""
+        return self._was_last
 
     # In a turn
 

@@ -24,6 +24,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
+from studies.drivers import STATUS_KEY
 from studies.finalists_record import (
     FINALISTS,
     OPENINGS,
@@ -105,6 +106,7 @@ class StudyStore:
         self._counted: set[int] = set()
         self.waits_for_others = False
         self._was_last = False
+        self._said: Mapping[str, Any] = {}
         trials = study.get_trials(deepcopy=False)
         self._count(trials)
         self._enqueue(trials)
@@ -199,6 +201,8 @@ class StudyStore:
         self._study.set_user_attr("ended", "")
         if self._sharing.is_alone():  # or the others would miss a wish that they are to stop
             self._study.set_user_attr("stop", 0)
+            if self._sharing.is_shared:
+                self._study.set_user_attr(STATUS_KEY, {})
         return float(self._study.user_attrs.get("seconds", 0.0))
 
     def begin_replicas(self) -> str:
@@ -217,6 +221,7 @@ class StudyStore:
 
     def keep_doing(self, status: Mapping[str, Any]) -> None:
         """Write what runs now, where that is no part of the search."""
+        self._said = status
         self._study.set_user_attr(self._sharing.status_key, dict(status))
 
     def keep_note(self, text: str) -> None:
@@ -243,6 +248,8 @@ class StudyStore:
         self._was_last = self._sharing.leave()
         if self._was_last:
             self._study.set_user_attr("ended", reason)
+            if self._sharing.is_shared and self._said:  # what it said under its own name went with it
+                self._study.set_user_attr(STATUS_KEY, dict(self._said))
 
     # Beyond the search
 

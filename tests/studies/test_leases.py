@@ -196,6 +196,15 @@ def test_a_driver_hears_of_what_the_others_told_and_not_of_its_own(opens: Opens)
 
 
 @pytest.mark.slow
+def test_one_driver_of_those_that_are_there_does_what_one_alone_should(file: StudyFile, opens: Opens) -> None:
+    one = opens()
+    assert one.leads()
+    with opened(file) as other:
+        assert sorted([one.leads(), other.leads()]) == [False, True]
+    assert one.leads()
+
+
+@pytest.mark.slow
 def test_the_seeds_of_repeats_are_counted_over_all_drivers(
     postgres: Server, study_file: Callable[..., Path]
 ) -> None:

@@ -89,7 +89,9 @@ def check(path: str | Path) -> Plan:
         enqueued=len(file.enqueued),
         sampler=study.sampler.kind,
         limits=_limits(study.trial_limit, study.timeout, study.target),
-        slots=None if study.cluster.address else slots_for(study.cluster, file.space.frameworks).trial,
+        slots=slots_for(study.cluster, file.space.frameworks).trial
+        if study.cluster.kind in ("threads", "processes")
+        else None,
         cluster=describe_cluster(study.cluster),
         spark=_spark(file, prepared.split),
         storage=storage,

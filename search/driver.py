@@ -78,9 +78,7 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
     file = read_study_file(path)
     with open_study(file, display or make_display(), fresh=fresh) as opened:
         if _Search(opened).run():
-            # Stopping is no error: what ended is kept, and the report says that the study was interrupted.
-            with suppress(KeyboardInterrupt):
-                run_finalists(opened, finalists_wanted(file))
+            _train_finalists(opened)
     return report(path)
 
 
@@ -291,6 +289,16 @@ class _Search:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
             )
+
+
+def _train_finalists(opened: OpenedStudy) -> None:
+    """Train them, and leave the report of the search to be read whatever becomes of them."""
+    # Stopping is no error: what ended is kept, and the report says that the study was interrupted.
+    with suppress(KeyboardInterrupt):
+        try:
+            run_finalists(opened, finalists_wanted(opened.file))
+        except CheckpointError as error:
+            opened.display.note(f"no finalists: {error}")
 
 
 def _place_for_predictions(opened: OpenedStudy) -> str | None:

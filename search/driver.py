@@ -114,7 +114,7 @@ class _Search:
         self.predictions = _place_for_predictions(self.opened)
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
-        self.finished = self.last = False
+        self.finished = False
         self.said_that_it_waits = False
         # A driver that was killed between telling a trial and removing its checkpoint left that behind.
         for trial in self.checkpoints.trials() & {record.number for record in ended}:
@@ -135,7 +135,7 @@ class _Search:
                 self.display.update(self.loop, time.monotonic())
                 self._hear(next_event(self.events))
         complete = any(record.value is not None for record in self.loop.told)
-        return self.last and complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
+        return self.store.leads() and complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
 
     def _warm_spark(self) -> None:
         study = self.file.study
@@ -274,7 +274,7 @@ class _Search:
     def _finish(self, action: Finish) -> None:
         self.finished = True
         self.status.keep(self.loop, time.monotonic(), ended=action.reason)
-        self.last = self.store.end(action.reason)
+        self.store.end(action.reason)
         if action.abandoned:
             process.stop_all()
             names = ", ".join(str(number) for number in action.abandoned)

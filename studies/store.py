@@ -24,6 +24,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
+from studies.drivers import STATUS_KEY
 from studies.finalists_record import (
     FINALISTS,
     OPENINGS,
@@ -104,6 +105,8 @@ class StudyStore:
         self._keys: Counter[str] = Counter()
         self._counted: set[int] = set()
         self.waits_for_others = False
+        self._was_last = False
+        self._said: Mapping[str, Any] = {}
         trials = study.get_trials(deepcopy=False)
         self._count(trials)
         self._enqueue(trials)
@@ -198,6 +201,8 @@ class StudyStore:
         self._study.set_user_attr("ended", "")
         if self._sharing.is_alone():  # or the others would miss a wish that they are to stop
             self._study.set_user_attr("stop", 0)
+            if self._sharing.is_shared:
+                self._study.set_user_attr(STATUS_KEY, {})
         return float(self._study.user_attrs.get("seconds", 0.0))
 
     def begin_replicas(self) -> str:
@@ -216,6 +221,7 @@ class StudyStore:
 
     def keep_doing(self, status: Mapping[str, Any]) -> None:
         """Write what runs now, where that is no part of the search."""
+        self._said = status
         self._study.set_user_attr(self._sharing.status_key, dict(status))
 
     def keep_note(self, text: str) -> None:
@@ -237,12 +243,13 @@ class StudyStore:
         """How often somebody asked this launch to stop, see :func:`studies.stored_study.ask_to_stop`."""
         return int(self._study.user_attrs.get("stop", 0))
 
-    def end(self, reason: str) -> bool:
-        """Say in storage why the launch ended, unless other drivers of the study go on; whether none does."""
-        last = self._sharing.leave()
-        if last:
+    def end(self, reason: str) -> None:
+        """Say in storage why the launch ended, unless other drivers of the study go on."""
+        self._was_last = self._sharing.leave()
+        if self._was_last:
             self._study.set_user_attr("ended", reason)
-        return last
+            if self._sharing.is_shared and self._said:  # what it said under its own name went with it
+                self._study.set_user_attr(STATUS_KEY, dict(self._said))
 
     def is_alone(self) -> bool:
         """Whether no other driver is on the study."""
@@ -274,6 +281,10 @@ class StudyStore:
         if before and (before[-1].trials, before[-1].trainings) == (opening.trials, opening.trainings):
             return
         self._study.set_user_attr(OPENINGS, [asdict(one) for one in (*before, opening)])
+
+    def leads(self) -> bool:
+        """Whether this driver, of several the last to end its search, does what one alone should."""
+        return self._was_last
 
     # In a turn
 

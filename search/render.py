@@ -21,6 +21,7 @@ from search.tables import (
     inset,
     one_line,
     or_dash,
+    score_label,
     short,
     table_width,
 )
@@ -283,17 +284,7 @@ def _named(records: Iterable[TrialRecord]) -> list[RenderableType]:
 
 
 def _score_label(name: str, report: StudyReport) -> str:
-    positive = short(report.facts.positive)
-    return {
-        "f1": f"F1 of {positive}",
-        "f1_macro": "macro F1",
-        "f1_weighted": "weighted F1",
-        "precision": f"precision of {positive}",
-        "recall": f"recall of {positive}",
-        "average_precision": "average precision",
-        "mcc": "Matthews corr.",
-        "log_loss": "log loss, nats",
-    }.get(name, name)
+    return score_label(name, report.facts.positive)
 
 
 def _brief(name: str) -> str:

@@ -272,6 +272,11 @@ def _runs(records: Iterable[TrialRecord]) -> dict[int, tuple[float, ...]]:
     return {number: tuple(values) for number, values in found.items()}
 
 
+def ranked(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """The first complete trial of each configuration, best mean validation score first."""
+    return _ranked(records, _runs(records))
+
+
 def _ranked(records: Iterable[TrialRecord], runs: Mapping[int, tuple[float, ...]]) -> tuple[TrialRecord, ...]:
     firsts = [record for record in records if record.number in runs]
     return tuple(sorted(firsts, key=lambda record: (-_mean(runs[record.number]), record.number)))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from studies.configuration import Configuration
 from studies.errors import StudyFileError, nearest
+from studies.recipes import recipe_configuration
 from studies.space import SearchSpace
 from studies.study import Study
 
@@ -24,7 +26,6 @@ NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
 NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
     ("report", "finalists"): "retraining the best configurations with new seeds",
     ("report", "seeds"): "retraining the best configurations with new seeds",
-    ("recipe",): "explaining the difference between two recipes",
 }
 """Keys of the design whose machinery isn't there yet: refused by name."""
 
@@ -38,12 +39,14 @@ class StudyFile:
         study: its values, with the defaults filled in.
         space: the space that its trials are drawn from.
         enqueued: the Optuna parameters of its ``[[enqueue]]`` tables, in their order.
+        recipes: the configurations of its ``[recipe.NAME]`` tables, by name.
     """
 
     path: Path
     study: Study
     space: SearchSpace
     enqueued: tuple[dict[str, Any], ...]
+    recipes: Mapping[str, Configuration] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:
@@ -77,7 +80,8 @@ def read_study_file(path: str | Path) -> StudyFile:
     )
     if study.sampler.kind == "grid":
         next(space.grid(), None)
-    return StudyFile(path, study, space, enqueued)
+    recipes = {name: recipe_configuration(study, name, path.name) for name in study.recipe}
+    return StudyFile(path, study, space, enqueued, recipes)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -220,7 +224,8 @@ def _known_keys(section: Sequence[int | str]) -> list[str]:
     for key in section:
         if not isinstance(key, str):
             return []
-        model = model.model_fields[key].annotation
+        named = get_origin(model) is dict  # tables by a name that the file chooses
+        model = get_args(model)[1] if named else model.model_fields[key].annotation
     return list(model.model_fields)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from studies.data.labelled_rows import LabelledRows, counted
 from studies.data.labels import encode_labels
 from studies.data.sources import Source, digest_of, existing_file, locate, read
 from studies.data.split import Rows, Split
-from studies.data.splitting import stratified_split
+from studies.data.splitting import stratified_split, thinned
 from studies.study import Data, Features
 
 CODE_VERSION = 1
@@ -86,7 +87,7 @@ def _content_hash(source: Source, data: Data, features: Features, seed: int, vec
         "code": CODE_VERSION,
         "source": source.digest,
         "format": source.format,
-        "data": data.model_dump(mode="json", exclude={"source", "path"}),
+        "data": _plain(data),
         "features": features.model_dump(mode="json", exclude={"vectors"}),
         "vectors": digest_of(vectors) if vectors else None,
         "seed": seed,
@@ -95,12 +96,20 @@ def _content_hash(source: Source, data: Data, features: Features, seed: int, vec
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
+def _plain(data: Data) -> dict[str, Any]:
+    """The settings of ``[data]``; rows that are all used keep the hash that they had without the key."""
+    unused = {"positive_share"} if data.positive_share is None else set()
+    return data.model_dump(mode="json", exclude={"source", "path", *unused})
+
+
 def _make(
     rows: LabelledRows, data: Data, features: Features, seed: int, vectors: Path | None, content_hash: str
 ) -> tuple[Split, FeatureStep]:
     labels = encode_labels(rows, data.positive)
     column = f"{rows.where}, column '{rows.label_column}'"
     parts = stratified_split(labels, data.validation, data.test, seed, column)
+    if data.positive_share is not None:
+        parts = thinned(parts, labels, data.positive_share, seed, column)
     step, matrix, notes = fit_features(rows, parts[0], features, seed, vectors)
     train, validation, test = (Rows(matrix[part], labels.indices[part]) for part in parts)
     split = Split(

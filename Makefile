@@ -25,9 +25,10 @@ check: setup ## lint, formatting, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: setup ## all tests but the long faults, the slow ones too (needs Java and PostgreSQL)
+test: setup ## all tests but the long faults, the slow ones too (needs Java, PostgreSQL and a Chromium)
 	@tools/setup-java --require
 	@tools/setup-postgres
+	@tools/setup-chromium
 	$(BIN)/pytest -m "not faults"
 
 quick: setup ## the tests that start no real processes

@@ -19,6 +19,7 @@ RETRIED: Mapping[str, str] = {
     "spark died": "spark_died",
     "out of memory": "out_of_memory",
     "timeout": "timeout",
+    "disk": "disk",
     "bug": "bug",
 }
 """The key of ``[retry]`` by cause of failure. What is missing here would fail again."""

@@ -20,6 +20,7 @@ from studies.errors import SearchError, StudyFailedError, StudyFileError, neares
 # `search --help` answers in a quarter of one.
 
 STUDY = click.argument("study", type=click.Path(path_type=Path))
+FILE = click.Path(path_type=Path, allow_dash=True)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
@@ -72,12 +73,30 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
 
 @main.command()
 @STUDY
+@click.option("--html", type=FILE, metavar="FILE", help="Write a page that needs nothing else to be read.")
+@click.option("--csv", type=FILE, metavar="FILE", help="Write a table of all trials; - is stdout.")
+@click.option("--markdown", is_flag=True, help="Print Markdown to stdout.")
 @JSON
-def report(study: Path, as_json: bool) -> None:
-    """Print the report of a study, during a run or after it."""
-    from search.results import report as read
+def report(study: Path, html: Path | None, csv: Path | None, markdown: bool, as_json: bool) -> None:
+    """Print the report of a study, during a run or after it.
 
-    _print_report(read(study), as_json)
+    With --html or --csv the report goes to these files, and is printed only where --markdown or --json asks
+    for it.
+    """
+    from search.report_files import markdown_of, write_csv, write_html
+    from search.results import report as read
+    from studies.collector import without_collector
+
+    with without_collector():
+        found = read(study)
+        if html is not None:
+            click.echo(f"wrote {write_html(found, html)}", err=True)
+        if csv is not None:
+            click.echo(f"wrote {write_csv(found, csv)}", err=True)
+        if as_json or not (html or csv or markdown):
+            _print_report(found, as_json)
+        elif markdown:
+            click.echo(markdown_of(found))
 
 
 @main.command()

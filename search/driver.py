@@ -42,7 +42,7 @@ from search.results import StudyReport, report
 from search.slots import Slots
 from search.status import StoredStatus
 from search.stopping import INTERRUPTED, Limits
-from studies.errors import ClusterLostError
+from studies.errors import CheckpointError, ClusterLostError
 from studies.pruners import asks_optuna
 from studies.study import Pruner, Study
 from studies.study_file import read_study_file
@@ -249,6 +249,12 @@ class _Search:
             process.stop_all()
             names = ", ".join(str(number) for number in action.abandoned)
             self.display.note(f"trials {names} go on with the next launch")
+        if self.loop.refused:
+            raise CheckpointError(
+                self.loop.refused,
+                remedy="make room, make the place writable, or change checkpoints.url; then launch again: "
+                "nothing is lost",
+            )
         if self.loop.lost:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"

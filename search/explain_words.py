@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from search.explanation import Contribution, Explanation, Measured, SideResult
-from search.tables import count_of, score_label
+from search.score_labels import score_label
+from search.tables import count_of
 
 
 def to_json(explanation: Explanation) -> dict[str, Any]:

@@ -130,6 +130,40 @@ class Marginals:
         found: Floats = sums_in_cells / np.diff(edges) / self._presence(axis)
         return found
 
+    def plane(self, axes: tuple[int, int], edges: tuple[Floats, Floats], trees: int) -> Floats:
+        """(cells, cells) the mean prediction, over all else, in each cell of two axes.
+
+        NaN where no configuration has both.
+
+        Args:
+            axes: which.
+            edges: (cells + 1,) of each, as for :meth:`curve`.
+            trees: the mean is over so many, the first ones.
+        """
+        leaves = np.flatnonzero(self._forest.tree < trees)
+        covers = [self._covered(axis, ends)[leaves] for axis, ends in zip(axes, edges, strict=True)]
+        shape = covers[0].shape[1], covers[1].shape[1]
+        sums, measure = np.zeros(shape), np.zeros(shape)
+        modes = self._branches.modes[:, axes]
+        for pair in np.unique(modes, axis=0):
+            if MISSING in pair:
+                continue
+            height = (self._weights(dict(zip(axes, map(int, pair), strict=True))) * self._value)[leaves]
+            first, second = (_drawn_cells(int(mode), count) for mode, count in zip(pair, shape, strict=True))
+            drawn = np.outer(first, second)
+            sums += covers[0].T @ (height[:, None] * covers[1]) * drawn / trees
+            measure += self._branches.probability[(modes == pair).all(axis=1)].sum() * drawn
+        means: Floats = sums / np.where(measure > 0, measure, np.nan)
+        return means
+
+    def _covered(self, axis: int, edges: Floats) -> Floats:
+        """(leaves, cells) the part of each cell of an axis that a leaf covers."""
+        if not self._is_number(axis):
+            return self._allowed(axis).astype(np.float64)
+        low, high = self._forest.low[:, axis, None], self._forest.high[:, axis, None]
+        overlap: Floats = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+        return np.maximum(overlap, 0.0) / np.diff(edges)
+
     def _is_number(self, axis: int) -> bool:
         return not self._branches.choices[axis]
 
@@ -286,6 +320,11 @@ class Marginals:
         yield from np.split(
             order, np.cumsum(np.bincount(self._forest.tree, minlength=self._forest.trees))[:-1]
         )
+
+
+def _drawn_cells(mode: int, cells: int) -> Floats:
+    """(cells,) how likely a branch draws each, cells being equally wide."""
+    return np.full(cells, 1 / cells) if mode == FREE else (np.arange(cells) == mode).astype(np.float64)
 
 
 def _sums(cells: tuple[_Cells, _Cells], height: Floats) -> Floats:

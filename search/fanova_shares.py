@@ -89,6 +89,11 @@ class Fanova:
         cells = self._marginals.curve(axis, edges).T
         return [self._score(*_interval(of_trees)) for of_trees in cells]
 
+    def plane(self, axes: tuple[int, int], edges: tuple[Floats, Floats]) -> Floats:
+        """(cells, cells) the mean predicted score in each cell of two axes; NaN where none has both."""
+        scores: Floats = self._center + self._scale * self._marginals.plane(axes, edges, TREES)
+        return scores
+
     def _score(self, value: float, half: float) -> Estimate:
         middle = self._center + self._scale * value
         return Estimate(middle, middle - self._scale * half, middle + self._scale * half)

@@ -16,6 +16,7 @@ Failed ones have none, but for those that diverged in :mod:`search.regions`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,12 +104,14 @@ def importance(
         if record.configuration is not None and record.number in known
     ]
     regions = telling_regions(_outcomes(inside, known), axes)
-    overall = _group("", scored, axes, space.branches())
     frameworks = sorted({trial.framework for trial in scored})
-    if len(frameworks) < 2:
-        return Importance(overall, regions=regions)
-    groups = (_inner_group(name, scored, axes, space) for name in frameworks)
-    return Importance(overall, tuple(groups), regions)
+    inner_frameworks = frameworks if len(frameworks) > 1 else []
+    # Groups know nothing of each other, and NumPy lets go of Python's lock: a core each.
+    with ThreadPoolExecutor() as pool:
+        waited_for = pool.submit(_group, "", scored, axes, space.branches())
+        inner = list(pool.map(lambda name: _inner_group(name, scored, axes, space), inner_frameworks))
+        overall = waited_for.result()
+    return Importance(overall, tuple(inner), regions)
 
 
 def _outcomes(records: Iterable[TrialRecord], scores: Mapping[int, float]) -> list[Outcome]:

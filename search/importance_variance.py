@@ -55,6 +55,21 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Plane:
+    """The mean score that the forest predicts over two parameters, all else drawn, where both are there.
+
+    Attributes:
+        axes: which.
+        cells: of each, as the first and last value in it.
+        means: (cells of the first, cells of the second); ``None`` where no configuration has both.
+    """
+
+    axes: tuple[str, str]
+    cells: tuple[tuple[tuple[Value, Value], ...], tuple[tuple[Value, Value], ...]]
+    means: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Variance:
     """fANOVA of a group.
 
@@ -64,6 +79,7 @@ class Variance:
         effects: of single parameters, largest first; the rest of 1 is interactions, and noise that trees fit.
         interaction: of the two largest; ``None`` where there are no two.
         curves: of each parameter, in the order of ``effects``.
+        plane: over the two that explain most of those that both vary where both are there, if there are two.
         reason: why there are none; empty where there are.
     """
 
@@ -72,6 +88,7 @@ class Variance:
     effects: tuple[Effect, ...] = ()
     interaction: Effect | None = None
     curves: tuple[Curve, ...] = ()
+    plane: Plane | None = None
     reason: str = ""
 
 
@@ -112,6 +129,7 @@ def variance_of(
         effects=tuple(_effect((names[index],), shares[index]) for index in order),
         interaction=interaction,
         curves=tuple(_curve(names[index], axes[index], fanova, index, table) for index in order),
+        plane=_plane(names, axes, fanova, order, tried),
     )
 
 
@@ -132,6 +150,41 @@ def _curve(name: str, axis: Axis, fanova: Fanova, index: int, table: Floats) -> 
         )
     )
     return Curve(name, tuple(cells))
+
+
+def _plane(
+    names: Sequence[str],
+    axes: Sequence[Axis],
+    fanova: Fanova,
+    order: Sequence[int],
+    branches: Sequence[Branch],
+) -> Plane | None:
+    pairs = ((one, other) for place, one in enumerate(order) for other in order[place + 1 :])
+    for one, other in pairs:
+        if not _both_vary(axes[one].name, axes[other].name, branches):
+            continue
+        (first_edges, first), (second_edges, second) = axes[one].cells(), axes[other].cells()
+        means = fanova.plane((one, other), (first_edges, second_edges))
+        return Plane(
+            (names[one], names[other]),
+            (tuple(first), tuple(second)),
+            tuple(tuple(None if np.isnan(mean) else float(mean) for mean in row) for row in means),
+        )
+    return None
+
+
+def _both_vary(one: str, other: str, branches: Sequence[Branch]) -> bool:
+    """Whether each of two parameters takes several values among the configurations that have both."""
+    together = [branch for branch in branches if _has(branch, one) and _has(branch, other)]
+    return all(
+        any(name in branch.drawn for branch in together)
+        or len({branch.fixed[name] for branch in together if name in branch.fixed}) > 1
+        for name in (one, other)
+    )
+
+
+def _has(branch: Branch, name: str) -> bool:
+    return name in branch.drawn or name in branch.fixed
 
 
 def _is_of(params: Mapping[str, Value], branch: Branch) -> bool:

@@ -39,7 +39,15 @@ from search.events import (
 )
 from search.halving import Halving, Ladder
 from search.slots import Slots
-from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits, Progress, gives_up, reason_to_stop
+from search.stopping import (
+    INTERRUPTED,
+    NO_CHECKPOINTS,
+    STOPPED_AT_ONCE,
+    Limits,
+    Progress,
+    gives_up,
+    reason_to_stop,
+)
 from studies.records import SegmentReport
 from studies.store import AskedTrial, UnfinishedTrial
 from studies.trial_record import TrialRecord
@@ -106,6 +114,8 @@ class Loop:
         told: trials whose end is in storage, from earlier launches too, in the order of their ends.
         progress: what these say.
         stopping: why nothing more is asked for; empty while the search goes on.
+        halted: whether what waits, or is begun again, is left to the next launch.
+        refused: what the checkpoints' place said, where it stopped for that.
         lost: whether it ended because the cluster can't be used any more.
     """
 
@@ -119,6 +129,8 @@ class Loop:
     told: list[TrialRecord] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
     stopping: str = ""
+    halted: bool = False
+    refused: str = ""
     lost: bool = False
     _active: dict[int, LoopTrial] = field(default_factory=dict)
     _phases: dict[Phase, dict[int, LoopTrial]] = field(default_factory=lambda: {phase: {} for phase in Phase})
@@ -234,7 +246,14 @@ class Loop:
         trial = self._phases[Phase.RUNNING].get(report.trial)
         if trial is None:
             return []
-        if self.ordered and self.stopping == INTERRUPTED:
+        failure = report.failure
+        if failure is not None and failure.cause == "disk":
+            # No fault of the trial's, and the next would meet it too.
+            self._halt(NO_CHECKPOINTS)
+            self.refused = failure.message
+            self._move(trial, Phase.READY)
+            return self._next(now)
+        if self.ordered and self.halted:
             # What is drawn after a result must not know of the next: the next launch takes it from its
             # checkpoint.
             self._move(trial, Phase.READY)
@@ -267,8 +286,14 @@ class Loop:
     def _interrupted(self, now: float) -> list[Action]:
         if self.stopping == INTERRUPTED:
             return self._abandon(STOPPED_AT_ONCE)
-        self.stopping = INTERRUPTED
+        self._halt(INTERRUPTED)
         return self._next(now)
+
+    def _halt(self, reason: str) -> None:
+        """Begin nothing more; what runs comes to its rung, and the next launch goes on from there."""
+        self.halted = True
+        if self.stopping != INTERRUPTED:
+            self.stopping = reason
 
     def _abandon(self, reason: str) -> list[Action]:
         if self._finished:
@@ -296,7 +321,7 @@ class Loop:
 
     def _submissions(self, now: float) -> Iterator[Submit]:
         """Segments for the free slots: of trials that are ready, then of those that may be promoted."""
-        if self.stopping == INTERRUPTED:
+        if self.halted:
             return
         free = self._free()
         for trial in list(self._phases[Phase.READY].values()):
@@ -332,13 +357,13 @@ class Loop:
     def _is_idle(self) -> bool:
         """Whether nothing is on its way, and nothing more will be begun."""
         under_way = {phase for phase, trials in self._phases.items() if trials} - {Phase.PAUSED}
-        if self.stopping == INTERRUPTED:
+        if self.halted:
             under_way -= {Phase.READY}
         return not (self._asking or under_way)
 
     def _ending(self, now: float) -> list[Action]:
-        if self.stopping == INTERRUPTED:
-            return self._abandon(INTERRUPTED)
+        if self.halted:
+            return self._abandon(self.stopping)
         if self._phases[Phase.PAUSED]:
             if self.progress.best is None and not self.stopping:
                 return [self._promote_best(now)]

@@ -10,12 +10,17 @@ from rich.console import Console
 from rich.table import Table
 
 from search.preflight import preflight, prepare_data
-from search.slots import describe_cluster, slots_of
+from search.slots import describe_cluster, slots_for
+from studies.data.split import Split
 from studies.errors import NotStoredError
 from studies.facts import DataFacts, facts_of
 from studies.records import ROW_SETS
 from studies.stored_study import read_study
-from studies.study_file import read_study_file
+from studies.study_file import StudyFile, read_study_file
+from workers.network import parameters
+from workers.spark_rows import heap_mib
+from workers.spark_settings import SparkSettings
+from workers.trainer import layer_sizes
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,9 @@ class Plan:
         axes: what is drawn, by Optuna's parameter names.
         enqueued: known configurations that are tried first.
         limits: when the study ends, in words.
-        slots: trials at once, ``None`` where that is for the workers to say; ``cluster`` says where.
+        slots: trials at once beside Spark's, ``None`` where that is for the workers to say; ``cluster`` says
+            where.
+        spark: how Spark's trials run, in words; empty without any.
         storage: where the study is kept; ``trials_stored`` of it are there already.
         differences: why a launch would refuse the stored study, in words; empty where it wouldn't.
     """
@@ -44,6 +51,7 @@ class Plan:
     limits: tuple[str, ...]
     slots: int | None
     cluster: str
+    spark: str
     storage: str
     trials_stored: int
     differences: tuple[str, ...]
@@ -78,8 +86,9 @@ def check(path: str | Path) -> Plan:
         enqueued=len(file.enqueued),
         sampler=study.sampler.kind,
         limits=_limits(study.trial_limit, study.timeout, study.target),
-        slots=None if study.cluster.address else slots_of(study.cluster),
+        slots=None if study.cluster.address else slots_for(study.cluster, file.space.frameworks).trial,
         cluster=describe_cluster(study.cluster),
+        spark=_spark(file, prepared.split),
         storage=storage,
         trials_stored=there,
         differences=differences,
@@ -134,11 +143,36 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
     lines += [
         ("sampler", plan.sampler),
         ("ends", ", or ".join(plan.limits)),
-        ("slots", plan.cluster if plan.slots is None else f"{plan.slots} ({plan.cluster})"),
+        *_slots(plan),
         ("storage", f"{plan.storage}, {plan.trials_stored} trials there"),
         *(("", f"stored with another file: {text}") for text in plan.differences),
     ]
     return lines
+
+
+def _slots(plan: Plan) -> list[tuple[str, str]]:
+    lines = []
+    if plan.slots != 0:
+        lines.append(("slots", plan.cluster if plan.slots is None else f"{plan.slots} ({plan.cluster})"))
+    if plan.spark:
+        lines.append(("Spark", plan.spark))
+    return lines
+
+
+def _spark(file: StudyFile, split: Split) -> str:
+    """``1 trial at once in a slot of its own; local[2], 1,141 MiB of heap, rows in 2 partitions``."""
+    study = file.study
+    slots = slots_for(study.cluster, file.space.frameworks)
+    if not slots.spark:
+        return ""
+    settings = SparkSettings.of(study.spark, file.directory)
+    heap = settings.memory_mib or heap_mib(split.train, parameters(layer_sizes(split, study.model.hidden)))
+    session = [str(settings.session().master)]
+    if not settings.connect:
+        session.append(f"{heap:,} MiB of heap")
+    session.append(f"rows in {settings.partitions} partitions")
+    trials = f"{slots.spark} trial{'s' if slots.spark > 1 else ''} at once in a slot of its own; "
+    return ("" if study.cluster.address else trials) + ", ".join(session)
 
 
 def _limits(trials: int | None, timeout: float | None, target: float | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from rich.text import Text
 from search.readings import readings
 from search.render_importance import importance_parts
 from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
+from search.score_labels import brief_label, score_label
 from search.tables import (
     INDENT,
     Column,
@@ -21,7 +22,6 @@ from search.tables import (
     inset,
     one_line,
     or_dash,
-    score_label,
     short,
     table_width,
 )
@@ -59,7 +59,7 @@ def _sections(report: StudyReport, console: Console) -> Iterator[list[Renderable
         yield _best_table(report, console.width)
         if _frameworks_differ_from_enqueued(report):
             yield _frameworks(report, console.width)
-        yield importance_parts(report.importance, _brief(report.metric), console)
+        yield importance_parts(report.importance, brief_label(report.metric), console)
     if report.failures:
         yield _failures(report)
 
@@ -248,8 +248,10 @@ def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
         Column("best of", list(best), right=False),
         Column("complete", [str(count) for count in complete], optional=True),
         Column("trial", [str(record.number) for record in records]),
-        Column(f"validation\n{_brief(report.metric)}", [f"{report.score(record):.3f}" for record in records]),
-        *(Column(f"test\n{_brief(name)}", [_figure(test, name) for test in tests]) for name in names),
+        Column(
+            f"validation\n{brief_label(report.metric)}", [f"{report.score(record):.3f}" for record in records]
+        ),
+        *(Column(f"test\n{brief_label(name)}", [_figure(test, name) for test in tests]) for name in names),
     ]
     table = inset(fitted_table(columns, width, strong_row=0))
     return [Text("Framework against framework", style="bold"), table, *_named(records)]
@@ -285,15 +287,6 @@ def _named(records: Iterable[TrialRecord]) -> list[RenderableType]:
 
 def _score_label(name: str, report: StudyReport) -> str:
     return score_label(name, report.facts.positive)
-
-
-def _brief(name: str) -> str:
-    return {
-        "f1": "F1",
-        "f1_macro": "macro F1",
-        "f1_weighted": "weighted F1",
-        "average_precision": "avg prec.",
-    }.get(name, name)
 
 
 def _figure(scores: Scores | None, name: str) -> str:

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from search.explain_words import capital, sentences
 from search.explanation import Contribution, Explanation, Measured
-from search.tables import Column, configuration_text, count_of, fitted_table, indented, score_label
+from search.score_labels import score_label
+from search.tables import Column, configuration_text, count_of, fitted_table, indented
 
 BAR = 30
 """Columns of a bar that is as long as the scale."""

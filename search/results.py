@@ -12,14 +12,17 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from search.importance import Importance, importance
+from search.provenance import Provenance, provenance_of
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from studies.configuration import Configuration
+from studies.distributions import Distribution
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening
 from studies.records import Scores
@@ -54,7 +57,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class FinalistsDue:
-    """Trainings of the finalists that the study's best trials now ask for: how many, and how many are done."""
+    """Trainings of the finalists that the best trials now ask for: how many, and how many are done."""
 
     trainings: int
     done: int
@@ -83,6 +86,8 @@ class StudyReport:
         table_size: trials in the table of the best.
         storage: where the study is kept, without a password.
         dashboard: shell command that opens it in Optuna's dashboard.
+        parameters: what is drawn, by the names that Optuna knows.
+        provenance: how it was run.
         finalists: what the best configurations are worth when they are trained anew with other seeds.
         openings: when the test rows were opened for finalists, the first time first.
         finalists_due: how far the trainings of the finalists are that the study file asks for, where they are
@@ -106,6 +111,8 @@ class StudyReport:
     table_size: int
     storage: str
     dashboard: str
+    parameters: Mapping[str, Distribution]
+    provenance: Provenance
     finalists: Finalists | None = None
     openings: tuple[Opening, ...] = ()
     finalists_due: FinalistsDue | None = None
@@ -123,6 +130,12 @@ class StudyReport:
     def complete(self) -> tuple[TrialRecord, ...]:
         """Every trial with a score, by number."""
         return _complete(self.records)
+
+    @cached_property
+    def scored(self) -> tuple[tuple[TrialRecord, float], ...]:
+        """Every trial with a validation score, by number: the last one, where it was stopped early."""
+        found = ((record, score_of(record)) for record in self.records)
+        return tuple((record, score) for record, score in found if score is not None)
 
     @property
     def stopped_early(self) -> dict[int, int]:
@@ -183,6 +196,7 @@ class StudyReport:
             "test_openings": [asdict(opening) for opening in self.openings],
             "storage": self.storage,
             "dashboard": self.dashboard,
+            "provenance": asdict(self.provenance),
         }
         return {name: _finite(value) for name, value in plain.items()}
 
@@ -226,6 +240,8 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         table_size=file.study.report.best,
         storage=location.shown,
         dashboard=f"optuna-dashboard {shlex.quote(location.dashboard_argument)}",
+        parameters=file.space.parameters(),
+        provenance=provenance_of(file, stored),
         finalists=stored.finalists,
         openings=stored.openings,
     )
@@ -241,6 +257,15 @@ def baselines_of(facts: DataFacts) -> tuple[Baseline, ...]:
         Baseline(facts.classes[said], constant_scores(labels, len(counts), said, positive))
         for said in dict.fromkeys((positive, commonest))
     )
+
+
+def score_of(record: TrialRecord) -> float | None:
+    """A trial's validation score: the last one, where it was stopped early."""
+    if record.value is not None:
+        return record.value
+    if record.state == "pruned" and record.rung_scores:
+        return record.rung_scores[max(record.rung_scores)]
+    return None
 
 
 def seconds_of(record: TrialRecord) -> float | None:

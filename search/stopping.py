@@ -12,6 +12,9 @@ INTERRUPTED = "interrupted"
 STOPPED_AT_ONCE = "interrupted twice"
 """Why a search ended that was asked to stop at once; what ran is run again by the next launch."""
 
+NO_CHECKPOINTS = "a checkpoint can't be kept"
+"""Why a search ended on a full or missing disk; the trials that met it go on with the next launch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

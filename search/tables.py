@@ -94,21 +94,6 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def score_label(name: str, positive: str) -> str:
-    """What a person calls a score; ``positive`` is the class that some of them are of."""
-    positive = short(positive)
-    return {
-        "f1": f"F1 of {positive}",
-        "f1_macro": "macro F1",
-        "f1_weighted": "weighted F1",
-        "precision": f"precision of {positive}",
-        "recall": f"recall of {positive}",
-        "average_precision": "average precision",
-        "mcc": "Matthews corr.",
-        "log_loss": "log loss, nats",
-    }.get(name, name)
-
-
 def count_of(count: int, noun: str) -> str:
     """``1 trial``, ``2 trials``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -17,7 +17,8 @@ from search.differences import Side
 from search.explanation import Trap
 from search.readings import NEAR_CHANCE, only_class_said
 from search.replicas import ReplicaResult
-from search.tables import score_label, short
+from search.score_labels import score_label
+from search.tables import short
 from studies.configuration import FULL_BATCH, Configuration
 from studies.data.split import Split
 from studies.records import Scores

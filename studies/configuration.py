@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 FULL_BATCH = frozenset({"l-bfgs", "gd"})
@@ -61,7 +61,9 @@ class Configuration:
 
     def used(self) -> dict[str, Any]:
         """The choices that this configuration makes, by name, without those it doesn't have."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        # Not by `asdict`, which copies: this is called for every trial of every report.
+        found = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in found if value is not None}
 
     def key(self) -> str:
         """A text that is equal for equal configurations, for counting repeats."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, RandomSampler
 
+from studies.bounded_tpe import BoundedTPESampler
 from studies.errors import MachineError
 from studies.experimental import experimental_allowed
 from studies.study import Sampler
@@ -51,7 +52,9 @@ def check_sampler(section: Sampler) -> None:
 
 def _tpe(section: Sampler, seed: int) -> BaseSampler:
     # group: conditional axes are modelled together with those that they occur with.
-    return TPESampler(n_startup_trials=section.startup_trials, seed=seed, multivariate=True, group=True)
+    return BoundedTPESampler(
+        n_startup_trials=section.startup_trials, seed=seed, multivariate=True, group=True
+    )
 
 
 def _random(_section: Sampler, seed: int) -> BaseSampler:

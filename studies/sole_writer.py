@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,9 @@ from optuna.storages import BaseStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.study._study_direction import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+DRAFT = -1
+"""Id of the trial that is being drawn and not stored yet; there is at most one."""
 
 
 class SoleWriterStorage(BaseStorage):
@@ -37,6 +40,7 @@ class SoleWriterStorage(BaseStorage):
     def __init__(self, backend: BaseStorage, study_id: int) -> None:
         self._backend = backend
         self._study_id = study_id
+        self._drafting = False
         trials = backend.get_all_trials(study_id, deepcopy=False)
         self._trials: dict[int, FrozenTrial] = {trial._trial_id: _copied(trial) for trial in trials}
         self._waiting: set[int] = {trial._trial_id for trial in trials if trial.state == TrialState.WAITING}
@@ -68,7 +72,28 @@ class SoleWriterStorage(BaseStorage):
         finally:
             held, self._held_back = self._held_back, None
             for trial_id, key, value in held or ():
-                self._backend.set_trial_system_attr(trial_id, key, value)
+                self._write(self._backend.set_trial_system_attr, trial_id, key, value)
+
+    @contextlib.contextmanager
+    def drafting(self) -> Iterator[None]:
+        """A trial that is made within is kept in memory alone until :meth:`store`, which writes it at once.
+
+        Written value by value, a trial costs a commit each for itself, for every parameter and attribute.
+        """
+        self._drafting = True
+        try:
+            yield
+        finally:
+            self._drafting = False
+
+    def store(self, trial_id: int) -> int:
+        """Write a draft; returns the id that it has from now on. Any other trial is stored already."""
+        if trial_id != DRAFT:
+            return trial_id
+        draft = self._trials.pop(DRAFT)
+        draft._trial_id = self._backend.create_new_trial(self._study_id, draft)
+        self._trials[draft._trial_id] = draft
+        return draft._trial_id
 
     def pause(self, trial_id: int) -> None:
         """Show a running trial as pruned."""
@@ -128,6 +153,11 @@ class SoleWriterStorage(BaseStorage):
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Make a trial; ``template_trial`` as Optuna has it."""
+        if self._drafting and template_trial is None:
+            self._trials.pop(DRAFT, None)
+            # This process alone makes trials, and numbers have no gaps.
+            self._trials[DRAFT] = _draft(number=len(self._trials))
+            return DRAFT
         trial_id = self._backend.create_new_trial(study_id, template_trial)
         trial = _copied(self._backend.get_trial(trial_id))
         self._trials[trial_id] = trial
@@ -140,7 +170,9 @@ class SoleWriterStorage(BaseStorage):
     ) -> None:
         """Keep what was drawn."""
         if param_name not in self._drawn.get(trial_id, ()):
-            self._backend.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+            self._write(
+                self._backend.set_trial_param, trial_id, param_name, param_value_internal, distribution
+            )
         trial = self._trials[trial_id]
         trial.params[param_name] = distribution.to_external_repr(param_value_internal)
         trial.distributions[param_name] = distribution
@@ -174,16 +206,20 @@ class SoleWriterStorage(BaseStorage):
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keep an attribute."""
-        self._backend.set_trial_user_attr(trial_id, key, value)
+        self._write(self._backend.set_trial_user_attr, trial_id, key, value)
         self._trials[trial_id].user_attrs[key] = value
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keep an attribute of Optuna's."""
         if self._held_back is None:
-            self._backend.set_trial_system_attr(trial_id, key, value)
+            self._write(self._backend.set_trial_system_attr, trial_id, key, value)
         else:
             self._held_back.append((trial_id, key, value))
         self._trials[trial_id].system_attrs[key] = value
+
+    def _write(self, method: Callable[..., None], trial_id: int, *values: Any) -> None:
+        if trial_id != DRAFT:
+            method(trial_id, *values)
 
     # Trials: read from memory
 
@@ -204,6 +240,22 @@ class SoleWriterStorage(BaseStorage):
             # Trials are made in the order of their numbers, and a dict keeps it.
             found = [trial for trial in self._trials.values() if states is None or trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
+
+
+def _draft(number: int) -> FrozenTrial:
+    return FrozenTrial(
+        number=number,
+        trial_id=DRAFT,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=datetime.now(),  # as Optuna has them, without a zone
+        datetime_complete=None,
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
 
 
 def _copied(trial: FrozenTrial) -> FrozenTrial:

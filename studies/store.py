@@ -274,7 +274,8 @@ class StudyStore:
         if self._file.study.reproducible:
             waiting, trials = self._waiting(), self._study.get_trials(deepcopy=False)
             self._renew_sampler(waiting[0].number if waiting else len(trials))
-        trial = self._study.ask()
+        with self._memory.drafting() if self._memory else contextlib.nullcontext():
+            trial = self._study.ask()
         self._sharing.own(trial._trial_id)
         return self._settle(trial, place)
 
@@ -283,6 +284,8 @@ class StudyStore:
         key = configuration.key()
         seed = trial_seed(self._file.study.seed, self._keys[key])
         trial.set_user_attr("configuration", {**configuration.used(), "seed": seed, "place": place})
+        if self._memory is not None:
+            trial = Trial(self._study, self._memory.store(trial._trial_id))
         self._keys[key] += 1
         self._counted.add(trial.number)
         self._open[trial.number] = trial

@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 
+from studies.bulk_reading import read_records
 from studies.errors import NotStoredError
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
@@ -17,7 +18,7 @@ from studies.identity import differences, identity_of
 from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.storage import Location, is_made, location_of, open_storage
 from studies.study_file import StudyFile
-from studies.trial_record import TrialRecord, records_of
+from studies.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
     if not is_made(location):
         raise missing
     try:
-        study = optuna.load_study(study_name=file.study.name, storage=open_storage(location, kept_open=False))
+        storage = open_storage(location, kept_open=False)
+        study = optuna.load_study(study_name=file.study.name, storage=storage)
     except KeyError:
         raise missing from None
     attributes = study.user_attrs
@@ -81,7 +83,7 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
     made = attributes["identity"]
     now = {**identity_of(file), "data set": data_hash or made["data set"]}
     return StoredStudy(
-        records=tuple(records_of(study)),
+        records=tuple(read_records(study, storage)),
         metric=made["objective.metric"],
         differences=differences(made, now),
         facts=DataFacts.from_dict(attributes["data"]),

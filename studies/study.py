@@ -287,6 +287,9 @@ class Retry(Section):
     """There was too little memory."""
     timeout: int = Field(default=0, ge=0)
     """`trial_timeout` was over."""
+    disk: int = Field(default=1, ge=0)
+    """The place for checkpoints refused: full, read-only, not there. If it still does, the launch ends, and
+    the next one goes on with the trial."""
     bug: int = Field(default=0, ge=0)
     """An exception that nobody foresaw."""
     give_up: int = Field(default=5, ge=0)

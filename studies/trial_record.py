@@ -13,6 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.configuration import Configuration
 from studies.records import SegmentReport
 
+USED_ATTRIBUTES = ("configuration", "result", "enqueued", "segment")
+"""The user attributes of a trial that a record is made from."""
+
 
 @dataclass(frozen=True)
 class TrialRecord:
@@ -51,23 +54,42 @@ def records_of(study: optuna.Study) -> list[TrialRecord]:
 
 def record_of(trial: FrozenTrial) -> TrialRecord:
     """The record of one trial."""
-    configuration, seed = (
-        configuration_of(trial.user_attrs) if "configuration" in trial.user_attrs else (None, None)
-    )
-    result = trial.user_attrs.get("result")
-    return TrialRecord(
+    return record_from(
         number=trial.number,
-        state=trial.state.name.lower(),
-        configuration=configuration,
-        seed=seed,
-        value=trial.value if trial.state == TrialState.COMPLETE else None,
-        report=SegmentReport.from_dict(result) if result else None,
+        state=trial.state,
+        attributes=trial.user_attrs,
+        value=trial.value,
         params=trial.params,
+        rung_scores=trial.intermediate_values,
         started=trial.datetime_start,
         completed=trial.datetime_complete,
-        enqueued="enqueued" in trial.user_attrs,
-        rung_scores=trial.intermediate_values,
-        rung=rung_of(trial.user_attrs),
+    )
+
+
+def record_from(
+    *, number: int, state: TrialState, attributes: Mapping[str, Any], value: float | None, **more: Any
+) -> TrialRecord:
+    """The record of what Optuna keeps of a trial.
+
+    Args:
+        number: the trial's.
+        state: the trial's.
+        attributes: the user attributes, :data:`USED_ATTRIBUTES` at least.
+        value: the trial's, where it has one.
+        more: fields of the record that are kept as they are in it.
+    """
+    configuration, seed = configuration_of(attributes) if "configuration" in attributes else (None, None)
+    result = attributes.get("result")
+    return TrialRecord(
+        number=number,
+        state=state.name.lower(),
+        configuration=configuration,
+        seed=seed,
+        value=value if state == TrialState.COMPLETE else None,
+        report=SegmentReport.from_dict(result) if result else None,
+        enqueued="enqueued" in attributes,
+        rung=rung_of(attributes),
+        **more,
     )
 
 

@@ -156,7 +156,7 @@ def _newest(segment: Segment, split: Split, at_most_epoch: int) -> State | None:
     """The state of the trial's newest checkpoint, where checkpoints are kept and it has one."""
     if segment.checkpoints is None:
         return None
-    with _failing_of_the_disk("checkpoint", segment.checkpoints):
+    with _failing_of_the_disk(segment.checkpoints):
         kept = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
         return kept.newest(segment.trial, _identity(segment, split), at_most_epoch)
 
@@ -164,7 +164,7 @@ def _newest(segment: Segment, split: Split, at_most_epoch: int) -> State | None:
 def _keep(segment: Segment, split: Split, state: State) -> None:
     if segment.checkpoints is None:
         return
-    with _failing_of_the_disk("checkpoint", segment.checkpoints):
+    with _failing_of_the_disk(segment.checkpoints):
         kept = Checkpoints(segment.checkpoints, segment.checkpoints_limit)
         kept.write(segment.trial, _identity(segment, split), state)
 
@@ -174,18 +174,17 @@ def _keep_outcome(url: str, segment: Segment, trainer: Trainer, split: Split, st
     probabilities = {name: trainer.predict(state, getattr(split, name).features) for name in PREDICTED}
     layers = layer_sizes(split, segment.hidden)
     key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash)
-    with _failing_of_the_disk("outcome", url):
+    with _failing_of_the_disk(url):
         Outcomes(url).write(key, Outcome(state.weights, state.activation, probabilities))
 
 
 @contextlib.contextmanager
-def _failing_of_the_disk(what: str, url: str) -> Iterator[None]:
+def _failing_of_the_disk(url: str) -> Iterator[None]:
     """A disk that is full, read-only or gone is a cause of its own, and no bug."""
     try:
         yield
     except (CheckpointError, MachineError) as error:
-        message = f"its {what} can't be kept in {url}: {error}"
-        raise TrainingFailed(Failure("disk", message)) from error
+        raise TrainingFailed(Failure("disk", f"{error.problem}, in {url}")) from error
 
 
 def _identity(segment: Segment, split: Split) -> str:

@@ -22,7 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from search.dispatch import Dispatcher
-from studies.sole_writer import SoleWriterStorage
+from studies.sole_writer import DRAFT, SoleWriterStorage
 from studies.store import StudyStore
 from workers.analytic_trainer import AnalyticTrainer
 from workers.checkpoints import Checkpoints
@@ -61,7 +61,7 @@ def _before(owner: type, name: str, applies: Applies = lambda *_: True) -> Calla
         method = getattr(owner, name)
 
         def wrapped(*arguments: Any, **options: Any) -> Any:
-            if applies(*arguments):
+            if applies(*arguments, *options.values()):
                 hits()
             return method(*arguments, **options)
 
@@ -76,7 +76,7 @@ def _after(owner: type, name: str, applies: Applies = lambda *_: True) -> Callab
 
         def wrapped(*arguments: Any, **options: Any) -> Any:
             result = method(*arguments, **options)
-            if applies(*arguments):
+            if applies(*arguments, *options.values()):
                 hits()
             return result
 
@@ -86,11 +86,23 @@ def _after(owner: type, name: str, applies: Applies = lambda *_: True) -> Callab
 
 
 def _writes(key: str) -> Applies:
-    return lambda _storage, _trial, written, _value: bool(written == key)
+    return lambda _storage, trial, written, _value: bool(written == key and trial != DRAFT)
+
+
+def _is_draft(_storage: Any, trial: int, *_values: Any) -> bool:
+    return trial == DRAFT
+
+
+def _is_stored(_storage: Any, trial: int, *_values: Any) -> bool:
+    return trial != DRAFT
 
 
 def _ends(_storage: Any, _trial: int, state: optuna.trial.TrialState, _values: Any = None) -> bool:
     return bool(state.is_finished())
+
+
+def _begins(_storage: Any, _trial: int, state: optuna.trial.TrialState, _values: Any = None) -> bool:
+    return bool(state == optuna.trial.TrialState.RUNNING)
 
 
 def _half_a_checkpoint(hits: Hits) -> None:
@@ -134,11 +146,13 @@ def _half_a_write(hits: Hits) -> None:
 
 POINTS: Mapping[str, Callable[[Hits], None]] = {
     "before an ask": _before(StudyStore, "ask"),
-    "asked, no parameters": _after(optuna.Study, "ask"),
-    "asked, some parameters": _after(SoleWriterStorage, "set_trial_param"),
-    "all parameters, no configuration": _before(
+    "enqueued, no parameters": _after(SoleWriterStorage, "set_trial_state_values", _begins),
+    "enqueued, some parameters": _after(SoleWriterStorage, "set_trial_param", _is_stored),
+    "enqueued, all parameters, no configuration": _before(
         SoleWriterStorage, "set_trial_user_attr", _writes("configuration")
     ),
+    "some parameters, not stored": _after(SoleWriterStorage, "set_trial_param", _is_draft),
+    "drawn, not stored": _before(SoleWriterStorage, "store", _is_draft),
     "after an ask": _after(StudyStore, "ask"),
     "before a segment is begun": _before(StudyStore, "begin_segment"),
     "begun, not submitted": _before(Dispatcher, "submit"),
@@ -152,6 +166,9 @@ POINTS: Mapping[str, Callable[[Hits], None]] = {
     "half a write": _half_a_write,
 }
 """What prepares each point; its name says what there is in storage."""
+
+ENQUEUED = tuple(point for point in POINTS if point.startswith("enqueued"))
+"""Points that only trials come to that the study file names; others are drawn first and then stored."""
 
 WITH_RUNGS = frozenset({"before a segment is begun"})
 """Points that only trials come to that pause at rungs."""

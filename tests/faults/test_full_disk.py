@@ -1,17 +1,20 @@
-"""A disk without room for checkpoints costs trials a clear failure, tears nothing, and can be mended."""
+"""A disk without room for checkpoints ends the launch, tears nothing, and costs no trial."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from search import launch
+from search import launch, report
 from search.display import SilentDisplay
-from tests.faults.histories import every_score_is_that_of_an_undisturbed_run
+from search.stopping import NO_CHECKPOINTS
+from studies.errors import CheckpointError
+from studies.trial_record import TrialRecord
+from tests.faults.histories import every_score_is_that_of_an_undisturbed_run, is_whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -27,23 +30,51 @@ def tiny_disk(directory: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", str(directory)], check=True)
 
 
-def test_a_full_disk_fails_trials_with_one_clear_cause_and_launching_goes_on_after_it(
+def test_a_full_disk_ends_the_launch_with_one_message_and_the_next_goes_on_with_every_trial(
     study_file: Callable[..., Path],
 ) -> None:
-    path = study_file(trials="trials = 12", append='\n[pruner]\nkind = "asha"\n[retry]\ngive_up = 4\n')
+    path = study_file(trials="trials = 12", append='\n[pruner]\nkind = "asha"\n')
     checkpoints = path.parent / ".search" / "checkpoints" / "small"
     with tiny_disk(checkpoints, "16k"):
         with pytest.raises(OSError, match="No space left"):
             (checkpoints / "somebody-elses").write_bytes(bytes(32 * 1024))
-        first = launch(path, display=SilentDisplay())
-        failures = [record.report.failure for record in first.records if record.report]
-        assert {failure.cause for failure in failures if failure} == {"disk"}
-        assert all("No space left" in failure.message for failure in failures if failure)
+        for _ in range(2):  # and again, where nobody has seen to the cause
+            with pytest.raises(CheckpointError, match="No space left") as refused:
+                launch(path, display=SilentDisplay())
+            assert str(checkpoints) in refused.value.problem
+            assert "launch again" in refused.value.remedy
+            found = report(path)
+            assert found.ended == NO_CHECKPOINTS
+            assert {record.state for record in found.records} == {"running"}
+            assert len(found.records) <= 4, "on a full disk more and more is begun"
         left = [file.name for file in checkpoints.iterdir()]
         assert left == ["somebody-elses"], "something torn is left"
-    assert "all failed" in first.ended
-    second = launch(path, display=SilentDisplay())
-    assert len(second.records) == 12
-    good = [record for record in second.records if record.state in ("complete", "pruned")]
-    assert len(good) == 12 - len(first.records)
-    every_score_is_that_of_an_undisturbed_run(path, good)
+    launch(path, display=SilentDisplay())
+    every_score_is_that_of_an_undisturbed_run(path, is_whole(path, 12))
+
+
+def test_a_disk_that_fills_in_mid_study_costs_no_trial(study_file: Callable[..., Path]) -> None:
+    path = study_file(trials="trials = 12", append='\n[pruner]\nkind = "asha"\n')
+    checkpoints = path.parent / ".search" / "checkpoints" / "small"
+    with tiny_disk(checkpoints, "64k"):
+        display = _FillsTheDisk(checkpoints / "somebody-elses")
+        with pytest.raises(CheckpointError, match="No space left"):
+            launch(path, display=display)
+        told = [record.number for record in report(path).records if record.state != "running"]
+        assert told
+        (checkpoints / "somebody-elses").unlink()
+        launch(path, display=SilentDisplay())
+        every_score_is_that_of_an_undisturbed_run(path, is_whole(path, 12))
+
+
+class _FillsTheDisk(SilentDisplay):
+    """Takes all the room that there is, once a trial has been told."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002
+        if not self.file.exists():
+            with suppress(OSError), self.file.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))

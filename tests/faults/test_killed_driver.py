@@ -23,7 +23,7 @@ from tests.faults.histories import (
     table,
     told_rows,
 )
-from tests.faults.points import POINTS, WITH_RUNGS
+from tests.faults.points import ENQUEUED, POINTS, WITH_RUNGS
 from tests.faults.programs import PATIENCE, started, stored, wait_until
 from tests.faults.warm import WarmDriver, warm_driver
 
@@ -31,6 +31,9 @@ pytestmark = pytest.mark.slow
 
 TRIALS = 60
 """More than the kills leave time for."""
+
+RATES = (0.5, 0.25, 0.125)
+"""Of the trials that the study file names; a kill at one of their points for each."""
 
 RANDOM_KILLS = 3
 """A study; on top of one at each named point."""
@@ -51,9 +54,10 @@ class Kind:
 
     def write(self, study_file: Writes, trials: int = TRIALS) -> Path:
         ordered = f"reproducible = {str(self.reproducible).lower()}\nwidth = 3"
+        enqueued = "".join(f"\n[[enqueue]]\nlearning_rate = {rate}\n" for rate in RATES)
         return study_file(
             trials=f"trials = {trials}\n{ordered}",
-            append=f'\n[storage]\nurl = "{self.url}"\n[pruner]\nkind = "{self.pruner}"\n',
+            append=f'\n[storage]\nurl = "{self.url}"\n[pruner]\nkind = "{self.pruner}"\n{enqueued}',
         )
 
 
@@ -103,7 +107,9 @@ def test_killed_anywhere_it_loses_nothing_and_doubles_nothing(
 
 
 def _kills(kind: Kind, draw: random.Random) -> list[Callable[[WarmDriver, Path], None]]:
-    """One at each point that such a study comes to, and some at random moments, in a random order."""
+    """One at each point that such a study comes to, and some at random moments, in a random order but for the
+    trials that the file names: they are asked for first.
+    """
 
     def at(point: str, skip: int) -> Callable[[WarmDriver, Path], None]:
         return lambda driver, study: driver.die_at(study, point, skip)
@@ -111,11 +117,12 @@ def _kills(kind: Kind, draw: random.Random) -> list[Callable[[WarmDriver, Path],
     def after(trials: int, seconds: float) -> Callable[[WarmDriver, Path], None]:
         return lambda driver, study: driver.die_after(study, trials, seconds)
 
-    points = [point for point in POINTS if kind.pruner == "asha" or point not in WITH_RUNGS]
+    first = draw.sample(ENQUEUED, len(ENQUEUED))
+    points = [p for p in POINTS if p not in first and (kind.pruner == "asha" or p not in WITH_RUNGS)]
     kills = [at(point, draw.randrange(3)) for point in points]
     kills += [after(draw.randint(0, 2), draw.uniform(0.0, 0.1)) for _ in range(RANDOM_KILLS)]
     draw.shuffle(kills)
-    return kills
+    return [*(at(point, 0) for point in first), *kills]
 
 
 def _undisturbed(driver: WarmDriver, study: Path) -> list[tuple[object, ...]]:

@@ -43,9 +43,9 @@ def test_what_would_fail_again_is_final_whatever_the_rules(cause: Cause) -> None
         assert after_failure(Attempt(), failure(cause), beside_others, generous) is None
 
 
-def test_by_default_deaths_and_a_lack_of_memory_are_run_again_and_nothing_else_is() -> None:
+def test_by_default_deaths_and_a_lack_of_memory_or_disk_are_run_again_and_nothing_else_is() -> None:
     again = {c for c in CAUSES if after_failure(Attempt(), failure(c), False, Retry()) is not None}
-    assert again - {"spark died"} == {"worker died", "out of memory"}
+    assert again - {"spark died"} == {"worker died", "out of memory", "disk"}
 
 
 def test_three_deaths_alone_are_final_by_default() -> None:

@@ -34,7 +34,7 @@ from search.halving import Ladder
 from search.loop import READY_A_SLOT, AtRungs, Loop, Phase
 from search.ordering import InOrder
 from search.slots import Slots
-from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
+from search.stopping import INTERRUPTED, NO_CHECKPOINTS, STOPPED_AT_ONCE, Limits
 from studies.configuration import Configuration
 from studies.records import Failure, SegmentReport
 from studies.store import AskedTrial, UnfinishedTrial
@@ -206,6 +206,14 @@ class World:
         failure = Failure("diverged", "it did", rung) if number in self.fails else None
         self.send(Reported(SegmentReport(number, rung, finished=rung == EPOCHS, failure=failure)))
 
+    def refuse_one(self, index: int) -> None:
+        """The ``index``-th running segment can't keep its checkpoint."""
+        numbers = sorted(self.running)
+        number = numbers[index % len(numbers)]
+        del self.running[number]
+        failure = Failure("disk", "no room")
+        self.send(Reported(SegmentReport(number, 0, failure=failure)))
+
     def run(self, order: random.Random) -> None:
         while self.finish is None:
             self.clock += 1.0
@@ -373,6 +381,50 @@ def test_in_order_the_table_is_the_same_however_often_it_is_interrupted(
     if world.finish is None:
         world.run(order)
     assert world.table == undisturbed.table
+
+
+@given(
+    at_rungs=st.sampled_from(["pass", "wait", "asked"]),
+    ordered=st.booleans(),
+    refusals=st.lists(st.integers(0, 5), min_size=1, max_size=4),
+    seed=st.integers(0, 1000),
+)
+def test_a_disk_that_refuses_a_checkpoint_ends_the_launch_and_costs_no_trial(
+    at_rungs: AtRungs, ordered: bool, refusals: list[int], seed: int
+) -> None:
+    undisturbed = World(Limits(25), Slots(3), at_rungs, ordered=True)
+    undisturbed.launch()
+    undisturbed.run(random.Random(0))
+    world = World(Limits(25), Slots(3), at_rungs, ordered=ordered)
+    order = random.Random(seed)
+    for ended in refusals:
+        world.launch()
+        for _ in range(ended):
+            world.end_one(order.randrange(1000))
+        running = set(world.running)
+        while world.finish is None:
+            world.refuse_one(order.randrange(1000))
+            assert set(world.running) <= running, "nothing is begun on a disk that is full"
+        assert world.loop.refused == "no room"
+        assert world.finish.reason == NO_CHECKPOINTS
+    world.launch()
+    world.run(order)
+    assert len(world.trials) == 25
+    assert {trial.state for trial in world.trials.values()} <= {"complete", "pruned"}
+    if ordered:
+        assert world.table == undisturbed.table
+
+
+def test_an_interrupt_on_a_full_disk_is_one_all_the_same() -> None:
+    world = World(Limits(25), Slots(3), "pass")
+    world.launch()
+    world.refuse_one(0)
+    assert world.loop.stopping == NO_CHECKPOINTS
+    world.send(Interrupted())
+    assert world.loop.stopping == INTERRUPTED
+    world.refuse_one(0)
+    world.send(Interrupted())
+    assert world.finish == Finish(STOPPED_AT_ONCE, (0, 1, 2))
 
 
 @given(ended=st.integers(0, 10), at_rungs=st.sampled_from(["pass", "wait"]))

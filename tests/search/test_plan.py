@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,6 +93,26 @@ def test_a_person_reads_rows_baselines_space_and_limits(study_file: Writes) -> N
     assert "1 known configurations are tried first" in text
     assert "after 6 trials" in text
     assert "small.db, 0 trials there" in " ".join(text.split())
+
+
+def test_how_spark_s_trials_run_is_said_where_there_are_any(study_file: Writes) -> None:
+    assert check(study_file()).spark == ""
+    both = {"framework": 'framework = ["analytic", "spark"]', "batch_size": ""}
+    plan = check(study_file(append='\n[spark]\nmemory = "2g"\nmaster = "local[3]"\n', **both))
+    assert plan.slots == 2
+    assert (
+        plan.spark
+        == "1 trial at once in a slot of its own; local[3], 2,048 MiB of heap, rows in 2 partitions"
+    )
+    assert plan.spark in " ".join(rendered(plan, 200).split())
+
+
+def test_a_study_of_spark_alone_has_spark_s_slot_and_no_other(study_file: Writes) -> None:
+    alone = {"framework": 'framework = "spark"', "batch_size": ""}
+    plan = check(study_file(append='\n[spark]\nmaster = "spark://there:7077"\npartitions = 5\n', **alone))
+    assert plan.slots == 0
+    assert "threads" not in rendered(plan)
+    assert re.fullmatch(r".*; spark://there:7077, 1,0\d\d MiB of heap, rows in 5 partitions", plan.spark)
 
 
 @pytest.mark.parametrize(

@@ -349,3 +349,33 @@ def test_another_study_of_the_same_storage_is_read_from_there(ours: Ours, backen
     assert len(storage.get_all_trials(other)) == 1
     assert len(storage.get_all_trials(study)) == 2
     assert len(SoleWriterStorage(backend, study).get_all_trials(study)) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_draft_is_written_at_once_and_not_before(kind: str, tmp_path: Path) -> None:
+    backend = open_storage(locate(KINDS[kind], "drafts", tmp_path))
+    study_id = backend.create_new_study([StudyDirection.MAXIMIZE], "drafts")
+    storage = SoleWriterStorage(backend, study_id)
+    study = optuna.Study("drafts", storage, sampler=RandomSampler(seed=1))
+    study.tell(study.ask(SPACE), 0.5)
+
+    for abandoned in (True, False):  # a draft that is never stored leaves nothing behind
+        with storage.drafting():
+            draft = study.ask(SPACE)
+        draft.set_user_attr("place", 7)
+        assert draft.number == 1
+        assert len(backend.get_all_trials(study_id)) == 1
+        if abandoned:
+            continue
+        stored = storage.store(draft._trial_id)
+        assert storage.store(stored) == stored
+
+    written = backend.get_trial(stored)
+    assert plain(written) == plain(storage.get_trial(stored))
+    assert written.number == 1
+    assert written.state == TrialState.RUNNING
+    assert written.params == draft.params
+    assert written.user_attrs == {"place": 7}
+    study.tell(optuna.trial.Trial(study, stored), 0.75)
+    assert backend.get_trial(stored).values == [0.75]
+    backend.close()

@@ -1,0 +1,164 @@
+"""The report as Markdown, for an issue, a wiki or a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from search.importance import ImportanceGroup
+from search.readings import readings
+from search.render_importance import sentence
+from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
+from search.row_noise import row_interval
+from search.score_labels import brief_label, score_label
+from search.tables import configuration_text, count_of, one_line, or_dash, short
+from studies.records import ROW_SETS
+from studies.trial_record import TrialRecord
+
+
+def markdown_of(report: StudyReport) -> str:
+    """What the terminal says, in sections and tables of GitHub's Markdown."""
+    blocks = [f"# {_plain(report.name)}", *_state(report)]
+    if report.best is not None:
+        blocks += _best(report, report.best)
+        blocks += [_plain(words) for words in readings(report)]
+        blocks += _ranking(report)
+        blocks += _importance(report)
+    blocks += _failures(report)
+    blocks.append(f"Kept in `{report.storage}`. Dashboard: `{report.dashboard}`.")
+    return "\n\n".join(blocks)
+
+
+def _state(report: StudyReport) -> Iterator[str]:
+    ended = sum(record.state != "running" for record in report.records)
+    limit = f" of {report.limit:,}" if report.limit is not None else ""
+    facts = report.facts
+    rows = ", ".join(f"{facts.rows(name):,} {name}" for name in ROW_SETS)
+    share = facts.positives("train") / facts.rows("train")
+    yield (
+        f"{ended:,}{limit} trials done. Rows: {rows}; {share:.1%} {_plain(facts.positive)}; "
+        f"{facts.features:,} features."
+    )
+    notes = [*facts.notes, *(f"The study file has changed since: {text}." for text in report.differences)]
+    if notes:
+        yield "\n".join(f"- {_plain(note)}" for note in notes)
+    left = f"{count_of(report.running, 'trial')} without an end"
+    yield f"Ended: {_plain(report.ended)}." if report.ended else f"**Still running, or killed: {left}.**"
+
+
+def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
+    yield f"## Best configuration: trial {best.number}"
+    yield f"`{configuration_text(best.configuration)}`"
+    test, validation = scores_of(best, "test"), scores_of(best, "validation")
+    labels = [_plain(score_label(name, report.facts.positive)) for name in SCORE_NAMES]
+    columns = [("", labels)]
+    for title, scores in (("test", test), ("validation", validation)):
+        columns.append((title, ["–" if scores is None else f"{getattr(scores, n):.3f}" for n in SCORE_NAMES]))
+    for baseline in report.baselines:
+        title = f"always “{_plain(short(baseline.says))}”"
+        columns.append((title, [f"{getattr(baseline.test, name):.3f}" for name in SCORE_NAMES]))
+    yield _table(columns)
+    interval = (
+        row_interval(test, report.metric, report.facts.classes.index(report.facts.positive)) if test else None
+    )
+    if interval is not None:
+        yield (
+            f"Other rows of the same kind would give a test {brief_label(report.metric)} between "
+            f"{interval[0]:.3f} and {interval[1]:.3f}, 19 times in 20."
+        )
+    yield (
+        f"The validation score is the best of {len(report.ranked):,} and flattered by it; the test score "
+        "isn't."
+    )
+
+
+def _ranking(report: StudyReport) -> Iterator[str]:
+    rows = report.ranked[: report.table_size]
+    found = [record.configuration for record in rows if record.configuration is not None]
+    yield f"## The best {len(rows)} of {len(report.ranked):,}"
+    yield _table(
+        [
+            ("trial", [str(record.number) for record in rows]),
+            (f"validation {brief_label(report.metric)}", [f"{report.score(record):.3f}" for record in rows]),
+            ("framework", [each.framework for each in found]),
+            ("optimizer", [each.optimizer for each in found]),
+            ("learning rate", [or_dash(each.learning_rate, ".3g") for each in found]),
+            ("batch", [or_dash(each.batch_size) for each in found]),
+            ("initialisation", [each.initialisation for each in found]),
+            ("epochs", [str(each.epochs) for each in found]),
+            ("seconds", [or_dash(seconds_of(record), ".1f") for record in rows]),
+        ]
+    )
+
+
+def _importance(report: StudyReport) -> Iterator[str]:
+    found = report.importance
+    yield "## What mattered"
+    groups = [group for group in (found.overall, *found.frameworks) if group.shares]
+    if not groups:
+        yield f"No importance: {found.overall.reason}."
+    for group in groups:
+        yield f"{_group_name(group)}, {count_of(group.trials, 'trial')}:"
+        yield _table(_shares(group))
+    if any(share.by_chance for group in groups for share in group.shares):
+        yield "?: no more than shuffled scores give as well."
+    if found.regions:
+        yield "\n".join(
+            f"- {_plain(sentence(region, brief_label(report.metric)))}" for region in found.regions
+        )
+
+
+def _group_name(group: ImportanceGroup) -> str:
+    return f"Within {group.framework}" if group.framework else "Over all trials"
+
+
+def _shares(group: ImportanceGroup) -> list[tuple[str, list[str]]]:
+    effects = {effect.axes[0]: effect for effect in group.variance.effects}
+    columns = [
+        ("choice", [share.axis for share in group.shares]),
+        (
+            "sets the best apart (PED-ANOVA)",
+            [
+                f"{s.share:.0%}{'?' if s.by_chance else ''} ({s.low:.0%} to {s.high:.0%})"
+                for s in group.shares
+            ],
+        ),
+    ]
+    if effects:
+        shown = [effects.get(share.axis) for share in group.shares]
+        columns.append(
+            (
+                "changes the score (fANOVA)",
+                ["–" if e is None else f"{e.share:.0%} ({e.low:.0%} to {e.high:.0%})" for e in shown],
+            )
+        )
+    return columns
+
+
+def _failures(report: StudyReport) -> Iterator[str]:
+    if not report.failures:
+        return
+    yield "## Failures"
+    yield _table(
+        [
+            ("cause", [group.cause for group in report.failures]),
+            ("trials", [str(len(group.trials)) for group in report.failures]),
+            ("what the first said", [_plain(one_line(group.message)) for group in report.failures]),
+        ]
+    )
+
+
+def _table(columns: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Columns of numbers to the right."""
+    numeric = [cells and cells[0][:1].isdigit() for _, cells in columns]
+    lines = [
+        "| " + " | ".join(title for title, _ in columns) + " |",
+        "|" + "|".join("--:" if right else "---" for right in numeric) + "|",
+        *("| " + " | ".join(row) + " |" for row in zip(*(cells for _, cells in columns), strict=True)),
+    ]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is taken for Markdown or HTML: class names come from the data."""
+    special = "\\`*_{}[]<>#|"
+    return "".join(f"\\{letter}" if letter in special else letter for letter in text)

@@ -1,0 +1,77 @@
+"""The whole page: one file without anything to load, as a list of sections."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from search.page.answer import answer, header
+from search.page.curves import curves
+from search.page.frameworks import frameworks, mistakes
+from search.page.html import Html, tag
+from search.page.mattered import mattered
+from search.page.origin import data, environment, words
+from search.page.parallel import parallel
+from search.page.section import Section
+from search.page.time_spent import failures, time_spent
+from search.page.trials import best, history
+from search.page.words import date_text
+from search.results import StudyReport
+from search.tables import configuration_text, outcome
+
+SECTIONS: Sequence[Callable[[StudyReport], Section | None]] = (
+    answer,
+    best,
+    history,
+    curves,
+    mattered,
+    parallel,
+    frameworks,
+    mistakes,
+    failures,
+    time_spent,
+    data,
+    environment,
+    words,
+)
+"""The sections, in their order; each is left out where it has nothing to say of a study."""
+
+
+def page(report: StudyReport, now: datetime) -> str:
+    """The report as HTML, made at ``now``."""
+    sections = [section for make in SECTIONS if (section := make(report)) is not None]
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name_="color-scheme", content="light dark"),
+        tag("title", f"{report.name}: report"),
+        tag("style", _file("page.css")),
+    )
+    body = tag(
+        "body",
+        header(report),
+        tag("nav", (tag("a", section.short, href=f"#{section.id}") for section in sections)),
+        tag("main", (section.html() for section in sections)),
+        tag("footer", f"Made on {date_text(now)} with search report {report.provenance.file} --html."),
+        tag("script", _texts(report), type="application/json", id="trials"),
+        tag("script", _file("page.js")),
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _texts(report: StudyReport) -> Html:
+    """What is shown of a trial that is pointed at, by its number."""
+    texts = {
+        record.number: [outcome(record), configuration_text(record.configuration)]
+        for record in report.records
+        if record.state != "running"
+    }
+    # "</" could end the element that holds it.
+    return Html(json.dumps(texts, separators=(",", ":")).replace("</", "<\\/"))
+
+
+def _file(name: str) -> Html:
+    return Html((importlib.resources.files("search.page") / name).read_text(encoding="utf-8"))

@@ -1,0 +1,196 @@
+"""The page as a browser's parser reads it, for studies of every kind."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from search.page.page import SECTIONS, page
+from search.page.words import as_toml
+from search.results import StudyReport
+from studies.facts import DataFacts
+from studies.records import CurvePoint
+from studies.trial_record import TrialRecord
+from tests.search import fakes
+
+NOW = datetime(2026, 11, 24, 15, 30)
+
+VOID = frozenset({"br", "hr", "meta"})
+
+
+class Page(HTMLParser):
+    """Elements, ids, links and the text of a page; refuses what is closed in another order than opened."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(markup)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((name, dict(attributes)))
+        if name not in VOID:
+            self.open.append(name)
+
+    def handle_endtag(self, name: str) -> None:
+        assert self.open.pop() == name
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for found, attributes in self.elements if found == name]
+
+    @property
+    def words(self) -> str:
+        """What is read, without styles and scripts."""
+        return " ".join(text for where, text in self.texts if where not in ("style", "script"))
+
+
+def read(report: StudyReport) -> Page:
+    return Page(page(report, NOW))
+
+
+def timed(records: list[TrialRecord]) -> list[TrialRecord]:
+    """The same trials with moments, two at a time, and curves."""
+    begin = datetime(2026, 11, 24, 15, 0)
+    made = []
+    for record in records:
+        started = begin + timedelta(seconds=1.6 * record.number)
+        curve = tuple(CurvePoint(e, 1 / e, (record.value or 0) * (1 - 1 / (3 * e))) for e in (1, 3, 9, 27))
+        result = replace(record.report, curve=curve) if record.report else None
+        done = started + timedelta(seconds=3.2)
+        made.append(replace(record, started=started, completed=done, report=result))
+    return made
+
+
+def whole() -> StudyReport:
+    """Both frameworks, complete, failed and pruned trials, one named beforehand."""
+    generator = random.Random(3)
+    records = timed(fakes.trials(60))
+    records[0] = replace(records[0], enqueued=True)
+    for number in (7, 20):
+        records[number] = fakes.failed(number, "diverged", "loss is NaN <b>&</b>", fakes.draw(generator))
+    for number in range(30, 40):
+        scores = {1: 0.1, 3: 0.2 + number / 1000}
+        records[number] = replace(records[number], state="pruned", value=None, rung_scores=scores)
+    return fakes.report_of(records)
+
+
+def test_it_needs_nothing_else_and_is_sound() -> None:
+    found = read(whole())
+    for name, attributes in found.elements:
+        assert name not in ("link", "img", "iframe", "base", "object")
+        assert not set(attributes) & {"src", "srcset", "action", "data", "onclick", "onload"}
+        link = attributes.get("href")
+        assert link is None or link.startswith("#")
+    style = next(text for where, text in found.texts if where == "style")
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_every_section_is_there_once_and_reached_from_the_list() -> None:
+    found = read(whole())
+    ids = [attributes["id"] for attributes in found.all("section")]
+    assert [attributes["href"] for attributes in found.all("a")] == [f"#{name}" for name in ids]
+    assert ids == [
+        "answer", "best", "history", "curves", "mattered", "choices", "frameworks", "mistakes", "failures",
+        "time", "data", "again", "words",
+    ]  # fmt: skip
+    assert len(ids) == len(SECTIONS)
+
+
+def test_the_answer_comes_first_with_its_worth_and_as_text_to_paste() -> None:
+    report = whole()
+    best = report.best
+    assert best is not None
+    assert best.configuration is not None
+    found = read(report)
+    first = page(report, NOW).split("<section")[1]
+    assert f"{report.score(best) - 0.01:.3f}" in first  # what the fakes say of the test rows
+    assert "19 times in 20" in found.words
+    assert as_toml(best.configuration) in found.words
+
+
+def test_every_trial_with_a_score_is_a_dot_of_the_history_and_can_be_asked_for() -> None:
+    report = whole()
+    found = read(report)
+    texts = json.loads(next(text for where, text in found.texts if text.startswith('{"0"')))
+    assert set(map(int, texts)) == {record.number for record in report.records}
+    assert texts["7"][0] == "failed"
+    shown: Counter[str] = Counter()
+    for attributes in found.all("path"):
+        if "dots" in (attributes.get("class") or ""):
+            names = (attributes["data-t"] or "").split()
+            assert (attributes["d"] or "").count("h0") == len(names)
+            shown.update(names)
+    assert {int(name) for name in shown} == {record.number for record, _ in report.scored}
+
+
+def test_names_out_of_the_data_are_shown_and_never_taken_for_markup() -> None:
+    hostile = '</script><script>alert("1")</script>'
+    facts = DataFacts(("ham", hostile), hostile, 300, fakes.FACTS.counts, (f"note {hostile}",))
+    generator = random.Random(1)
+    records = [*fakes.trials(12), fakes.failed(12, "bug", hostile, fakes.draw(generator))]
+    found = read(fakes.report_of(records, facts=facts))
+    assert len(found.all("script")) == 2
+    assert f"note {hostile}" in found.words
+
+
+def test_before_any_score_it_says_why() -> None:
+    nothing = read(fakes.report_of([], ended=""))
+    assert "No configuration has a score yet" in nothing.words
+    assert "This study still runs, or was killed" in nothing.words
+    generator = random.Random(1)
+    broken = [fakes.failed(n, "spark died", "gone", fakes.draw(generator)) for n in range(3)]
+    failed = read(fakes.report_of(broken))
+    assert "Every trial so far failed" in failed.words
+    assert "3 trials of 3 failed" in failed.words
+
+
+def test_one_trial_is_enough() -> None:
+    found = read(fakes.report_of(timed(fakes.trials(1))))
+    assert "The only complete configuration" in found.words
+    assert "can't be said yet: needs 10 complete trials, there are 1" in found.words
+    assert "flattered" not in found.words
+
+
+def test_during_a_run_it_says_so() -> None:
+    generator = random.Random(1)
+    records = [*timed(fakes.trials(14)), fakes.running(14, fakes.draw(generator))]
+    found = read(fakes.report_of(records, ended=""))
+    assert "This study still runs, or was killed: 1 trial without an end" in found.words
+    stopped = read(fakes.report_of(records, ended="interrupted"))
+    assert "1 trial would go on with the next launch" in stopped.words
+
+
+def test_one_framework_is_compared_with_none() -> None:
+    generator = random.Random(1)
+    records = [fakes.complete(n, 0.5 + n / 100, fakes.draw(generator, "spark")) for n in range(15)]
+    ids = [attributes["id"] for attributes in read(fakes.report_of(records)).all("section")]
+    assert "frameworks" not in ids
+    assert "mistakes" in ids
+
+
+@pytest.mark.parametrize("metric", ["f1_weighted", "average_precision", "mcc"])
+def test_other_metrics_are_named_and_never_called_f1(metric: str) -> None:
+    report = fakes.report_of(timed(fakes.trials(20)), study={"objective": {"metric": metric}})
+    found = read(report)
+    answer = page(report, NOW).split('id="answer"')[1].split("</section>")[0]
+    assert {"f1_weighted": "weighted F1", "average_precision": "average precision", "mcc": "Matthews"}[
+        metric
+    ] in answer
+    assert "2p" not in found.words
+
+
+def test_a_thousand_trials_stay_small() -> None:
+    assert len(page(fakes.report_of(timed(fakes.trials(1000))), NOW)) < 600_000

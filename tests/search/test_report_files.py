@@ -1,0 +1,77 @@
+"""Reports as files, and as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from search.markdown import markdown_of
+from search.report_files import write_csv, write_html
+from studies.errors import UserError
+from studies.facts import DataFacts
+from tests.search import fakes
+
+
+def test_a_page_is_written_whole_and_over_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    path.write_text("old")
+    said = write_html(fakes.report_of(fakes.trials(12)), path)
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert text.endswith("</html>\n")
+    assert re.fullmatch(rf"{re.escape(str(path))} \(\d+ kB\)", said)
+    assert [each.name for each in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    report = fakes.report_of(fakes.trials(3))
+    with pytest.raises(UserError, match=r"r\.html: can't be written: No such file or directory"):
+        write_html(report, tmp_path / "missing" / "r.html")
+    with pytest.raises(UserError, match=r"can't be written: Is a directory"):
+        write_csv(report, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_table_has_a_row_a_trial_and_whole_numbers_where_some_have_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    records = fakes.trials(30)
+    write_csv(fakes.report_of(records), Path("-"))
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [int(row["number"]) for row in rows] == list(range(30))
+    assert {row["batch_size"] for row in rows} == {"", "32", "64", "128", "256", "512"}
+    assert [float(row["value"]) for row in rows] == [record.value for record in records]
+
+
+def test_markdown_has_the_answer_the_ranking_and_what_mattered() -> None:
+    report = fakes.report_of(fakes.trials(60))
+    text = markdown_of(report)
+    assert report.best is not None
+    assert re.findall(r"^##? .*", text, re.MULTILINE) == [
+        "# sms-spam",
+        f"## Best configuration: trial {report.best.number}",
+        f"## The best 10 of {len(report.ranked)}",
+        "## What mattered",
+    ]
+    assert f"`{report.best.configuration.describe() if report.best.configuration else ''}`" in text
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    for table in tables:
+        columns = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(columns) == 1
+    assert "| learning\\_rate" in text or "| learning_rate" in text
+
+
+def test_markdown_escapes_what_comes_from_the_data_and_says_what_is_missing() -> None:
+    facts = DataFacts(("ham", "a|b*<i>"), "a|b*<i>", 300, fakes.FACTS.counts)
+    generator = random.Random(1)
+    broken = [fakes.failed(0, "bug", "it | broke\nhere", fakes.draw(generator))]
+    text = markdown_of(fakes.report_of(broken, facts=facts, ended=""))
+    assert "a\\|b\\*\\<i\\>" in text
+    assert "it \\| broke here" in text
+    assert "**Still running, or killed: 0 trials without an end.**" in text
+    assert "## Best" not in text

@@ -1,0 +1,91 @@
+"""Reading all trials at once gives what Optuna's own reading gives, whatever is stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from studies.bulk_reading import read_records
+from studies.configuration import Configuration
+from studies.guarded_storage import GuardedStorage
+from studies.records import CurvePoint, SegmentReport
+from studies.storage import locate, open_storage
+from studies.trial_record import records_of
+from tests.postgres import Server
+
+DISTRIBUTIONS = {
+    "framework": CategoricalDistribution(["tensorflow", "spark"]),
+    "shuffle": CategoricalDistribution([True, False]),
+    "learning_rate": FloatDistribution(1e-4, 1.0, log=True),
+    "batch_size": IntDistribution(16, 512),
+}
+
+CONFIGURATION = Configuration("tensorflow", "he_normal", "adam", 9, learning_rate=0.1, batch_size=32)
+
+
+@pytest.fixture(params=["sqlite", "journal"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuardedStorage]:
+    url = {"sqlite": "sqlite:///kept.db", "journal": "journal:kept.log"}[request.param]
+    opened = open_storage(locate(url, "kept", tmp_path))
+    yield opened
+    opened.close()
+
+
+def fill(storage: GuardedStorage) -> optuna.Study:
+    """A study with a trial of every state, beside another study."""
+    optuna.create_study(storage=storage, study_name="other").ask(DISTRIBUTIONS)
+    study = optuna.create_study(storage=storage, study_name="kept", direction="maximize")
+    for _ in range(4):
+        study.ask(DISTRIBUTIONS)
+    study.enqueue_trial({"learning_rate": 0.5})
+    result = SegmentReport(0, 9, curve=(CurvePoint(1, 0.5), CurvePoint(9, 0.25, 0.75)))
+    for number, trial in enumerate(study.get_trials()[:3]):
+        key = trial._trial_id
+        stored = {**CONFIGURATION.used(), "seed": number}
+        storage.set_trial_user_attr(key, "configuration", stored)
+        storage.set_trial_user_attr(key, "somebody's own", {"a": [1, None]})
+        storage.set_trial_user_attr(key, "result", result.to_dict())
+        storage.set_trial_user_attr(key, "segment", {"rung": 27, "place": 3})
+        for step, value in ((9, 0.5), (1, 0.25), (27, math.inf), (3, -math.inf)):
+            storage.set_trial_intermediate_value(key, step, value)
+    storage.set_trial_user_attr(study.trials[0]._trial_id, "enqueued", True)
+    study.tell(0, 0.75)
+    study.tell(1, state=TrialState.PRUNED)
+    study.tell(2, state=TrialState.FAIL)
+    return study
+
+
+def same_as_optuna(storage: GuardedStorage) -> None:
+    study = fill(storage)
+    found = read_records(study, storage)
+    assert found == records_of(study)
+    assert [record.state for record in found] == ["complete", "pruned", "fail", "running"]
+    first = found[0]
+    assert (first.value, first.enqueued, first.rung, first.seed) == (0.75, True, 27, 0)
+    assert list(first.rung_scores) == [9, 1, 27, 3]
+    assert isinstance(first.params["batch_size"], int)
+    assert isinstance(first.params["shuffle"], bool)
+    assert first.started is not None
+    assert abs((datetime.now() - first.started).total_seconds()) < 3600
+
+
+def test_the_records_are_those_that_optuna_reads(storage: GuardedStorage) -> None:
+    same_as_optuna(storage)
+
+
+@pytest.mark.slow
+def test_those_of_a_server_are_too(postgres: Server, tmp_path: Path) -> None:
+    opened = open_storage(locate(postgres.database(), "kept", tmp_path))
+    same_as_optuna(opened)
+    opened.close()
+
+
+def test_a_study_without_trials_has_no_records(storage: GuardedStorage) -> None:
+    assert read_records(optuna.create_study(storage=storage), storage) == []

@@ -73,6 +73,25 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
 
 @main.command()
 @STUDY
+@click.option("--quiet", is_flag=True, help="No progress; only the report.")
+@JSON
+def finalists(study: Path, quiet: bool, as_json: bool) -> None:
+    """Train the best configurations anew, and say what they are worth.
+
+    With seeds that the search didn't use; then the test rows are opened, once. A launch does so by itself
+    when its search has ended; this does it for one that was stopped, and goes on with what is missing.
+    """
+    from search.display import make_display
+    from search.finalists import finalists as run
+    from search.library_output import library_output_to
+
+    with library_output_to(study.parent / ".search" / "launch.log") as terminal:
+        result = run(study, display=make_display(quiet, terminal))
+    _print_report(result, as_json)
+
+
+@main.command()
+@STUDY
 @click.option("--html", type=FILE, metavar="FILE", help="Write a page that needs nothing else to be read.")
 @click.option("--csv", type=FILE, metavar="FILE", help="Write a table of all trials; - is stdout.")
 @click.option("--markdown", is_flag=True, help="Print Markdown to stdout.")

@@ -9,6 +9,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from search.events import (
     Told,
     Withdrawn,
 )
+from search.finalist_choice import finalists_wanted
+from search.finalists import run_finalists
 from search.halving import ladder_of
 from search.interrupts import TICK_SECONDS, Events, interrupts_to, next_event
 from search.loop import AtRungs, Loop
@@ -41,7 +44,7 @@ from search.regret import estimate, is_due, regret_so_far
 from search.results import StudyReport, report
 from search.slots import Slots
 from search.status import StoredStatus
-from search.stopping import INTERRUPTED, Limits
+from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
 from studies.errors import CheckpointError, ClusterLostError
 from studies.pruners import asks_optuna
 from studies.study import Pruner, Study
@@ -70,7 +73,10 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
     """
     file = read_study_file(path)
     with open_study(file, display or make_display(), fresh=fresh) as opened:
-        _Search(opened).run()
+        if _Search(opened).run() and opened.store.leads():
+            # Stopping is no error: what ended is kept, and the report says that the study was interrupted.
+            with suppress(KeyboardInterrupt):
+                run_finalists(opened, finalists_wanted(file))
     return report(path)
 
 
@@ -112,8 +118,8 @@ class _Search:
         self._estimate_at_start(ended)
         self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
 
-    def run(self) -> None:
-        """From the first event to the last."""
+    def run(self) -> bool:
+        """From the first event to the last; whether it came to its own end, and something is complete."""
         process.go_on()
         with interrupts_to(self.events):
             if "spark" in self.file.space.frameworks and not isinstance(self.actions[0], Finish):
@@ -122,6 +128,8 @@ class _Search:
             while not self.finished:
                 self.display.update(self.loop, time.monotonic())
                 self._hear(next_event(self.events))
+        complete = any(record.value is not None for record in self.loop.told)
+        return complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
 
     def _warm_spark(self) -> None:
         study = self.file.study

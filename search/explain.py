@@ -39,6 +39,7 @@ from search.traps import Evidence, find_traps
 from studies.configuration import Configuration
 from studies.errors import StudyFailedError, StudyFileError
 from studies.records import Scores
+from studies.replica_record import new_seeds
 from studies.study_file import read_study_file
 from workers.scores import constant_scores, majority_class, metric_of
 
@@ -117,7 +118,7 @@ class _Explaining:
 
     def __post_init__(self) -> None:
         self.file, self.split = self.opened.file, self.opened.prepared.split
-        self.seeds = tuple(self.file.study.seed + number for number in range(self.effort.seeds))
+        self.seeds = new_seeds(self.file.study.seed, self.effort.seeds)
         labels, classes = self.split.validation.labels, len(self.split.classes)
         commonest = majority_class(self.split.train.labels, classes)
         self.without_a_model = constant_scores(labels, classes, commonest, self.split.positive)

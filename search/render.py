@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from search.readings import readings
+from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
 from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
 from search.score_labels import brief_label, score_label
@@ -52,6 +53,7 @@ def _sections(report: StudyReport, console: Console) -> Iterator[list[Renderable
     yield _headline(report)
     if report.best is not None:
         yield _best_scores(report, report.best, console.width)
+        yield from finalist_sections(report, console.width)
         if report.enqueued:
             yield from _enqueued(report, console.width)
         if sentences := readings(report):
@@ -126,6 +128,7 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
         Text.assemble(("Best configuration", "bold"), f"  trial {best.number}"),
         indented(configuration_text(best.configuration), "bold green"),
         *_repeats(report, best),
+        *_surpassed(report, best),
         Text(),
         inset(fitted_table(columns, width, strong_row=0)),
     ]
@@ -140,6 +143,15 @@ def _repeats(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
         return []
     found = ", ".join(f"{value:.3f}" for value in runs[:MOST_TRIALS_NAMED])
     return [indented(f"Drawn {len(runs)} times, with other seeds: validation {found}; ranked by their mean.")]
+
+
+def _surpassed(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
+    """That another one is better once both are trained anew, where it is so."""
+    found = report.finalists
+    if found is None or not found.finalists or found.finalists[0].trial == best.number:
+        return []
+    better = found.finalists[0].trial
+    return [indented(f"Trained anew with other seeds, trial {better} does better: see the finalists below.")]
 
 
 def _cautions(report: StudyReport) -> list[RenderableType]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.finalist_choice import choose, due, finalists_wanted, replicas_of
 from search.importance import Importance, importance
 from search.provenance import Provenance, provenance_of
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
@@ -214,8 +215,7 @@ def report(path: str | Path) -> StudyReport:
 
 def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
     """The report of what was read from storage."""
-    runs = _runs(stored.records)
-    ranked = _ranked(stored.records, runs)
+    ranked, runs = ranking(stored.records)
     enqueued = (record for record in _complete(stored.records) if record.enqueued)
     chosen = frozenset(
         record.number for record in (*ranked[:1], *_best_by_framework(ranked).values(), *enqueued)
@@ -244,7 +244,14 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         provenance=provenance_of(file, stored),
         finalists=stored.finalists,
         openings=stored.openings,
+        finalists_due=_due(file, stored, ranked),
     )
+
+
+def ranking(records: Sequence[TrialRecord]) -> tuple[tuple[TrialRecord, ...], dict[int, tuple[float, ...]]]:
+    """The first complete trial of each configuration, best first, and the scores of its runs, by number."""
+    runs = _runs(records)
+    return _ranked(records, runs), runs
 
 
 def baselines_of(facts: DataFacts) -> tuple[Baseline, ...]:
@@ -281,6 +288,12 @@ def scores_of(record: TrialRecord, row_set: str) -> Scores | None:
     return record.report.scores.get(row_set) if record.report else None
 
 
+def _due(file: StudyFile, stored: StoredStudy, ranked: Sequence[TrialRecord]) -> FinalistsDue | None:
+    wanted = replicas_of(file, choose(ranked, finalists_wanted(file)))
+    found = due(wanted, stored.finalists, stored.replicas)
+    return None if found is None else FinalistsDue(*found)
+
+
 def _complete(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
     return tuple(
         record for record in records if record.value is not None and record.configuration is not None
@@ -295,11 +308,6 @@ def _runs(records: Iterable[TrialRecord]) -> dict[int, tuple[float, ...]]:
             number = first.setdefault(record.configuration.key(), record.number)
             found.setdefault(number, []).append(record.value)
     return {number: tuple(values) for number, values in found.items()}
-
-
-def ranked(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """The first complete trial of each configuration, best mean validation score first."""
-    return _ranked(records, _runs(records))
 
 
 def _ranked(records: Iterable[TrialRecord], runs: Mapping[int, tuple[float, ...]]) -> tuple[TrialRecord, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.differences import Side
-from search.results import ranked
+from search.results import ranking
 from studies.errors import StudyFileError, nearest
 from studies.study_file import StudyFile
 from studies.trial_record import TrialRecord
@@ -60,7 +60,7 @@ def _find(file: StudyFile, records: Sequence[TrialRecord], name: str) -> Side:
     if name == "default":
         chosen = next((record for record in complete if record.enqueued), complete[0])
     else:
-        chosen = ranked(complete)[0 if name == "best" else -1]
+        chosen = ranking(complete)[0][0 if name == "best" else -1]
     return _side(chosen, metric, f"{name} (trial {chosen.number})")
 
 

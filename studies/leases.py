@@ -65,6 +65,9 @@ class Sharing(Protocol):
     def news(self) -> list[FrozenTrial] | None:
         """Trials that others have ended since the last time; ``None`` where it is not time to look again."""
 
+    def leads(self) -> bool:
+        """Whether this driver does what one alone should, after the search."""
+
 
 class Solo:
     """The sharing of a study in a file: its lock has seen to it that nobody else is there."""
@@ -96,6 +99,10 @@ class Solo:
     def news(self) -> list[FrozenTrial] | None:
         """There is none."""
         return None
+
+    def leads(self) -> bool:
+        """There is no other."""
+        return True
 
 
 class Shared:
@@ -160,6 +167,10 @@ class Shared:
         told = [trial for trial in _ended(self._study) if trial.number not in self._heard | self._held]
         self._heard |= {trial.number for trial in told}
         return told
+
+    def leads(self) -> bool:
+        """Of the drivers that are there, the one with the first name does."""
+        return all(self.me.id < record.id for record in self.others())
 
     def _beat(self) -> None:
         self.me = replace(self.me, beat=self.me.beat + 1)

@@ -16,7 +16,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import optuna
@@ -24,6 +24,14 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
+from studies.finalists_record import (
+    FINALISTS,
+    OPENINGS,
+    Finalists,
+    Opening,
+    finalists_of,
+    openings_of,
+)
 from studies.leases import Sharing, Solo
 from studies.pruners import asks_optuna
 from studies.records import Failure, SegmentReport
@@ -217,6 +225,27 @@ class StudyStore:
     def keep_replica(self, key: str, record: ReplicaRecord) -> None:
         """Write a replica's end."""
         self._study.set_user_attr(f"{REPLICA}{key}", record.to_dict())
+
+    def finalists(self) -> Finalists | None:
+        """What the finalists are worth, where they were evaluated."""
+        return finalists_of(self._study.user_attrs)
+
+    def keep_finalists(self, finalists: Finalists) -> None:
+        """Write what they are worth, in the place of what was there."""
+        self._study.set_user_attr(FINALISTS, finalists.to_dict())
+
+    def open_test_rows(self, opening: Opening) -> None:
+        """Write that the test rows are looked at, unless that is what the last opening, which a kill cut
+        short, was for.
+        """
+        before = openings_of(self._study.user_attrs)
+        if before and (before[-1].trials, before[-1].trainings) == (opening.trials, opening.trainings):
+            return
+        self._study.set_user_attr(OPENINGS, [asdict(one) for one in (*before, opening)])
+
+    def leads(self) -> bool:
+        """Whether this driver, of those that are there, does what one alone should."""
+        return self._sharing.leads()
 
     # In a turn
 

@@ -23,12 +23,6 @@ NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
 }
 """Values of the design whose machinery isn't there yet: refused by name."""
 
-NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
-    ("report", "finalists"): "retraining the best configurations with new seeds",
-    ("report", "seeds"): "retraining the best configurations with new seeds",
-}
-"""Keys of the design whose machinery isn't there yet: refused by name."""
-
 
 @dataclass(frozen=True)
 class StudyFile:
@@ -129,13 +123,6 @@ def _refuse_not_yet(path: Path, raw: Mapping[str, Any]) -> None:
                 f"{found!r} is not there yet in this version",
                 where=_where(path, keys),
                 allowed=", ".join(_choices(keys)),
-            )
-    for keys, what in NOT_YET_KEYS.items():
-        if _dig(raw, keys) is not None:
-            raise StudyFileError(
-                f"{what} is not there yet in this version",
-                where=_where(path, keys),
-                remedy=f"leave {'.'.join(keys)} out",
             )
 
 

@@ -42,7 +42,8 @@ def test_help_imports_nothing_that_costs_time(command: str) -> None:
 
 
 def test_no_command_has_more_than_six_options() -> None:
-    assert set(main.commands) == {"launch", "report", "status", "stop", "check", "init", "parity", "repair"}
+    names = {"launch", "finalists", "report", "status", "stop", "check", "init", "parity", "repair"}
+    assert set(main.commands) == names
     for command in main.commands.values():
         assert len([option for option in command.params if option.param_type_name == "option"]) <= 6
 
@@ -264,6 +265,9 @@ learning_rate = { low = 1e-9, high = 1.0, log = true }
 batch_size = 32
 optimizer.tensorflow = ["sgd", "adam"]
 optimizer.spark = ["gd", "l-bfgs"]
+[report]
+finalists = 2
+seeds = 2
 [cluster]
 slots = 2
 [[enqueue]]
@@ -301,6 +305,9 @@ def test_tensorflow_and_spark_train_in_one_launch_from_the_same_weights(study_fi
         ("spark", "l-bfgs"): "complete",
     }
     assert {trial["seed"] for trial in trials.values()} == {3}
+    finalists = json.loads(done.stdout)["finalists"]["finalists"]
+    assert {one["configuration"]["framework"] for one in finalists} == {"tensorflow", "spark"}
+    assert [len(one["test"]) for one in finalists] == [2, 2]
     # A step of 1e-9 goes nowhere: both frameworks still score the weights that they began with.
     stood, too = trials["tensorflow", "sgd"]["scores"], trials["spark", "gd"]["scores"]
     for rows in ("train", "validation", "test"):

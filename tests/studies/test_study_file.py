@@ -227,7 +227,8 @@ REFUSED = {
         MINIMAL + '[cluster]\nkind = "address"\naddress = "tcp://10.0.0.7:8786"\nslots = 2\n',
         ["cluster", "what the workers at the address offer"],
     ),
-    "finalists to come": (MINIMAL + "[report]\nfinalists = 5\n", ["report.finalists", "not there yet"]),
+    "too many finalists": (MINIMAL + "[report]\nfinalists = 500\n", ["report.finalists", "500", "50"]),
+    "no seeds": (MINIMAL + "[report]\nseeds = 0\n", ["report.seeds", "0", "1"]),
     "reproducible is a switch": ("reproducible = 1\n" + MINIMAL, ["reproducible", "1", "true or false"]),
     "another master": (
         MINIMAL + '[spark]\nmaster = "yarn"\n',

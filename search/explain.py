@@ -32,13 +32,13 @@ from search.explanation import (
     steps_of,
 )
 from search.opened import OpenedStudy, open_stored_study, open_study
-from search.replicas import Replica, ReplicaResult, key_of, run_replicas
+from search.replicas import FOR_GOOD, Replica, ReplicaResult, key_of, run_replicas
 from search.results import SCORE_NAMES
 from search.sides import DEFAULT_SIDES, find_sides, names_a_trial
 from search.traps import Evidence, find_traps
 from studies.configuration import Configuration
 from studies.errors import StudyFailedError, StudyFileError
-from studies.records import Scores
+from studies.records import Failure, Scores
 from studies.replica_record import new_seeds
 from studies.study_file import read_study_file
 from workers.scores import constant_scores, majority_class, metric_of
@@ -122,7 +122,8 @@ class _Explaining:
         labels, classes = self.split.validation.labels, len(self.split.classes)
         commonest = majority_class(self.split.train.labels, classes)
         self.without_a_model = constant_scores(labels, classes, commonest, self.split.positive)
-        self.kept = set(self.opened.store.replicas())
+        records = self.opened.store.replicas()
+        self.kept = {key for key, record in records.items() if _is_kept(record.report.failure)}
 
     def run(self) -> Explanation:
         """Train what is needed, and put it together."""
@@ -215,3 +216,8 @@ class _Explaining:
         results = run_replicas(self.opened, replicas, self.display, what="explain")
         side = self.sides[bool(made)]
         return Evidence(side, score, tuple(results[one] for one in replicas))
+
+
+def _is_kept(failure: Failure | None) -> bool:
+    """Whether a training is not run again."""
+    return failure is None or failure.cause in FOR_GOOD

@@ -78,6 +78,8 @@ def _all_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int
         yield from _at_the_prior(split, evidence)
     for evidence in (start, end):
         yield from _saturated(split, evidence, seeds)
+    for evidence in (start, end):
+        yield from _sorted_rows(split, evidence)
     yield from _iterations_and_epochs(split, start, end)
     yield from _too_few_positives(split, start, end, seeds[0])
 
@@ -163,6 +165,25 @@ def saturated_share(weights: Weights, features: NDArray[np.float32], activation:
         slope = 1.0 - inputs**2 if activation == "tanh" else 4.0 * inputs * (1.0 - inputs)
         worst = max(worst, float((slope < FLAT).mean()))
     return worst
+
+
+def _sorted_rows(split: Split, evidence: Evidence) -> Iterator[Trap]:
+    """Batches of one class, which rows that are sorted by class make where nobody shuffles them."""
+    configuration, labels = evidence.configuration, split.train.labels
+    if configuration.shuffle is not False or configuration.batch_size is None:
+        return
+    batch = min(configuration.batch_size, len(labels))
+    end = len(labels) - len(labels) % batch if configuration.drop_last_batch else len(labels)
+    batches = [np.unique(labels[first : first + batch]) for first in range(0, end, batch)]
+    alone = sum(len(one) == 1 for one in batches)
+    if alone <= MOSTLY * len(batches):
+        return
+    last = f'"{short(split.classes[int(batches[-1][0])])}" alone' if len(batches[-1]) == 1 else "both"
+    yield Trap(
+        "rows sorted by class",
+        f"{evidence.side.name} takes the rows in their order, and {alone} of {len(batches)} batches hold one "
+        f"class alone; the last of each epoch holds {last}, and what it teaches is freshest. Shuffle.",
+    )
 
 
 def _iterations_and_epochs(split: Split, start: Evidence, end: Evidence) -> Iterator[Trap]:

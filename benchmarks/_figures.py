@@ -65,11 +65,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Option:
-    """A number on a benchmark's command line, given to what measures by its name."""
+    """A value on a benchmark's command line, given to what measures by its name; one of ``choices`` where
+    there are any."""
 
     name: str
-    default: int
+    default: int | str
     help: str
+    choices: tuple[str, ...] | None = None
 
 
 def run(description: str, measure: Callable[..., Sequence[Figure]], *options: Option) -> None:
@@ -78,8 +80,14 @@ def run(description: str, measure: Callable[..., Sequence[Figure]], *options: Op
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--check", action="store_true", help="exit 1 where a figure misses its bound")
     for option in options:
-        what = f"{option.help} ({option.default})"
-        parser.add_argument(f"--{option.name}", type=int, default=option.default, help=what)
+        what = f"{option.help} ({option.default})" if option.default != "" else option.help
+        parser.add_argument(
+            f"--{option.name}",
+            type=type(option.default),
+            default=option.default,
+            choices=option.choices,
+            help=what,
+        )
     arguments = parser.parse_args()
     figures = measure(**{option.name: getattr(arguments, option.name) for option in options})
     if arguments.json:

@@ -1,7 +1,8 @@
 """What a Spark trial costs: warm and fresh, ours and plain, partitions and blocks, BLAS, company, memory.
 
 All train [300, 600, 2] with l-bfgs on the training rows of the SMS Spam Collection, from the same weights. A
-native BLAS is measured where there is one: the system's libblas.so.3, or the file in NATIVE_BLAS.
+native BLAS is measured where there is one: the system's libblas.so.3, or the file in --blas or NATIVE_BLAS.
+Some seven minutes on two cores; --part measures one part alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from _figures import Figure, run
+from _figures import Figure, Option, run
 from _sms_spam import sms_spam
 
 from studies.configuration import Configuration
@@ -32,7 +33,7 @@ from workers.spark_rows import heap_mib
 from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.spark_trainer import SparkTrainer
 from workers.tensorflow_trainer import TensorFlowTrainer
-from workers.trainer import Deadline, Trainer, layer_sizes
+from workers.trainer import Deadline, State, Trainer, layer_sizes
 
 HIDDEN = (600,)
 SEED = 7
@@ -41,7 +42,12 @@ LONG = replace(SHORT, epochs=100)
 STEP = Configuration("spark", "spark_uniform", "gd", epochs=1, learning_rate=0.1)
 BESIDE = Configuration("tensorflow", "spark_uniform", "adam", epochs=1, learning_rate=1e-4, batch_size=256)
 TRIALS = 100
-NO_BLAS = SparkSettings(conf=(("spark.driver.extraJavaOptions", "-Ddev.ludovic.netlib.blas.nativeLib=none"),))
+PARTS = ("sessions", "recipe", "shapes", "company", "memory")
+PATH = "-Ddev.ludovic.netlib.blas.nativeLibPath="
+NO_BLAS = "-Ddev.ludovic.netlib.blas.nativeLib=none"
+"""What keeps Spark from the system's library."""
+
+JAVA = SparkSettings(conf=(("spark.driver.extraJavaOptions", NO_BLAS),))
 
 PLAIN = """
 import sys, time
@@ -51,10 +57,10 @@ from pyspark.ml.linalg import Vectors
 from pyspark.sql import SparkSession
 
 data = np.load(sys.argv[1])
-spark = SparkSession.builder.getOrCreate()
+spark = SparkSession.builder.config("spark.driver.extraJavaOptions", sys.argv[2]).getOrCreate()
 rows = [(float(label), Vectors.dense(row)) for row, label in zip(data["X"].tolist(), data["y"])]
 frame = spark.createDataFrame(rows, ["label", "features"])
-for iterations in (1, 10, 100):
+for iterations in (1, 10, 10, 10, 100):
     begun = time.perf_counter()
     MultilayerPerceptronClassifier(
         layers=[int(units) for units in data["layers"]],
@@ -67,34 +73,65 @@ for iterations in (1, 10, 100):
 counted, as none of ours is."""
 
 
-def measure() -> Sequence[Figure]:
-    """All figures."""
+def measure(part: str, blas: str) -> Sequence[Figure]:
+    """The figures of one part, or all."""
+    parts: dict[str, Callable[[Split], list[Figure]]] = {
+        "sessions": _sessions,
+        "recipe": lambda split: _recipe(split, blas),
+        "shapes": _shapes,
+        "company": _company,
+        "memory": _memory,
+    }
+    figures = []
     with sms_spam() as split:
-        figures = _plain(split)
-        figures += _warm_and_fresh(split)
-        figures += _shapes(split)
-        figures += _company(split)
-        figures += _memory(split)
-        figures += _blas(split)
+        for name in PARTS if part == "all" else (part,):
+            figures += parts[name](split)
+            spark_session.stop()
     return figures
 
 
-def _plain(split: Split) -> list[Figure]:
+def _recipe(split: Split, blas: str) -> list[Figure]:
+    """The recipe of the question and ours, computing in Java and in a native library where there is one."""
+    figures = []
+    times: list[tuple[float, float]] = []
+    for name, settings in (("Java", JAVA), ("native BLAS", SparkSettings(native_blas=blas or None))):
+        with _trainer(split, settings) as trainer:
+            trainer.warm()
+            if spark_session.start().native_blas != (name != "Java"):
+                print("found no native BLAS: give the path of one with --blas", file=sys.stderr)
+                return figures
+            short = min(_seconds(trainer, SHORT) for _ in range(4))
+            long, state = _trained(trainer, LONG)
+        spark_session.stop()
+        plain = _plain(split, NO_BLAS if name == "Java" else f"{PATH}{blas}" if blas else "")
+        ours, done = (short, long), len(state.losses)
+        for asked, theirs, mine in zip((10, 100), plain, ours, strict=True):
+            what = f"{name}, {asked} iterations" + (f" (ends after {done})" if done < asked else "")
+            figures += [
+                Figure(f"plain recipe, {what}", theirs, "s"),
+                Figure(f"ours, {what}", mine, "s"),
+                Figure(f"plain / ours, {what}", theirs / mine),
+            ]
+        times.append(ours)
+    for asked, java, native in zip((10, 100), *times, strict=True):
+        figures.append(Figure(f"ours, Java / native BLAS, {asked} iterations", java / native))
+    return figures
+
+
+def _plain(split: Split, options: str) -> tuple[float, float]:
+    """Seconds of the recipe's fits of 10 and of 100 iterations, in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "rows.npz"
         layers = layer_sizes(split, HIDDEN)
         weights = flatten(initial_weights("spark_uniform", layers, SEED))
         np.savez(path, X=split.train.features, y=split.train.labels, layers=layers, weights=weights)
-        command = [sys.executable, "-c", PLAIN, str(path)]
+        command = [sys.executable, "-c", PLAIN, str(path), options]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    _, short, long = (float(seconds) for seconds in said)
-    return [
-        Figure("plain recipe, 10 iterations", short, "s"),
-        Figure("plain recipe, 100 iterations", long, "s"),
-    ]
+    _, *short, long = (float(seconds) for seconds in said)
+    return min(short), long
 
 
-def _warm_and_fresh(split: Split) -> list[Figure]:
+def _sessions(split: Split) -> list[Figure]:
     fresh = []
     for _ in range(2):
         spark_session.stop()
@@ -128,12 +165,12 @@ def _shapes(split: Split) -> list[Figure]:
         settings = SparkSettings(master=f"local[{os.cpu_count()}]", partitions=partitions)
         with _trainer(split, settings) as trainer:
             trainer.warm()
-            seconds = min(_seconds(trainer, SHORT) for _ in range(3))
+            seconds = min(_seconds(trainer, SHORT) for _ in range(2))
         figures.append(Figure(f"{partitions} partitions, 10 iterations", seconds, "s"))
     for block in (32, 128, 512, 2048):
         with _block_size(block), _trainer(split) as trainer:
             trainer.warm()
-            seconds = min(_seconds(trainer, SHORT) for _ in range(3))
+            seconds = min(_seconds(trainer, SHORT) for _ in range(2))
         figures.append(Figure(f"blockSize {block}, 10 iterations", seconds, "s"))
     return figures
 
@@ -187,49 +224,33 @@ def _epoch_alone(tensorflow: Trainer) -> float:
 
 def _memory(split: Split) -> list[Figure]:
     """Resident memory after one trial and after a hundred."""
-    spark_session.stop()
     with _trainer(split) as trainer:
         trainer.warm()
         jvm = spark_session.start().process.pid
         before = _resident(os.getpid()), _resident(jvm)
-        for _ in range(TRIALS):
-            _seconds(trainer, STEP)
+        for number in range(TRIALS):
+            _seconds(trainer, STEP if number % 2 else replace(SHORT, epochs=1))
         after = _resident(os.getpid()), _resident(jvm)
     heap = heap_mib(split.train, parameters(layer_sizes(split, HIDDEN)))
     return [
         Figure("Python after 1 trial", before[0], "MiB"),
         Figure(f"Python grew in {TRIALS} trials by", after[0] - before[0], "MiB", at_most=50.0),
         Figure("JVM after 1 trial", before[1], "MiB"),
-        Figure(f"JVM after {TRIALS} trials", after[1], "MiB", at_most=heap + 700.0),
-    ]
-
-
-def _blas(split: Split) -> list[Figure]:
-    """The same trials in Java and with a native library, where there is one."""
-    seconds = {}
-    native = replace(DEFAULTS, native_blas=os.environ.get("NATIVE_BLAS"))
-    for name, settings in (("Java", NO_BLAS), ("native", native)):
-        with _trainer(split, settings) as trainer:
-            trainer.warm()
-            if spark_session.start().native_blas != (name == "native"):
-                print("found no native BLAS: put the path of one into NATIVE_BLAS", file=sys.stderr)
-                return []
-            seconds[name] = [_seconds(trainer, c) for c in (SHORT, SHORT, SHORT, LONG)]
-    java, library = seconds["Java"], seconds["native"]
-    return [
-        Figure("native BLAS, 10 iterations", min(library[:3]), "s"),
-        Figure("native BLAS, 100 iterations", library[3], "s"),
-        Figure("Java / native BLAS, 10 iterations", min(java[:3]) / min(library[:3])),
-        Figure("Java / native BLAS, 100 iterations", java[3] / library[3]),
+        Figure(f"JVM after {TRIALS} trials, of {heap} MiB of heap", after[1], "MiB", at_most=heap + 700.0),
     ]
 
 
 def _seconds(trainer: Trainer, configuration: Configuration) -> float:
     """A whole trial, as its task runs it but for the scores."""
+    return _trained(trainer, configuration)[0]
+
+
+def _trained(trainer: Trainer, configuration: Configuration) -> tuple[float, State]:
+    """The seconds, and where it ends."""
     begun = time.perf_counter()
     state = trainer.begin(configuration, SEED)
-    trainer.advance(configuration, SEED, state, configuration.epochs, Deadline())
-    return time.perf_counter() - begun
+    state = trainer.advance(configuration, SEED, state, configuration.epochs, Deadline())
+    return time.perf_counter() - begun, state
 
 
 def _resident(pid: int) -> float:
@@ -255,4 +276,9 @@ def _block_size(size: int) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", measure)
+    run(
+        __doc__ or "",
+        measure,
+        Option("part", "all", "what to measure", ("all", *PARTS)),
+        Option("blas", os.environ.get("NATIVE_BLAS", ""), "path of a native BLAS"),
+    )

@@ -52,8 +52,12 @@ from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from workers import process
 from workers.checkpoints import checkpoints_of
+from workers.outcomes import predictions_of
 from workers.spark_settings import SparkSettings
 from workers.task import Segment
+
+MOST_PREDICTIONS = 100_000
+"""Numbers up to which a trial's probabilities of the validation rows are kept for a person, 800 kB."""
 
 
 def launch(path: str | Path, *, fresh: bool = False, display: Display | None = None) -> StudyReport:
@@ -109,9 +113,11 @@ class _Search:
         )
         self.checkpoints = checkpoints_of(self.file)
         self.spark = SparkSettings.of(study.spark, self.file.directory)
+        self.predictions = _place_for_predictions(self.opened)
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
         self.finished = False
+        self.said_that_it_waits = False
         # A driver that was killed between telling a trial and removing its checkpoint left that behind.
         for trial in self.checkpoints.trials() & {record.number for record in ended}:
             self.checkpoints.remove(trial)
@@ -155,6 +161,8 @@ class _Search:
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
+        for news in self.cluster.news():
+            self.display.note(news)
         told = self.store.news()
         if told is not None:
             self._pass_on(Heard(tuple(told)))
@@ -192,7 +200,10 @@ class _Search:
         # would be unknown to the loop when it stops.
         match action:
             case Ask(place):
-                self._handle(Asked(self.store.ask(place), self.store.waits_for_others))
+                asked = self.store.ask(place)
+                if asked is None and self.store.waits_for_others:
+                    self._say_that_it_waits()
+                self._handle(Asked(asked, self.store.waits_for_others))
             case Submit():
                 self._submit(action)
             case Record(report):
@@ -205,6 +216,16 @@ class _Search:
                 self._handle(Told(record))
             case Finish():
                 self._finish(action)
+
+    def _say_that_it_waits(self) -> None:
+        """Once, when nothing runs here any more; until others have ended what is left, nothing will."""
+        if self.said_that_it_waits or self.loop.running:
+            return
+        self.said_that_it_waits = True
+        self.display.note(
+            "nothing is left to begin: other drivers run the last trials, and this one waits to take up what "
+            "they may leave; Ctrl-C ends it, and costs nothing"
+        )
 
     def _estimate_at_start(self, told: Sequence[TrialRecord]) -> None:
         limit = self.file.study.regret
@@ -247,11 +268,12 @@ class _Search:
             patience=study.model.patience,
             trial_timeout=_left(study.trial_timeout, action.trained),
             spark=self.spark,
+            predictions=self.predictions,
         )
 
     def _finish(self, action: Finish) -> None:
         self.finished = True
-        self.status.keep(self.loop, time.monotonic(), last=True)
+        self.status.keep(self.loop, time.monotonic(), ended=action.reason)
         self.store.end(action.reason)
         if action.abandoned:
             process.stop_all()
@@ -267,6 +289,13 @@ class _Search:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
             )
+
+
+def _place_for_predictions(opened: OpenedStudy) -> str | None:
+    """Where trials leave their probabilities of the validation rows; nowhere, where these are many."""
+    split = opened.prepared.split
+    small = len(split.validation) * len(split.classes) <= MOST_PREDICTIONS
+    return predictions_of(opened.file).url if small else None
 
 
 def _left(limit: float | None, trained: float) -> float | None:

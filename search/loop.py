@@ -12,6 +12,7 @@ then to a new one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -139,6 +140,7 @@ class Loop:
     _waits_for_others: bool = False
     _regret: float | None = None
     _next_place: int = 0
+    _frameworks: Counter[str] = field(default_factory=Counter)
     _kept: set[int] = field(default_factory=set)
     _finished: bool = False
     _halving: Halving = field(init=False)
@@ -325,18 +327,18 @@ class Loop:
             return
         free = self._free()
         for trial in list(self._phases[Phase.READY].values()):
-            if free[self._kind(trial)] > 0:
+            if free[self._kind(trial, free)] > 0:
                 yield self._submit(trial, trial.rung, free, now)
         if self.stopping or not _any(free):
             return
         for number in list(self._halving.promotable()):
             trial = self._active[number]
-            if free[self._kind(trial)] > 0:
+            if free[self._kind(trial, free)] > 0:
                 self._halving.left(number)
                 yield self._submit(trial, self._rung_after(trial.asked, trial.rung), free, now)
 
     def _submit(self, trial: LoopTrial, rung: int, free: dict[str, int], now: float) -> Submit:
-        free[self._kind(trial)] -= 1
+        free[self._kind(trial, free)] -= 1
         new = trial.place is None
         place = self._new_place() if trial.place is None else trial.place
         trial.rung, trial.since, trial.place = rung, now, None
@@ -440,26 +442,34 @@ class Loop:
         self.progress = self.progress.after(record)
 
     def _add(self, trial: LoopTrial) -> None:
-        self._active[trial.number] = self._phases[trial.phase][trial.number] = trial
+        self._active[trial.number] = trial
+        self._enter(trial)
 
     def _move(self, trial: LoopTrial, phase: Phase) -> None:
-        del self._phases[trial.phase][trial.number]
+        self._leave(trial)
         trial.phase = phase
-        self._phases[phase][trial.number] = trial
+        self._enter(trial)
 
     def _remove(self, number: int) -> None:
-        trial = self._active.pop(number)
-        del self._phases[trial.phase][number]
+        self._leave(self._active.pop(number))
 
-    def _kind(self, trial: LoopTrial) -> str:
-        return self.slots.kind(trial.asked.configuration.framework)
+    def _leave(self, trial: LoopTrial) -> None:
+        del self._phases[trial.phase][trial.number]
+        if trial.phase is Phase.RUNNING:
+            self._frameworks[trial.asked.configuration.framework] -= 1
+
+    def _enter(self, trial: LoopTrial) -> None:
+        self._phases[trial.phase][trial.number] = trial
+        if trial.phase is Phase.RUNNING:
+            # Counted here, because counting a thousand of them at each event would cost more than the event.
+            self._frameworks[trial.asked.configuration.framework] += 1
+
+    def _kind(self, trial: LoopTrial, free: Mapping[str, int]) -> str:
+        return self.slots.takes(trial.asked.configuration.framework, free)
 
     def _free(self) -> dict[str, int]:
-        """Free slots by kind; fewer than none where a cluster has shrunk."""
-        free = dict(self.slots.by_kind)
-        for trial in self._phases[Phase.RUNNING].values():
-            free[self._kind(trial)] -= 1
-        return free
+        """Free slots by kind; which one a trial runs on is for the dispatcher to say."""
+        return self.slots.free(self._frameworks)
 
 
 def _any(free: Mapping[str, int]) -> bool:

@@ -86,6 +86,16 @@ def _headline(report: StudyReport) -> list[RenderableType]:
     lines.append(_ending(report))
     if report.best is None:
         lines.append(indented(_why_none(report), "bold"))
+    if report.furthest is not None:
+        epochs, score, record = report.furthest
+        lines.append(
+            indented(
+                f"The best of those that came furthest: trial {record.number}, "
+                f"{_score_label(report.metric, report)} {score:.3f} on the validation rows after {epochs} of "
+                f"{record.configuration.epochs if record.configuration else epochs} epochs."
+            )
+        )
+        lines.append(indented(configuration_text(record.configuration), "bold green"))
     return lines
 
 
@@ -106,6 +116,8 @@ def _count_text(report: StudyReport) -> str:
 
 
 def _why_none(report: StudyReport) -> str:
+    if report.furthest is not None:
+        return "No best configuration: no trial came to its last epoch."
     if report.failures:
         return "No best configuration: every trial so far failed, for the causes below."
     return "No best configuration: no trial is complete yet."

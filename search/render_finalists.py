@@ -96,10 +96,9 @@ def _openings(openings: Sequence[Opening]) -> Iterator[RenderableType]:
     for place, one in enumerate(openings):
         names = ", ".join(str(trial) for trial in one.trials)
         when = datetime.fromisoformat(one.at).strftime("%Y-%m-%d %H:%M UTC")
-        text = f"The test rows were opened {when} for trials {names}, {count_of(one.trainings, 'network')}."
-        if place:
-            text = f"Opened again {when} for trials {names}, {count_of(one.trainings, 'network')}."
-        yield indented(text)
+        what = "Opened again" if place else "The test rows were opened"
+        noun = "trial" if len(one.trials) == 1 else "trials"
+        yield indented(f"{what} {when} for the {count_of(one.trainings, 'network')} of {noun} {names}.")
     if len(openings) > 1:
         yield indented(
             "What was decided after the first opening may have been chosen by the test rows.", "bold"

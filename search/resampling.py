@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,16 @@ from search.confusions import NAMES, score_of
 DRAWS = 4000
 """Times that seeds and rows are drawn: the ends of a 95% interval then rest on 100 draws each."""
 
-LEAST_DRAWS = 400
+LEAST_DRAWS = 200
 """What is left of them where each one costs much."""
 
-MOST_SORTED = 2_000_000_000
-"""Rows × trainings × draws that average precision, which looks at each row, may take: a minute or so."""
+MOST_SUMMED = 2_000_000_000
+"""Kinds of rows × trainings × draws that are added up at most: half a minute or so."""
 
-BLOCK = 4_000_000
+MOST_RANKED = 500_000_000
+"""The same of rows whose ranks matter, which are looked at one by one."""
+
+BLOCK = 500_000
 """Numbers of one block of draws, so that a large test set needs no large memory."""
 
 COVERAGE = 0.95
@@ -55,6 +59,16 @@ class Table:
         """(trainings, rows): the most probable class, the first of equal ones."""
         return np.stack([one.argmax(axis=1) for one in self.probabilities]).astype(np.int64)
 
+    @cached_property
+    def kinds(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(1 + trainings, kinds) label and what each training said, and how many rows there are of each kind.
+
+        Rows of one class to which every training said the same are interchangeable, so that only how many of
+        each kind are drawn matters. There are far fewer kinds than rows.
+        """
+        kinds, counts = np.unique(np.vstack([self.labels, self.said]), axis=1, return_counts=True)
+        return kinds, counts
+
     @property
     def classes(self) -> int:
         """How many there are."""
@@ -62,11 +76,11 @@ class Table:
 
 
 def draws_for(table: Table, metric: str) -> int:
-    """How many draws are made; fewer than :data:`DRAWS` only of average precision on many rows."""
-    if metric in NAMES:
-        return DRAWS
-    cost = len(table.labels) * len(table.probabilities)
-    return int(min(DRAWS, max(LEAST_DRAWS, MOST_SORTED // cost)))
+    """How many draws are made: fewer than :data:`DRAWS` only where there are very many kinds of rows, or rows
+    where their ranks matter.
+    """
+    most, kinds = (MOST_SUMMED, len(table.kinds[1])) if metric in NAMES else (MOST_RANKED, len(table.labels))
+    return int(min(DRAWS, max(LEAST_DRAWS, most // (kinds * len(table.probabilities)))))
 
 
 def drawn_scores(table: Table, metric: str, draws: int, seed: int) -> NDArray[np.float64]:
@@ -139,12 +153,10 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def _drawn_by_confusion(
     table: Table, metric: str, draws: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Rows of one class to which every training said the same are interchangeable, so that only how many of
-    each such kind are drawn matters: a multinomial number. There are far fewer kinds than rows.
-    """
-    said, classes = table.said, table.classes
-    kinds, counts = np.unique(np.vstack([table.labels, said]), axis=1, return_counts=True)
-    scores = np.empty((draws, len(said)))
+    """How many rows of each kind are drawn is a multinomial number."""
+    kinds, counts = table.kinds
+    classes = table.classes
+    scores = np.empty((draws, len(kinds) - 1))
     for block, weights in _blocks(kinds[0], counts, draws, max(len(counts), classes**2), generator):
         for training, of_kinds in enumerate(kinds[1:]):
             cells = _summed(weights, kinds[0] * classes + of_kinds, classes**2)
@@ -160,8 +172,9 @@ def _drawn_by_rank(table: Table, draws: int, generator: np.random.Generator) -> 
     scores = np.empty((draws, len(ranked)))
     once = np.ones(len(labels), dtype=np.int64)
     for block, weights in _blocks(labels, once, draws, len(labels), generator):
+        beside = np.ascontiguousarray(weights.T, dtype=np.float32)
         for training, ranking in enumerate(ranked):
-            scores[block, training] = ranking.average_precision(weights)
+            scores[block, training] = ranking.average_precision(beside)
     return scores
 
 
@@ -174,16 +187,16 @@ class _Ranking:
         self._last_of_ties = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
         self._positive = positive[self._order]
 
-    def average_precision(self, weights: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(draws,) of (draws, rows) numbers of times that each row counts."""
-        ranked = weights[:, self._order]
-        found = np.cumsum(ranked * self._positive, axis=1)[:, self._last_of_ties]
-        passed = np.cumsum(ranked, axis=1)[:, self._last_of_ties]
-        precision = np.divide(found, passed, out=np.zeros(found.shape), where=passed > 0)
-        gained = np.diff(found, axis=1, prepend=0)
-        total = found[:, -1]
-        area: NDArray[np.float64] = (gained * precision).sum(axis=1)
-        return np.where(total > 0, area / np.maximum(total, 1), 0.0)
+    def average_precision(self, weights: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(draws,) of (rows, draws) numbers of times that each row counts: side by side they add up fast."""
+        ranked = weights[self._order]
+        passed = np.cumsum(ranked, axis=0)[self._last_of_ties]
+        ranked[~self._positive] = 0.0
+        found = np.cumsum(ranked, axis=0, out=ranked)[self._last_of_ties]
+        total = found[-1].astype(np.float64)
+        gained = np.diff(found, axis=0, prepend=np.float32(0.0))
+        area = (gained * (found / np.maximum(passed, 1.0))).sum(axis=0, dtype=np.float64)
+        return np.where(total > 0, area / np.maximum(total, 1.0), 0.0)
 
 
 def _blocks(

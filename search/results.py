@@ -132,6 +132,16 @@ class StudyReport:
         """Every trial with a score, by number."""
         return _complete(self.records)
 
+    @property
+    def furthest(self) -> tuple[int, float, TrialRecord] | None:
+        """While no trial is complete, what there is to go by: of the trials that were scored after the most
+        epochs, the best; with these epochs and its score there.
+        """
+        if self.ranked:
+            return None
+        scored = [(*max(record.rung_scores.items()), record) for record in self.records if record.rung_scores]
+        return max(scored, key=lambda one: (one[0], one[1], -one[2].number), default=None)
+
     @cached_property
     def scored(self) -> tuple[tuple[TrialRecord, float], ...]:
         """Every trial with a validation score, by number: the last one, where it was stopped early."""
@@ -182,6 +192,7 @@ class StudyReport:
             "ended": self.ended,
             "running": self.running,
             "best": self.best.number if self.best else None,
+            "furthest": self.furthest[2].number if self.furthest else None,
             "best_by_framework": {name: record.number for name, record in self.best_by_framework.items()},
             "ranked": [
                 {"trial": record.number, "score": self.score(record), "runs": self.runs[record.number]}
@@ -239,7 +250,7 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         limit=file.study.trial_limit,
         table_size=file.study.report.best,
         storage=location.shown,
-        dashboard=f"optuna-dashboard {shlex.quote(location.dashboard_argument)}",
+        dashboard=f"search dashboard {shlex.quote(file.path.name)}",
         parameters=file.space.parameters(),
         provenance=provenance_of(file, stored),
         finalists=stored.finalists,

@@ -44,6 +44,9 @@ from studies.trial_record import TrialRecord, configuration_of, record_of, recor
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+_NOTE_VERSION, _NOTE_PIECE = "dashboard:note_ver", "dashboard:note_str:"
+"""System attributes of a study that hold its note."""
+
 
 @dataclass(frozen=True)
 class AskedTrial:
@@ -105,6 +108,11 @@ class StudyStore:
         self._count(trials)
         self._enqueue(trials)
         self._grid = self._remaining_grid(trials) if file.study.sampler.kind == "grid" else None
+
+    @property
+    def file(self) -> StudyFile:
+        """The study file."""
+        return self._file
 
     # What is there
 
@@ -188,7 +196,8 @@ class StudyStore:
     def begin(self) -> float:
         """Say in storage that a launch is under way; returns the seconds that earlier ones searched."""
         self._study.set_user_attr("ended", "")
-        self._study.set_user_attr("stop", 0)
+        if self._sharing.is_alone():  # or the others would miss a wish that they are to stop
+            self._study.set_user_attr("stop", 0)
         return float(self._study.user_attrs.get("seconds", 0.0))
 
     def begin_replicas(self) -> str:
@@ -201,20 +210,37 @@ class StudyStore:
 
     def keep_status(self, seconds: float, status: Mapping[str, Any]) -> None:
         """Write how long the study has been searched for, over every launch, and what runs now."""
-        self._study.set_user_attr("seconds", seconds)
+        # Drivers that search at the same time count it once, and the study's time never goes back.
+        self._study.set_user_attr("seconds", max(seconds, self._study.user_attrs.get("seconds", 0.0)))
         self.keep_doing(status)
 
     def keep_doing(self, status: Mapping[str, Any]) -> None:
         """Write what runs now, where that is no part of the search."""
-        self._study.set_user_attr("status", dict(status))
+        self._study.set_user_attr(self._sharing.status_key, dict(status))
+
+    def keep_note(self, text: str) -> None:
+        """Write the study's note where Optuna's dashboard reads it, in place of the one that is there.
+
+        As ``optuna_dashboard.save_note`` does, whose package is an extra: a version, which the page watches,
+        and the text in pieces, of which this one is one.
+        """
+        storage, study_id = self._study._storage, self._study._study_id
+        there = storage.get_study_system_attrs(study_id)
+        pieces = sorted(key for key in there if key.startswith(_NOTE_PIECE))
+        if len(pieces) == 1 and there[pieces[0]] == text:
+            return
+        storage.set_study_system_attr(study_id, _NOTE_VERSION, int(there.get(_NOTE_VERSION, 0)) + 1)
+        for key in {f"{_NOTE_PIECE}0", *pieces}:
+            storage.set_study_system_attr(study_id, key, text if key == f"{_NOTE_PIECE}0" else "")
 
     def stops_asked_for(self) -> int:
         """How often somebody asked this launch to stop, see :func:`studies.stored_study.ask_to_stop`."""
         return int(self._study.user_attrs.get("stop", 0))
 
     def end(self, reason: str) -> None:
-        """Say in storage why the launch ended."""
-        self._study.set_user_attr("ended", reason)
+        """Say in storage why the launch ended, unless other drivers of the study go on."""
+        if self._sharing.leave():
+            self._study.set_user_attr("ended", reason)
 
     # Beyond the search
 

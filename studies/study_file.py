@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from studies.configuration import Configuration
@@ -17,11 +17,6 @@ from studies.errors import StudyFileError, nearest
 from studies.recipes import recipe_configuration
 from studies.space import SearchSpace
 from studies.study import Study
-
-NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
-    ("cluster", "kind"): ("ssh", "slurm", "pbs", "sge", "lsf", "kubernetes", "cuda"),
-}
-"""Values of the design whose machinery isn't there yet: refused by name."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,6 @@ def read_study_file(path: str | Path) -> StudyFile:
     path = Path(path).absolute()
     raw = _parse(path)
     raw.setdefault("name", path.stem)
-    _refuse_not_yet(path, raw)
     try:
         study = Study.model_validate(raw)
     except ValidationError as error:
@@ -113,24 +107,6 @@ def _line_to_mend(text: str, message: str) -> str:
     line = lines[number - 1].strip() if number <= len(lines) else ""
     # An address may hold a password.
     return f"mend line {number}" if not line or "://" in line else f"mend line {number}: {line}"
-
-
-def _refuse_not_yet(path: Path, raw: Mapping[str, Any]) -> None:
-    for keys, names in NOT_YET.items():
-        found = _dig(raw, keys)
-        if found in names:
-            raise StudyFileError(
-                f"{found!r} is not there yet in this version",
-                where=_where(path, keys),
-                allowed=", ".join(_choices(keys)),
-            )
-
-
-def _choices(keys: Sequence[str]) -> tuple[str, ...]:
-    section = Study.model_fields[keys[0]].annotation
-    if not (isinstance(section, type) and issubclass(section, BaseModel)):  # NOT_YET names sections alone
-        raise TypeError(f"{keys[0]} is not a section")
-    return tuple(str(choice) for choice in get_args(section.model_fields[keys[1]].annotation))
 
 
 def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> StudyFileError:

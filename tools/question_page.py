@@ -76,7 +76,7 @@ def _page(found: Found) -> Iterator[str]:
         "# Does TensorFlow do badly, or are Spark's scores not truthful?",
         "",
         "A [300, 600, 2] network on very skewed sentences has F1 0.91-0.93 in Spark MLlib, and 0.24 in",
-        "TensorFlow. Each choice that differs was changed alone and in every combination, by `search explain`,",
+        "TensorFlow. Each choice that differs was changed alone and with all others, by `search explain`,",
         "with several seeds. All figures are means over the seeds, on the validation rows.",
         "This page is written by `python tools/question_page.py DIRECTORY`, from a run.",
         "",
@@ -131,7 +131,7 @@ def _answer(found: Found) -> Iterator[str]:
         "messages."
     )
     yield (
-        f"- **It is how it is trained.** The optimizer's share, with its learning rate of 0.01 and its batches, "
+        "- **It is how it is trained.** The optimizer's share, with its learning rate of 0.01 and its batches, "
         f"is {_figures(_part(plain, 'optimizer'))}; that of the initial weights "
         f"{_figures(_part(plain, 'weights'))}, of the biases {_figures(_part(plain, 'biases'))}, and of the "
         f"iterations {_figures(_part(plain, 'epochs'))}."
@@ -189,8 +189,8 @@ def _reproduced(found: Found) -> Iterator[str]:
         always = 2 * share / (1 + share)
         yield (
             f"- `{problem}`, {_share(one)} spam: Spark's weighted F1 is {_seeds(one.start.by_seed)}, the "
-            f"question's 0.91-0.93; TensorFlow's F1 of spam is {_seeds(one.end.by_seed)}, the question's 0.24. Saying "
-            f'"spam" to every row has {always:.3f}.'
+            f"question's 0.91-0.93; TensorFlow's F1 of spam is {_seeds(one.end.by_seed)}, the question's 0.24. "
+            f'Saying "spam" to every row has {always:.3f}.'
         )
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import threading
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from studies.errors import MachineError
+from workers.spark_jvm import START_SECONDS, killed_after
 from workers.spark_settings import PLAN, SparkSettings
 
 NEEDED = ("grpc", "grpc_status", "google.rpc", "zstandard")
@@ -88,13 +91,18 @@ def connect(settings: SparkSettings) -> RemoteSpark:
             remedy="pip install 'honest-search[connect]'",
         )
     os.environ[_MODE] = "1"
+    # What it warns of is an error, too, which is translated: here, and wherever a trial meets it.
+    warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
+    hung = threading.Event()
     try:
         session = _session(settings)
-        for name, value in {**PLAN, **dict(settings.conf)}.items():
-            session.conf.set(name, value)
+        with killed_after(START_SECONDS, session.client.close, hung):
+            for name, value in {**PLAN, **dict(settings.conf)}.items():
+                session.conf.set(name, value)
     except Exception as error:
         os.environ.pop(_MODE, None)
-        said = str(error).strip().splitlines()[0]
+        nothing = f"nothing within {START_SECONDS:g} s"
+        said = nothing if hung.is_set() else (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MachineError(
             f"the Spark Connect server didn't take the session; it said: {said}",
             where=f"spark.master = {settings.master}",

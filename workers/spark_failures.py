@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from studies.records import Cause, Failure
 from workers import spark_session
+from workers.spark_jvm import killed_after
 from workers.spark_session import AnySpark, Spark
 from workers.trainer import Deadline, TrainingFailed
 
@@ -18,7 +19,6 @@ POLL = 0.2
 HUNG_SECONDS = 10.0
 """How long a fit may go on after it was cancelled, before its JVM is taken to hang and killed. A fit that
 can be cancelled ends with its current job, in a second or less."""
-
 
 _CANCELLED = "OPERATION_CANCELED"
 """How a Spark Connect server says what a JVM of ours says with the group's name: "Job 7 cancelled part of
@@ -49,6 +49,30 @@ def interrupted(spark: AnySpark, deadline: Deadline, epoch: int) -> Iterator[Non
         raise
     finally:
         watch.end()
+
+
+@contextlib.contextmanager
+def killed_where_it_hangs(spark: AnySpark, seconds: float, what: str, epoch: int) -> Iterator[None]:
+    """Kill the JVM where something that no trial's deadline bounds takes longer than it ever can.
+
+    Args:
+        spark: the session.
+        seconds: that it may take.
+        what: it does, for the message: ``load the training rows``.
+        epoch: of the trial.
+
+    Raises:
+        TrainingFailed: with cause ``spark died`` where it was killed.
+    """
+    hung = threading.Event()
+    try:
+        with killed_after(seconds, spark.kill, hung):
+            yield
+    except Exception as error:
+        if not hung.is_set():
+            raise
+        message = f"Spark hung: it didn't {what} within {seconds:.0f} s, and was ended"
+        raise TrainingFailed(Failure("spark died", message, epoch)) from error
 
 
 class _Watch:

@@ -22,6 +22,10 @@ one matrix product. But MLlib averages the means of the blocks, so that a row of
 more: another size is another objective."""
 
 
+LOAD_SECONDS = 120.0
+"""What loading rows may take beside the time for the rows themselves. It takes 2 to 8."""
+
+
 def refusal(rows: Rows, classes: int, partitions: int = PARTITIONS) -> str | None:
     """Why Spark must not be given these rows, or nothing."""
     if len(rows) < partitions:
@@ -43,6 +47,14 @@ def heap_mib(rows: Rows, parameters: int) -> int:
     and each iteration's broadcast and sums take a few more for each trial at once.
     """
     return 1024 + 8 * (4 * rows.features.size + 64 * parameters) // 2**20
+
+
+def load_seconds(rows: Rows) -> float:
+    """How long Spark may take to load these rows, before it is taken to hang.
+
+    It loads a million numbers in about two seconds; a cluster without a free worker never begins.
+    """
+    return LOAD_SECONDS + rows.features.size / 50_000
 
 
 def write_once(rows: Rows, directory: Path, partitions: int = PARTITIONS) -> list[str]:

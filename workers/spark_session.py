@@ -1,18 +1,13 @@
 """One warm Spark session a process: a JVM beside it, started at the first need and kept.
 
 A session costs 6 to 10 seconds to start, so that all trials of a process share it. By default it runs in
-local mode, bound to the loopback interface.
-
-The JVM leaves with this process, however that ends: it watches a pipe on its standard input. It doesn't
-see the terminal's Ctrl-C: PySpark starts it with that signal ignored. What it writes is kept in a file
-that nobody sees, for the message about its end.
+local mode, bound to the loopback interface. The JVM itself is the matter of :mod:`workers.spark_jvm`.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -26,13 +21,18 @@ from typing import IO, Any
 from studies.errors import MachineError
 from workers.java import find_java
 from workers.spark_connect import RemoteSpark, connect
-from workers.spark_settings import BLAS_THREADS, DEFAULTS, LOOPBACK, SparkSettings, is_secret, properties
-
-OUT_OF_MEMORY_EXIT = 52
-"""Exit status of a Spark JVM that ran out of memory (``SparkExitCode.OOM``)."""
-
-LEAVE_SECONDS = 10.0
-"""How long a JVM may take to end when its input has ended, before it is killed. It takes about one."""
+from workers.spark_jvm import (
+    OUT_OF_MEMORY_EXITS,
+    START_SECONDS,
+    connection_file,
+    end,
+    forget,
+    gateway_to,
+    killed_after,
+    last_line,
+    start_process,
+)
+from workers.spark_settings import DEFAULTS, LOOPBACK, SparkSettings, properties
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Spark:
     @property
     def ran_out_of_memory(self) -> bool:
         """Whether the JVM ended for lack of heap."""
-        return self.process.poll() == OUT_OF_MEMORY_EXIT
+        return self.process.poll() in OUT_OF_MEMORY_EXITS
 
     def enter(self, group: str) -> None:
         """Name the jobs that this thread starts from now on, for :meth:`cancel`."""
@@ -87,7 +87,7 @@ class Spark:
     def end(self) -> str:
         """How it ended, for a message, with the last line that the JVM wrote."""
         status = "" if self.alive() else f" with status {self.process.returncode}"
-        last = _last_line(self.log)
+        last = last_line(self.log)
         return f"the JVM ended{status}" + (f"; it said: {last}" if last else "")
 
     def close(self) -> None:
@@ -159,65 +159,47 @@ def _will_do(spark: AnySpark, wanted: SparkSettings | None, memory_mib: int) -> 
 
 def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
     find_java()
-    # Late: importing PySpark takes a second or two.
-    from pyspark import SparkConf, SparkContext
-    from pyspark.sql import SparkSession
-
     scratch = Path(tempfile.mkdtemp(prefix="honest-search-spark-"))
     log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the JVM, which writes to it
     every = properties(settings, memory_mib, scratch)
+    process: subprocess.Popen[bytes] | None = None
     gateway: Any = None
+    hung = threading.Event()
     try:
-        gateway = _gateway(every, log)
-        conf = SparkConf(loadDefaults=False).setAll(list(every.items()))
-        with _sigint_untouched():
-            context = SparkContext(conf=conf, gateway=gateway)
-        # Not before: PySpark translates a Java exception only where it has a context.
-        native = _finds_native_blas(gateway.jvm)
+        with connection_file() as connection:
+            process = start_process(every, log, connection)
+            with killed_after(START_SECONDS, process.kill, hung):
+                gateway = gateway_to(process, connection)
+                session, native = _session(gateway, every)
         if settings.native_blas is not None and not native:
             raise _unusable_blas(settings.native_blas)
-        spark = Spark(SparkSession(context), gateway.proc, log, settings, memory_mib, scratch, native)
+        return Spark(session, process, log, settings, memory_mib, scratch, native)
     except BaseException as error:
-        said = _last_line(log)
+        said = last_line(log) or str(error)
+        if process is not None:
+            end(process)
         if gateway is not None:
-            _end(gateway.proc)
-            _forget()
+            forget()
         log.close()
         shutil.rmtree(scratch, ignore_errors=True)
         if isinstance(error, MachineError) or not isinstance(error, Exception):
             raise
-        raise _not_started(settings, memory_mib, said or str(error)) from error
-    return spark
+        problem = f"hung, and was killed after {START_SECONDS:g} s" if hung.is_set() else "didn't start"
+        raise _not_started(settings, memory_mib, problem, said) from error
 
 
-def _gateway(every: dict[str, str], log: IO[bytes]) -> Any:
-    """A JVM with PySpark's gateway in it, and nothing else yet."""
-    from pyspark import SparkConf
-    from pyspark.java_gateway import launch_gateway
+def _session(gateway: Any, every: dict[str, str]) -> tuple[Any, bool]:
+    """A session in the JVM, and whether matrix products run in a native library there."""
+    # Late: importing PySpark takes a second or two.
+    from pyspark import SparkConf, SparkContext
+    from pyspark.sql import SparkSession
 
-    # On its command line, which everybody on the machine can read.
-    shown = [(name, value) for name, value in every.items() if not is_secret(name)]
-    surroundings = dict.fromkeys(BLAS_THREADS, "1")
-    if every.get("spark.driver.bindAddress") == LOOPBACK:
-        # Else Spark resolves the host's name, and doesn't start where that has no address.
-        surroundings["SPARK_LOCAL_IP"] = os.environ.get("SPARK_LOCAL_IP", LOOPBACK)
-    with _environment(surroundings):
-        return launch_gateway(SparkConf(loadDefaults=False).setAll(shown), {"stdout": log, "stderr": log})
-
-
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set for a moment, because PySpark gives its JVM this process's own."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    conf = SparkConf(loadDefaults=False).setAll(list(every.items()))
+    with _sigint_untouched():
+        context = SparkContext(conf=conf, gateway=gateway)
+    # Not before: PySpark translates a Java exception only where it has a context.
+    native = _finds_native_blas(gateway.jvm)
+    return SparkSession(context), native
 
 
 def _finds_native_blas(jvm: Any) -> bool:
@@ -240,12 +222,12 @@ def _unusable_blas(path: str) -> MachineError:
     )
 
 
-def _not_started(settings: SparkSettings, memory_mib: int, said: str) -> MachineError:
+def _not_started(settings: SparkSettings, memory_mib: int, problem: str, said: str) -> MachineError:
     memory = settings.memory_mib or memory_mib
     port = f" and a port on {LOOPBACK}" if settings.on_loopback else ""
     cluster = "" if settings.local else f", and a cluster at {settings.master} that answers"
     return MachineError(
-        f"Spark didn't start; it said: {said.strip().splitlines()[0] if said.strip() else '(nothing)'}",
+        f"Spark {problem}; it said: {said.strip().splitlines()[0] if said.strip() else '(nothing)'}",
         where=str(find_java().path),
         allowed=f"a JVM that can have {memory} MiB of heap{port}{cluster}",
         remedy="free memory, run fewer trials at once (cluster.slots), or give less (spark.memory)",
@@ -271,46 +253,13 @@ def _discard(spark: Spark) -> None:
 
     Nothing is asked of the JVM, which may never answer: it stops its session itself when its input ends.
     """
-    _end(spark.process)
+    end(spark.process)
     context = spark.session.sparkContext
     context._jsc = None  # what its stop() would call into a dead JVM with, and warn
     context.stop()
-    _forget()
+    forget()
     spark.log.close()
     shutil.rmtree(spark.scratch, ignore_errors=True)
-
-
-def _forget() -> None:
-    """Let PySpark start another JVM in this process."""
-    from py4j.protocol import Py4JError
-    from pyspark import SparkContext
-    from pyspark.sql import SparkSession
-
-    if SparkContext._gateway is not None:
-        with contextlib.suppress(Py4JError, OSError):
-            SparkContext._gateway.shutdown()
-    SparkContext._gateway = SparkContext._jvm = None
-    SparkContext._active_spark_context = None
-    SparkSession._instantiatedSession = SparkSession._activeSession = None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()  # what a JVM takes as the end of its parent
-    try:
-        process.wait(LEAVE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _last_line(log: IO[bytes]) -> str:
-    size = os.fstat(log.fileno()).st_size
-    # Not read(): the position in the file is shared with the JVM, which would write elsewhere after it.
-    tail = os.pread(log.fileno(), 4096, max(0, size - 4096))
-    said = [line.strip() for line in tail.decode(errors="replace").splitlines() if line.strip()]
-    return said[-1] if said else ""
 
 
 atexit.register(stop)

@@ -36,11 +36,26 @@ PLAN = {
     # A file is a partition: neither cut into several nor packed with others, on any number of cores.
     "spark.sql.files.maxPartitionBytes": _WHOLE,
     "spark.sql.files.openCostInBytes": _WHOLE,
+    # A fit reads a few thousand cached rows: compiling Java for it takes longer, and each fit does it anew.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 """Environment variables that say how many threads a native BLAS may start. One: Spark's tasks are the
 threads, and a sum that is cut into threads has other last bits on another machine."""
+
+COLLECTOR = "-XX:+UseParallelGC"
+"""Java's garbage collector. Its default, G1, keeps every array of more than half a region apart, which in a
+small heap are all that MLlib computes with."""
+
+OUT_OF_MEMORY = ("-XX:+ExitOnOutOfMemoryError", "-XX:GCTimeLimit=90", "-XX:GCHeapFreeLimit=10")
+"""A heap that is full, or that Java does little else than tidy up, ends the JVM. It would go on else, with
+one of its threads missing, or so slowly that nobody sees it move."""
+
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+
+_COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
 
 _SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
 """Spark's own default of ``spark.redaction.regex``."""
@@ -148,11 +163,15 @@ def properties(settings: SparkSettings, memory_mib: int, scratch: Path) -> dict[
         ours |= {"spark.executor.memory": memory}
         ours |= {f"spark.executorEnv.{name}": "1" for name in BLAS_THREADS}
     ours |= dict(settings.conf)
-    if settings.native_blas is not None:
-        option = f"-Ddev.ludovic.netlib.blas.nativeLibPath={settings.native_blas}"
-        given = ours.get("spark.driver.extraJavaOptions", "")
-        ours["spark.driver.extraJavaOptions"] = f"{given} {option}".strip()
+    ours[_JAVA_OPTIONS] = _java_options(ours.get(_JAVA_OPTIONS, ""), settings.native_blas)
     return ours
+
+
+def _java_options(given: str, native_blas: str | None) -> str:
+    """Options of the JVM; those that the study gives come last, where Java lets them win."""
+    collector = () if _COLLECTOR.search(given) else (COLLECTOR,)
+    blas = () if native_blas is None else (f"-Ddev.ludovic.netlib.blas.nativeLibPath={native_blas}",)
+    return " ".join((*collector, *OUT_OF_MEMORY, *blas, given)).strip()
 
 
 def is_secret(name: str) -> bool:

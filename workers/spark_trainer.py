@@ -24,9 +24,9 @@ from studies.records import Failure
 from workers import spark_session
 from workers.initialisation import initial_weights
 from workers.network import forward, parameters, unflatten
-from workers.spark_failures import interrupted, translated
+from workers.spark_failures import interrupted, killed_where_it_hangs, translated
 from workers.spark_fit import describe, fit, one_an_epoch, padded
-from workers.spark_rows import heap_mib, load, refusal, write_once
+from workers.spark_rows import heap_mib, load, load_seconds, refusal, write_once
 from workers.spark_session import AnySpark
 from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.trainer import Deadline, State, TrainingFailed, check_finite, layer_sizes
@@ -146,7 +146,8 @@ class SparkTrainer:
         for optimizer in OPTIMIZERS:
             configuration = Configuration("spark", "glorot_uniform", optimizer, epochs=1, learning_rate=0.1)
             state = State(0, initial_weights(configuration.initialisation, self._layers, 0))
-            self._fit(configuration, state, 1, Deadline())
+            with killed_where_it_hangs(spark, load_seconds(self._train), "train a first step", 0):
+                self._fit(configuration, state, 1, Deadline())
         return spark
 
     def _fit(
@@ -179,7 +180,8 @@ class SparkTrainer:
             spark = spark_session.start(needed, self._settings)
             if self._loaded is None or self._loaded[0] is not spark:
                 files = write_once(self._train, self._directory, self._settings.partitions)
-                with translated(spark, epoch):
+                limit, what = load_seconds(self._train), "load the training rows"
+                with translated(spark, epoch), killed_where_it_hangs(spark, limit, what, epoch):
                     self._loaded = (spark, load(spark, files))
             return self._loaded
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from search.page.confusion import confusion
 from search.page.drawn import shake
 from search.page.frame import HALF, Dot, Frame, on_every_screen, text
 from search.page.html import Content, Html, joined, tag
@@ -17,9 +18,6 @@ from search.score_labels import score_label
 from search.tables import short
 from studies.records import Scores
 from studies.trial_record import TrialRecord
-
-LARGEST_CONFUSION = 12
-"""Classes up to which a confusion matrix is drawn."""
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
 """F1 whose curves stand behind precision and recall."""
@@ -53,8 +51,14 @@ def mistakes(report: StudyReport) -> Section | None:
     ]
     if not found:
         return None
-    small = len(report.facts.classes) <= LARGEST_CONFUSION
-    matrices = [_confusion(report, record, test) for record, test in found] if small else []
+    matrices = [
+        confusion(
+            report.facts.classes,
+            test.confusion,
+            f"{framework_name(record.configuration)}, trial {record.number}",
+        )
+        for record, test in found
+    ]
     said = readings(report)
     return Section(
         "mistakes",
@@ -62,7 +66,7 @@ def mistakes(report: StudyReport) -> Section | None:
         _mistakes_title(report, *found[0]),
         joined(
             (paragraph(words) for words in said),
-            beside(joined(*matrices), _balance(report)) if matrices else _balance(report),
+            beside(joined(*matrices) or None, _balance(report)),
         ),
     )
 
@@ -143,36 +147,6 @@ def _scores_table(report: StudyReport, records: list[TrialRecord]) -> Html:
 
 def _figures(scores: Scores | None) -> list[Content]:
     return [f"{getattr(scores, name):.3f}" if scores is not None else "–" for name in SCORE_NAMES]
-
-
-def _confusion(report: StudyReport, record: TrialRecord, test: Scores) -> Html:
-    """Rows by what they are and what was said; a field's depth is its share of its row."""
-    classes = [short(name, 16) for name in report.facts.classes]
-    head = tag("tr", tag("td", ""), (tag("th", f"said {name}", scope="col") for name in classes))
-    rows = (
-        tag(
-            "tr",
-            tag("th", f"are {name}", scope="row"),
-            (_field(count, sum(counts), index == other) for other, count in enumerate(counts)),
-        )
-        for index, (name, counts) in enumerate(zip(classes, test.confusion, strict=True))
-    )
-    title = f"{framework_name(record.configuration)}, trial {record.number}"
-    return figure(
-        title, tag("div", tag("table", head, rows, class_="confusion"), class_="scroll"), kind="plainly"
-    )
-
-
-def _field(count: int, total: int, right: bool) -> Html:
-    share = count / total if total else 0.0
-    depth = f"--depth:{round(100 * share)}%"
-    return tag(
-        "td",
-        tag("strong", f"{count:,}"),
-        tag("small", f"{share:.1%}"),
-        class_="hit" if right else "miss",
-        style=depth,
-    )
 
 
 def _balance(report: StudyReport) -> Html:

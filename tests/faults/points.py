@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from search.dispatch import Dispatcher
+from studies.journal_file import JournalFile
 from studies.sole_writer import DRAFT, SoleWriterStorage
 from studies.store import StudyStore
 from workers.analytic_trainer import AnalyticTrainer
@@ -133,9 +133,9 @@ def _half_a_checkpoint(hits: Hits) -> None:
 
 def _half_a_write(hits: Hits) -> None:
     """Die in a transaction, or with half of a line in the journal."""
-    append = JournalFileBackend.append_logs
+    append = JournalFile.append_logs
 
-    def torn(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+    def torn(backend: JournalFile, logs: list[dict[str, Any]]) -> None:
         if hits.is_due():
             line = json.dumps(logs[-1])
             with Path(backend._file_path).open("a") as journal:
@@ -143,7 +143,7 @@ def _half_a_write(hits: Hits) -> None:
             kill()
         append(backend, logs)
 
-    JournalFileBackend.append_logs = torn  # type: ignore[method-assign]
+    JournalFile.append_logs = torn  # type: ignore[method-assign]
     event.listen(Engine, "commit", lambda _connection: hits())
 
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from search.cli import main
 from tests.faults.programs import PATIENCE, ROOT, contents, environment, search
+from tests.search import fakes
 
 Writes = Callable[..., Path]
 
@@ -42,19 +43,10 @@ def test_help_imports_nothing_that_costs_time(command: str) -> None:
 
 
 def test_no_command_has_more_than_six_options() -> None:
-    names = {
-        "launch",
-        "finalists",
-        "explain",
-        "report",
-        "status",
-        "stop",
-        "check",
-        "init",
-        "parity",
-        "repair",
-    }
-    assert set(main.commands) == names
+    names = (
+        "check dashboard explain export finalists init launch parity predict repair report status stop worker"
+    )
+    assert sorted(main.commands) == names.split()
     for command in main.commands.values():
         assert len([option for option in command.params if option.param_type_name == "option"]) <= 6
 
@@ -68,6 +60,23 @@ def test_ctrl_c_before_the_search_began_is_130_without_a_traceback(monkeypatch: 
     assert done.exit_code == 130
     assert done.stdout == ""
     assert done.stderr == "search: interrupted\n"
+
+
+def test_a_report_goes_to_files_or_is_printed_as_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("search.results.report", lambda _path: fakes.report_of(fakes.trials(12)))
+    page, table = tmp_path / "r.html", tmp_path / "t.csv"
+    done = CliRunner().invoke(main, ["report", "s.toml", "--html", str(page), "--csv", str(table)])
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(rf"wrote {page} \(\d+ kB\)\nwrote {table} \(\d+ kB\)\n", done.stderr)
+    assert len(table.read_text().splitlines()) == 13
+    assert page.read_text().startswith("<!doctype html>")
+    both = CliRunner().invoke(main, ["report", "s.toml", "--html", str(page), "--markdown"])
+    assert both.stdout.startswith("# sms-spam\n")
+    refused = CliRunner().invoke(main, ["report", "s.toml", "--html", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "can't be written: Is a directory" in refused.stderr
 
 
 def test_a_directory_that_cannot_be_written_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_the_answer_is_in_sentences() -> None:
         "rows (-0.004) and 0.951 on the test rows (-0.019)."
     ) in text
     assert "No difference between trial 0 and trial 1 that chance wouldn't make as well." in text
-    assert "The test rows were opened 2026-11-24 16:02 UTC for trials 0, 1, 4 networks." in text
+    assert "The test rows were opened 2026-11-24 16:02 UTC for the 4 networks of trials 0, 1." in text
     assert "Opened again" not in text
 
 
@@ -112,7 +112,7 @@ def test_all_others_worse_is_said() -> None:
 def test_a_second_opening_is_shown() -> None:
     again = Opening("2026-11-25T09:00:00+00:00", (2, 0), 4)
     text = shown(with_finalists(finalist(RECORDS[0], 0.951), openings=(FIRST, again)))
-    assert "Opened again 2026-11-25 09:00 UTC for trials 2, 0, 4 networks." in text
+    assert "Opened again 2026-11-25 09:00 UTC for the 4 networks of trials 2, 0." in text
     assert "may have been chosen by the test rows" in text
 
 

@@ -27,7 +27,8 @@ LBFGS = Configuration("spark", "glorot_uniform", "l-bfgs", epochs=20)
 
 LEAVING = """
 import os, signal
-from workers import spark_session
+from workers import spark_jvm, spark_session
+spark_jvm.LEAVE_SECONDS = 1.0
 spark = spark_session.start()
 os.kill(spark.process.pid, signal.SIGSTOP)
 print(spark.process.pid, spark.scratch, flush=True)
@@ -99,7 +100,6 @@ def test_a_jvm_that_was_killed_between_two_trials_costs_none(tmp_path: Path) -> 
     assert not killed.scratch.exists()
 
 
-@pytest.mark.faults
 def test_a_heap_that_is_too_small_is_out_of_memory_and_the_next_trial_has_its_own(tmp_path: Path) -> None:
     # Four million weights, of which l-bfgs keeps twenty copies: 640 MiB.
     small = trainer_of(tmp_path / "small", (2000, 2000), memory_mib=512)
@@ -114,7 +114,6 @@ def test_a_heap_that_is_too_small_is_out_of_memory_and_the_next_trial_has_its_ow
     assert spark_session.start() is not tight
 
 
-@pytest.mark.faults
 def test_a_process_leaves_in_time_and_takes_a_jvm_that_hangs_with_it() -> None:
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", LEAVING],

@@ -68,11 +68,20 @@ def test_a_cluster_elsewhere_must_reach_the_driver(master: str, bound: bool):
     assert found["spark.executorEnv.OPENBLAS_NUM_THREADS"] == "1"
 
 
-def test_a_library_is_added_to_the_options_that_the_study_gives():
+def java_options(settings: SparkSettings) -> list[str]:
+    return properties(settings.session(), 1, SCRATCH)["spark.driver.extraJavaOptions"].split()
+
+
+def test_the_options_that_the_study_gives_come_last_where_they_win():
     settings = SparkSettings(conf=(("spark.driver.extraJavaOptions", "-Da=b"),), native_blas="/lib/blas.so")
-    assert properties(settings.session(), 1, SCRATCH)["spark.driver.extraJavaOptions"] == (
-        "-Da=b -Ddev.ludovic.netlib.blas.nativeLibPath=/lib/blas.so"
-    )
+    ours = java_options(DEFAULTS)
+    assert "-XX:+ExitOnOutOfMemoryError" in ours
+    assert java_options(settings) == [*ours, "-Ddev.ludovic.netlib.blas.nativeLibPath=/lib/blas.so", "-Da=b"]
+
+
+def test_a_collector_of_the_study_s_own_replaces_ours_because_java_refuses_two():
+    given = SparkSettings(conf=(("spark.driver.extraJavaOptions", "-XX:+UseSerialGC"),))
+    assert [option for option in java_options(given) if "GC " in f"{option} "] == ["-XX:+UseSerialGC"]
 
 
 def test_a_library_that_is_not_there_is_refused_by_its_path(tmp_path: Path):

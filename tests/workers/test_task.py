@@ -13,6 +13,7 @@ import pytest
 
 from studies.configuration import Configuration
 from studies.data import prepare
+from studies.errors import MachineError
 from studies.records import ROW_SETS, Failure, SegmentReport, TimeLedger
 from studies.study_file import read_study_file
 from workers import process, task
@@ -167,6 +168,14 @@ def test_a_trainer_that_can_not_be_made_is_a_report_too(
     assert failure is not None
     assert failure.cause == "bug"
     assert "ZeroDivisionError" in failure.message
+
+
+def test_a_machine_that_can_not_start_spark_is_a_cause_of_its_own_and_no_bug(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer_raises(MachineError("found no Java", remedy="install one"), monkeypatch)
+    failure = run_segment(segment).failure
+    assert failure == Failure("spark died", "found no Java\n  to do:   install one")
 
 
 def test_rows_that_are_gone_are_a_report_too(segment: Segment, tmp_path: Path) -> None:

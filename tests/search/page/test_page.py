@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,11 +14,12 @@ import pytest
 
 from search.page.page import SECTIONS, page
 from search.page.words import as_toml
-from search.results import StudyReport
+from search.results import FinalistsDue, StudyReport
 from studies.facts import DataFacts
 from studies.records import CurvePoint
 from studies.trial_record import TrialRecord
 from tests.search import fakes
+from tests.search.page.finalist_fakes import OPENING, with_finalists
 
 NOW = datetime(2026, 11, 24, 15, 30)
 
@@ -106,7 +108,8 @@ def test_every_section_is_there_once_and_reached_from_the_list() -> None:
         "answer", "best", "history", "curves", "mattered", "choices", "frameworks", "mistakes", "failures",
         "time", "data", "again", "words",
     ]  # fmt: skip
-    assert len(ids) == len(SECTIONS)
+    assert len(ids) == len(SECTIONS) - 1  # no finalists
+    assert 'id="finalists"' in page(with_finalists(whole()), NOW)
 
 
 def test_the_answer_comes_first_with_its_worth_and_as_text_to_paste() -> None:
@@ -134,6 +137,37 @@ def test_every_trial_with_a_score_is_a_dot_of_the_history_and_can_be_asked_for()
             assert (attributes["d"] or "").count("h0") == len(names)
             shown.update(names)
     assert {int(name) for name in shown} == {record.number for record, _ in report.scored}
+
+
+def test_finalists_take_the_answer_and_say_who_is_as_good() -> None:
+    report = with_finalists(whole())
+    assert report.finalists is not None
+    best = report.finalists.finalists[0]
+    found = read(report)
+    sections = dict(re.findall(r'<section id="(\w+)">(.*?)</section>', page(report, NOW), re.DOTALL))
+    assert f"<strong>{best.test_mean:.3f}</strong>" in sections["answer"]
+    assert "mean of 5 trainings" in sections["answer"]
+    assert "logistic regression" in sections["answer"]
+    assert "1 of 4 other finalists can't be told apart from the best" in sections["finalists"]
+    for one in report.finalists.finalists:
+        assert f"{one.interval.low:.3f} to {one.interval.high:.3f}" in sections["finalists"]
+    flattered = best.found - best.test_mean
+    assert f"({-flattered:+.3f})" in sections["finalists"]
+    assert "opened once, on 24 November 2026, 15:31 UTC, for trials 3 and 4" in found.words
+    assert "No training of these came to an end: trial 99: diverged." in found.words
+
+
+def test_a_second_opening_of_the_test_rows_is_told() -> None:
+    report = with_finalists(whole())
+    later = replace(OPENING, at="2026-11-25T08:00:00+00:00", trials=(9,))
+    assert "The test rows were opened 2 times" in read(replace(report, openings=(OPENING, later))).words
+
+
+def test_finalists_that_are_missing_are_told_before_and_beside_those_there_are() -> None:
+    due = FinalistsDue(trainings=10, done=3)
+    said = "ask for 10 trainings with new seeds, of which 3 are done"
+    assert said in read(replace(whole(), finalists_due=due)).words
+    assert said in read(replace(with_finalists(whole()), finalists_due=due)).words
 
 
 def test_names_out_of_the_data_are_shown_and_never_taken_for_markup() -> None:

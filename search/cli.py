@@ -345,7 +345,7 @@ def predict(directory: Path, file: Path, threshold: float | None, as_json: bool)
 def init(example: str) -> None:
     """Write a commented study file to start from.
 
-    EXAMPLE is sms-spam (the default) or question.
+    EXAMPLE is sms-spam (the default), question or question-sorted.
     """
     examples = importlib.resources.files("studies") / "examples"
     names = sorted(entry.name.removesuffix(".toml") for entry in examples.iterdir())

@@ -131,8 +131,8 @@ def _answer(found: Found) -> Iterator[str]:
         "messages."
     )
     yield (
-        "- **It is how it is trained.** The optimizer's share, with its learning rate of 0.01 and its batches, "
-        f"is {_figures(_part(plain, 'optimizer'))}; that of the initial weights "
+        "- **It is how it is trained.** The optimizer's share, its learning rate of 0.01 included, is "
+        f"{_figures(_part(plain, 'optimizer'))}; that of the initial weights "
         f"{_figures(_part(plain, 'weights'))}, of the biases {_figures(_part(plain, 'biases'))}, and of the "
         f"iterations {_figures(_part(plain, 'epochs'))}."
     )
@@ -189,8 +189,8 @@ def _reproduced(found: Found) -> Iterator[str]:
         always = 2 * share / (1 + share)
         yield (
             f"- `{problem}`, {_share(one)} spam: Spark's weighted F1 is {_seeds(one.start.by_seed)}, the "
-            f"question's 0.91-0.93; TensorFlow's F1 of spam is {_seeds(one.end.by_seed)}, the question's 0.24. "
-            f'Saying "spam" to every row has {always:.3f}.'
+            f"question's 0.91-0.93; TensorFlow's F1 of spam is {_seeds(one.end.by_seed)}, the question's "
+            f'0.24. Saying "spam" to every row has {always:.3f}.'
         )
 
 

@@ -20,6 +20,7 @@ from search.attribution import (
 )
 from search.differences import Between, Side
 from search.display import Display, make_display
+from search.explain_words import to_keep
 from search.explanation import (
     Attribution,
     Explanation,
@@ -101,7 +102,9 @@ def explain(
                 where=str(file.path.name),
                 remedy="name two that differ",
             )
-        return _Explaining(opened, display, sides, between, effort).run()
+        found = _Explaining(opened, display, sides, between, effort).run()
+        opened.store.keep_explanation(to_keep(found))
+        return found
 
 
 @dataclass

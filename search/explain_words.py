@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from search.explanation import Contribution, Explanation, Measured, SideResult
 from search.score_labels import score_label
 from search.tables import count_of
+from studies.explanation_record import Change, KeptExplanation
 
 
 def to_json(explanation: Explanation) -> dict[str, Any]:
@@ -18,6 +20,30 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
 def sentences(explanation: Explanation) -> tuple[str, ...]:
     """What was found, the answer first."""
     return tuple(_sentences(explanation))
+
+
+def to_keep(one: Explanation) -> KeptExplanation:
+    """What is kept of an explanation for reports."""
+    befores = [one.start.value.value, *(step.after for step in one.path)]
+    path = (
+        replace(_change(step), before=before, after=step.after)
+        for before, step in zip(befores, one.path, strict=False)
+    )
+    return KeptExplanation(
+        start=one.start.side.name,
+        end=one.end.side.name,
+        scores=(_name(one, one.start), _name(one, one.end)),
+        values=(one.start.value.value, one.end.value.value),
+        seeds=len(one.seeds),
+        path=tuple(path),
+        shares=tuple(map(_change, one.shares)),
+        sentences=sentences(one),
+        traps=tuple((trap.name, trap.text) for trap in one.traps),
+    )
+
+
+def _change(part: Contribution) -> Change:
+    return Change(part.difference.title, part.value, part.low, part.high, part.verdict)
 
 
 def _sentences(one: Explanation) -> Iterator[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,51 +16,55 @@ from rich.console import Console
 
 from search.display import LineDisplay
 from search.explain import Effort, explain
-from search.explanation import Contribution, Explanation
+from search.explanation import Contribution, Explanation, SideResult
 from search.render_explain import render_explanation
 
 PAGE = Path(__file__).parent.parent / "docs" / "question.md"
 
-PROBLEMS = ("question", "question-sorted")
+PLAIN, SORTED = "question", "question-sorted"
 """The examples that are explained: the messages as they are, and in the order of their classes."""
 
-PATHS = (("spark", "tensorflow"), ("tensorflow", "suggestion"), ("tensorflow", "mended"))
-"""What is explained of each: where the gap comes from, whether the suggested fix helps, and what does."""
+PATHS = (
+    (PLAIN, "spark", "tensorflow"),
+    (PLAIN, "tensorflow", "suggestion"),
+    (PLAIN, "tensorflow", "mended"),
+    (SORTED, "spark", "lbfgs"),
+    (SORTED, "tensorflow", "suggestion"),
+    (SORTED, "tensorflow", "mended"),
+)
+"""What is explained: where the gap comes from, whether the suggested fix helps, and what does. On the sorted
+messages, what Spark and TensorFlow do with one optimizer, instead of all that lies between the two recipes.
+"""
+
+SEEDS = 3
 
 Found = Mapping[tuple[str, str], Explanation]
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How large the run is; tests make it small.
-
-    Attributes:
-        seeds: of each problem.
-        replaced: texts of the study files and what stands there instead.
-    """
-
-    seeds: tuple[int, int] = (3, 3)
-    replaced: tuple[tuple[str, str], ...] = ()
+"""By problem and the end of the path."""
 
 
 def main() -> None:
     """Run what isn't kept yet, and write the page into ``docs/``."""
-    PAGE.write_text(page(run(Path(sys.argv[1]), Sizes())), encoding="utf-8")
+    PAGE.write_text(page(run(Path(sys.argv[1]), SEEDS)), encoding="utf-8")
 
 
-def run(directory: Path, sizes: Sizes) -> Found:
-    """Explain both problems, by problem and end of the path."""
+def run(directory: Path, seeds: int, replaced: Sequence[tuple[str, str]] = ()) -> Found:
+    """Explain both problems.
+
+    Args:
+        directory: where they are kept; made where it isn't there.
+        seeds: of each training.
+        replaced: texts of the study files and what stands there instead, to make a run small.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     found = {}
-    for problem, seeds in zip(PROBLEMS, sizes.seeds, strict=True):
+    for problem, start, end in PATHS:
         text = (files("studies") / "examples" / f"{problem}.toml").read_text(encoding="utf-8")
-        for old, new in sizes.replaced:
+        for old, new in replaced:
             text = text.replace(old, new)
         study = directory / f"{problem}.toml"
         study.write_text(text, encoding="utf-8")
-        for start, end in PATHS:
-            effort, display = Effort(seeds), LineDisplay(sys.stderr)
-            found[problem, end] = explain(study, start, end, effort=effort, display=display)
+        display = LineDisplay(Console(file=sys.stderr))
+        found[problem, end] = explain(study, start, end, effort=Effort(seeds), display=display)
     return found
 
 
@@ -71,7 +74,7 @@ def page(found: Found) -> str:
 
 
 def _page(found: Found) -> Iterator[str]:
-    plain, ordered = (found[problem, "tensorflow"] for problem in PROBLEMS)
+    plain, ordered = found[PLAIN, "tensorflow"], found[SORTED, "lbfgs"]
     yield from (
         "# Does TensorFlow do badly, or are Spark's scores not truthful?",
         "",
@@ -86,30 +89,31 @@ def _page(found: Found) -> Iterator[str]:
         "",
         "## On text messages, in the order in which they are",
         "",
-        *_alike(plain),
+        *_alike(plain.start, plain.end),
         "",
         *_printed(plain),
         "",
         "### Would the suggested fix have helped by itself?",
         "",
-        *_fix(found["question", "suggestion"]),
+        *_fix(found[PLAIN, "suggestion"]),
         "",
         "### What does help",
         "",
-        *_printed(found["question", "mended"]),
+        *_printed(found[PLAIN, "mended"]),
         "",
         "## On the same messages, sorted by class",
         "",
         "A training set is often written class by class. These are the same messages, the spam at the end,",
         f"and of the others so many left out that {_share(ordered)} are spam.",
         "",
-        *_alike(ordered),
+        *_alike(ordered.start, found[SORTED, "mended"].start),
         "",
         *_printed(ordered),
         "",
-        *_fix(found["question-sorted", "suggestion"]),
+        "Would the suggested fix have helped here?",
+        *_fix(found[SORTED, "suggestion"]),
         "",
-        *_printed(found["question-sorted", "mended"]),
+        *_printed(found[SORTED, "mended"]),
         "",
         "## Are the question's figures reproduced?",
         "",
@@ -118,7 +122,7 @@ def _page(found: Found) -> Iterator[str]:
 
 
 def _answer(found: Found) -> Iterator[str]:
-    plain, ordered = (found[problem, "tensorflow"] for problem in PROBLEMS)
+    plain, ordered = found[PLAIN, "tensorflow"], found[SORTED, "lbfgs"]
     frameworks = [_part(one, "framework") for one in (plain, ordered)]
     yield (
         f"- **Both.** Of the gap of {abs(plain.gap.value):.3f} on the messages as they are, "
@@ -136,22 +140,22 @@ def _answer(found: Found) -> Iterator[str]:
         f"{_figures(_part(plain, 'weights'))}, of the biases {_figures(_part(plain, 'biases'))}, and of the "
         f"iterations {_figures(_part(plain, 'epochs'))}."
     )
-    suggestion = found["question", "suggestion"]
+    suggestion = found[PLAIN, "suggestion"]
     yield (
         f"- **The suggested fix** (small normal weights, biases 0) takes TensorFlow from "
         f"{suggestion.start.value.value:.3f} to {suggestion.end.value.value:.3f}."
     )
-    mended = found["question", "mended"]
+    mended = found[PLAIN, "mended"]
     yield (
         f"- **What to do:** a learning rate of 1 instead of 0.01, and rows in a new order each epoch: "
         f"{mended.end.value.value:.3f}. And compare one score with the same score."
     )
 
 
-def _alike(one: Explanation) -> Iterator[str]:
+def _alike(*sides: SideResult) -> Iterator[str]:
     yield "| recipe | F1 of spam | weighted F1 | average precision |"
     yield "|---|---|---|---|"
-    for side in (one.start, one.end):
+    for side in sides:
         scores = side.scores
         yield (
             f"| {side.side.name} | {scores['f1']:.3f} | {scores['f1_weighted']:.3f} "
@@ -183,13 +187,17 @@ def _fix(one: Explanation) -> Iterator[str]:
 
 
 def _reproduced(found: Found) -> Iterator[str]:
-    for problem in PROBLEMS:
-        one = found[problem, "tensorflow"]
+    ends = (
+        (PLAIN, found[PLAIN, "tensorflow"].start, found[PLAIN, "tensorflow"].end),
+        (SORTED, found[SORTED, "lbfgs"].start, found[SORTED, "mended"].start),
+    )
+    for problem, spark, tensorflow in ends:
+        one = found[problem, "mended"]
         share = one.rows.positives / one.rows.count
         always = 2 * share / (1 + share)
         yield (
-            f"- `{problem}`, {_share(one)} spam: Spark's weighted F1 is {_seeds(one.start.by_seed)}, the "
-            f"question's 0.91-0.93; TensorFlow's F1 of spam is {_seeds(one.end.by_seed)}, the question's "
+            f"- `{problem}`, {_share(one)} spam: Spark's weighted F1 is {_seeds(spark.by_seed)}, the "
+            f"question's 0.91-0.93; TensorFlow's F1 of spam is {_seeds(tensorflow.by_seed)}, the question's "
             f'0.24. Saying "spam" to every row has {always:.3f}.'
         )
 

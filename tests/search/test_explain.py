@@ -7,16 +7,19 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from search import launch
+from search import launch, report
 from search.cli import main
 from search.differences import Between, Side
 from search.display import SilentDisplay
 from search.explain import Effort, explain
+from search.explain_words import to_keep
+from search.page.page import page
 from studies.configuration import Configuration
 from studies.data import prepare
 from studies.errors import NotStoredError, StudyFailedError, StudyFileError
@@ -201,15 +204,15 @@ def test_without_names_it_explains_the_best_from_the_default(study_file: Writes)
     path = study_file(append=enqueued)
     with pytest.raises(NotStoredError, match="search launch"):
         run(path)
-    report = launch(path, display=SilentDisplay())
+    launched = launch(path, display=SilentDisplay())
     found = run(path)
     assert found.start.side.name == "default (trial 0)"
-    assert report.best is not None
-    assert found.end.side.name == f"best (trial {report.best.number})"
-    assert found.end.side.configuration == report.best.configuration
-    number = report.best.number
+    assert launched.best is not None
+    assert found.end.side.name == f"best (trial {launched.best.number})"
+    assert found.end.side.configuration == launched.best.configuration
+    number = launched.best.number
     worst = run(path, "worst", str(number))
-    assert worst.start.side.name == f"worst (trial {report.ranked[-1].number})"
+    assert worst.start.side.name == f"worst (trial {launched.ranked[-1].number})"
     assert worst.end.side.name == f"trial {number}"
 
 
@@ -244,6 +247,22 @@ def test_the_command_prints_sentences_or_json(study: Path) -> None:
     assert found["gap"]["value"] == pytest.approx(sum(one["value"] for one in found["shares"]))
     assert found["sentences"][0].startswith("slow has ")
     assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_an_explanation_is_kept_and_drawn_on_the_page(study: Path) -> None:
+    found = run(study, "slow", "quick")
+    launch(study, display=SilentDisplay())
+    read = report(study)
+    [kept] = read.explanations
+    assert kept == to_keep(found)
+    assert [step.after for step in kept.path[:-1]] == [step.before for step in kept.path[1:]]
+    drawn = page(read, datetime(2026, 1, 1, tzinfo=UTC))
+    assert "Which change moved the score by how much" in drawn
+    assert drawn.count("learning rate 0.001 → 0.1") >= 3, "two waterfalls and the table"
+    assert json.loads(json.dumps(read.to_dict()))["explanations"][0]["end"] == "quick"
+    run(study, "slow", "quick", seeds=1)
+    [latest] = report(study).explanations
+    assert latest.seeds == 1
 
 
 def test_the_test_rows_are_left_alone(study: Path) -> None:

@@ -89,8 +89,9 @@ def test_what_can_not_be_trained_is_refused_by_name(
 def test_the_question_has_both_recipes_the_suggested_fix_and_what_helps() -> None:
     path = Path(__file__).parents[2] / "studies" / "examples" / "question.toml"
     file = read_study_file(path)
-    assert list(file.recipes) == ["spark", "tensorflow", "suggestion", "mended"]
-    assert [file.study.recipe[name].score for name in file.recipes] == ["f1_weighted", "f1", "f1", "f1"]
+    assert list(file.recipes) == ["spark", "lbfgs", "tensorflow", "suggestion", "mended"]
+    scores = [file.study.recipe[name].score for name in file.recipes]
+    assert scores == ["f1_weighted", "f1_weighted", "f1", "f1", "f1"]
     trials = [file.space.sample(FixedTrial(params)) for params in file.enqueued]
     # The same trainings as the enqueued trials, so that nothing is trained twice.
     assert trials == [file.recipes[name] for name in ("spark", "tensorflow", "suggestion")]

@@ -76,9 +76,6 @@ class Sharing(Protocol):
     def leave(self) -> bool:
         """This driver has come to its end; whether it was the last."""
 
-    def leads(self) -> bool:
-        """Whether this driver does what one alone should, after the search."""
-
 
 class Solo:
     """The sharing of a study in a file: its lock has seen to it that nobody else is there."""
@@ -122,10 +119,6 @@ class Solo:
 
     def leave(self) -> bool:
         """It was the only one."""
-        return True
-
-    def leads(self) -> bool:
-        """There is no other."""
         return True
 
 
@@ -209,10 +202,6 @@ class Shared:
             return not self.others()
 
         return self.in_turn(last)
-
-    def leads(self) -> bool:
-        """Of the drivers that are there, the one with the first name does."""
-        return all(self.me.id < record.id for record in self.others())
 
     def _beat(self) -> None:
         self.me = replace(self.me, beat=self.me.beat + 1)

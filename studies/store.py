@@ -24,6 +24,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
+from studies.drivers import STATUS_KEY
 from studies.explanation_record import KeptExplanation
 from studies.finalists_record import (
     FINALISTS,
@@ -105,6 +106,8 @@ class StudyStore:
         self._keys: Counter[str] = Counter()
         self._counted: set[int] = set()
         self.waits_for_others = False
+        self._was_last = False
+        self._said: Mapping[str, Any] = {}
         trials = study.get_trials(deepcopy=False)
         self._count(trials)
         self._enqueue(trials)
@@ -199,6 +202,8 @@ class StudyStore:
         self._study.set_user_attr("ended", "")
         if self._sharing.is_alone():  # or the others would miss a wish that they are to stop
             self._study.set_user_attr("stop", 0)
+            if self._sharing.is_shared:
+                self._study.set_user_attr(STATUS_KEY, {})
         return float(self._study.user_attrs.get("seconds", 0.0))
 
     def begin_replicas(self) -> str:
@@ -217,6 +222,7 @@ class StudyStore:
 
     def keep_doing(self, status: Mapping[str, Any]) -> None:
         """Write what runs now, where that is no part of the search."""
+        self._said = status
         self._study.set_user_attr(self._sharing.status_key, dict(status))
 
     def keep_note(self, text: str) -> None:
@@ -240,8 +246,11 @@ class StudyStore:
 
     def end(self, reason: str) -> None:
         """Say in storage why the launch ended, unless other drivers of the study go on."""
-        if self._sharing.leave():
+        self._was_last = self._sharing.leave()
+        if self._was_last:
             self._study.set_user_attr("ended", reason)
+            if self._sharing.is_shared and self._said:  # what it said under its own name went with it
+                self._study.set_user_attr(STATUS_KEY, dict(self._said))
 
     # Beyond the search
 
@@ -275,8 +284,8 @@ class StudyStore:
         self._study.set_user_attr(OPENINGS, [asdict(one) for one in (*before, opening)])
 
     def leads(self) -> bool:
-        """Whether this driver, of those that are there, does what one alone should."""
-        return self._sharing.leads()
+        """Whether this driver, of several the last to end its search, does what one alone should."""
+        return self._was_last
 
     # In a turn
 

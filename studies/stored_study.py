@@ -111,7 +111,7 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
 
 
 def _statuses(attributes: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    found = [value for key, value in attributes.items() if key.split(".")[0] == STATUS_KEY]
+    found = [value for key, value in attributes.items() if key.split(".")[0] == STATUS_KEY and value]
     return tuple(sorted(found, key=lambda status: str(status["at"])))
 
 

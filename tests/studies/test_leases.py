@@ -214,7 +214,12 @@ def test_what_several_drivers_say_of_themselves_stands_side_by_side(opens: Opens
     found = read_study(file)
     assert (found.ended, [said["pid"] for said in found.statuses]) == ("", [5.0])
     other.end("6 trials are done")
-    assert read_study(file).ended == "6 trials are done"
+    assert [store.leads() for store in (one, third, other)] == [False, False, True]
+    found = read_study(file)
+    assert (found.ended, [said["pid"] for said in found.statuses]) == ("6 trials are done", [5.0])
+    again = opens()
+    again.begin()
+    assert read_study(file).statuses == ()
 
 
 @pytest.mark.slow

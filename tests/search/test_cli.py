@@ -243,7 +243,7 @@ def test_without_java_a_space_with_spark_is_refused_and_others_are_not(
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("example", ["sms-spam", "question"])
+@pytest.mark.parametrize("example", ["sms-spam", "question", "question-sorted"])
 def test_init_writes_an_example_and_never_over_a_file(
     example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +264,7 @@ def test_init_names_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(main, ["init", "questions"])
     assert done.exit_code == 2
-    assert "question, sms-spam" in done.stderr
+    assert "question, question-sorted, sms-spam" in done.stderr
     assert "did you mean 'question'?" in done.stderr
     assert contents(tmp_path) == {}
 

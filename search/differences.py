@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.score_labels import brief_label
+from search.tables import count_of
 from studies.axes import AXES, OPTIMIZERS
 from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL_BATCH, Configuration
 from studies.errors import StudyFileError
@@ -84,7 +86,9 @@ class Difference:
     @property
     def title(self) -> str:
         """The change in words, without what comes with it."""
-        return f"{NAMES[self.name]} {self.before} → {self.after}"
+        # Iterations and epochs say by themselves what they are.
+        name = "" if self.name == "epochs" else f"{NAMES[self.name]} "
+        return f"{name}{self.before} → {self.after}"
 
     @property
     def is_measuring(self) -> bool:
@@ -205,7 +209,9 @@ def _configuration(chosen: Mapping[str, Any]) -> Configuration:
 def _words(name: str, chosen: Mapping[str, Any]) -> str:
     value = chosen[name]
     if name == "epochs":
-        return f"{value} {'iterations' if chosen['optimizer'] in FULL_BATCH else 'epochs'}"
+        return count_of(value, "iteration" if chosen["optimizer"] in FULL_BATCH else "epoch")
+    if name == SCORE:
+        return brief_label(value)
     if name == "shuffle":
         return "each epoch" if value else "never"
     if name == "drop_last_batch":

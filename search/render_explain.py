@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from search.explain_words import capital, sentences
-from search.explanation import Contribution, Explanation, Measured
+from search.explanation import Contribution, Explanation, Measured, Step
 from search.score_labels import score_label
-from search.tables import Column, configuration_text, count_of, fitted_table, indented
+from search.tables import INDENT, Column, configuration_text, count_of, fitted_table, indented, short
 
-BAR = 30
-"""Columns of a bar that is as long as the scale."""
+BAR, SHORTEST_BAR = 30, 8
+"""Columns of a bar that is as long as the scale, where there is room, and at least."""
+
+NAME = 36
+"""Columns that names of changes take at most beside the bars."""
 
 VERDICTS = {"none": "no change", "within noise": "within noise", "more": "", "less": ""}
 
@@ -64,34 +68,30 @@ def waterfall(one: Explanation, width: int) -> Text:
     """A line for each step: a bar from the score before to the score after."""
     steps = one.path
     names = [one.start.side.name, *(step.difference.title for step in steps), one.end.side.name]
-    room = max(20, min(max(map(len, names)), width - BAR - 34))
+    figures = [_step_figures(step) for step in steps]
+    room = min(max(map(cell_len, names)), NAME)
+    bar = max(SHORTEST_BAR, min(BAR, width - 2 * INDENT - room - max(map(len, figures)) - 4))
     scores = [one.start.value.value, *(step.after for step in steps)]
     low, high = min(0.0, *scores), max(*scores, 1e-9)
 
     def column(score: float) -> int:
-        return round((score - low) / (high - low) * BAR)
+        return round((score - low) / (high - low) * bar)
 
-    text = Text()
-    _line(text, names[0], room, (0, column(scores[0])), f"{scores[0]:.3f}", "bold")
-    for name, step, before in zip(names[1:-1], steps, scores, strict=False):
-        ends = sorted((column(before), column(step.after)))
+    def whole(name: str, score: float) -> Text:
+        drawn = f"{' ' * column(0.0)}{'█' * (column(score) - column(0.0)) or '▏'}"
+        return Text.assemble(f"{short(name, room):<{room}}  ", (f"{drawn:<{bar + 1}} {score:.3f}", "bold"))
+
+    lines = [whole(names[0], scores[0])]
+    for name, step, before, said in zip(names[1:-1], steps, scores, figures, strict=False):
+        begin, end = sorted((column(before), column(step.after)))
+        drawn = f"{' ' * begin}{'█' * (end - begin) or '▏'}"
         style = {"more": "green", "less": "red"}.get(step.verdict, "dim")
-        note = VERDICTS[step.verdict]
-        _line(
-            text, name, room, (ends[0], ends[1]), f"{step.value:+.3f} {_range(step)} {note}".rstrip(), style
-        )
-    _line(text, names[-1], room, (0, column(scores[-1])), f"{scores[-1]:.3f}", "bold")
-    text.rstrip()
-    return text
+        lines.append(Text.assemble(f"{short(name, room):<{room}}  ", (f"{drawn:<{bar + 1}} {said}", style)))
+    return Text("\n").join([*lines, whole(names[-1], scores[-1])])
 
 
-def _line(text: Text, name: str, room: int, bar: tuple[int, int], figures: str, style: str) -> None:
-    begin, end = bar
-    drawn = " " * begin + ("█" * (end - begin) or "▏")
-    shown = name if len(name) <= room else f"{name[: room - 2]}.."
-    text.append(f"{shown:<{room}}  ")
-    text.append(f"{drawn:<{BAR + 1}}", style=style)
-    text.append(f" {figures}\n", style=style)
+def _step_figures(step: Step) -> str:
+    return f"{step.value:+.3f} {_range(step)} {VERDICTS[step.verdict]}".replace("  ", " ").rstrip()
 
 
 def _columns(one: Explanation) -> list[Column]:
@@ -115,4 +115,6 @@ def _error(part: Contribution) -> str:
 
 
 def _range(one: Measured) -> str:
-    return "" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}"
+    if one.low is None or one.high is None or one.verdict == "none":
+        return ""
+    return f"{one.low:+.3f} to {one.high:+.3f}"

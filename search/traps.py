@@ -18,7 +18,7 @@ from search.explanation import Trap
 from search.readings import NEAR_CHANCE, only_class_said
 from search.replicas import ReplicaResult
 from search.score_labels import score_label
-from search.tables import short
+from search.tables import count_of, short
 from studies.configuration import FULL_BATCH, Configuration
 from studies.data.split import Split
 from studies.records import Scores
@@ -253,8 +253,7 @@ def row_noise(
 
 
 def _length(configuration: Configuration) -> str:
-    noun = "iterations" if configuration.optimizer in FULL_BATCH else "epochs"
-    return f"{configuration.epochs} {noun}"
+    return count_of(configuration.epochs, "iteration" if configuration.optimizer in FULL_BATCH else "epoch")
 
 
 def _from_to(values: Sequence[float]) -> str:

@@ -49,8 +49,8 @@ def test_the_two_recipes_of_the_question_differ_in_six_changes() -> None:
         "initial weights spark_uniform → glorot_uniform",
         "initial biases as spark_uniform → 1",
         "optimizer l-bfgs → sgd",
-        "epochs 10 iterations → 100 epochs",
-        "score f1_weighted → f1",
+        "10 iterations → 100 epochs",
+        "score weighted F1 → F1",
     ]
     assert found.differences[3].brings == (
         "with learning rate 0.01",

@@ -1,7 +1,7 @@
 """Writes ``docs/question.md``: the question that the project was born from, answered by a run.
 
-``python tools/question_page.py DIRECTORY`` explains both problems in DIRECTORY, where what was trained is
-kept, and writes the page from what it found. Every figure on the page comes from that run.
+``python tools/question_page.py DIRECTORY [SEEDS]`` explains both problems in DIRECTORY, where what was trained
+is kept, and writes the page from what it found. Every figure on the page comes from that run.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ Found = Mapping[tuple[str, str], Explanation]
 
 def main() -> None:
     """Run what isn't kept yet, and write the page into ``docs/``."""
-    PAGE.write_text(page(run(Path(sys.argv[1]), SEEDS)), encoding="utf-8")
+    seeds = int(sys.argv[2]) if len(sys.argv) > 2 else SEEDS
+    PAGE.write_text(page(run(Path(sys.argv[1]), seeds)), encoding="utf-8")
 
 
 def run(directory: Path, seeds: int, replaced: Sequence[tuple[str, str]] = ()) -> Found:

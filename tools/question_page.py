@@ -1,7 +1,7 @@
 """Writes ``docs/question.md``: the question that the project was born from, answered by a run.
 
-``python tools/question_page.py DIRECTORY [SEEDS]`` explains both problems in DIRECTORY, where what was trained
-is kept, and writes the page from what it found. Every figure on the page comes from that run.
+``python tools/question_page.py DIRECTORY [SEEDS]`` explains both problems in DIRECTORY, where what was
+trained is kept, and writes the page from what it found. Every figure on the page comes from that run.
 """
 
 from __future__ import annotations

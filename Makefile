@@ -9,7 +9,7 @@ BENCHMARKS = $(sort $(wildcard benchmarks/[!_]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test quick faults bench reference lock clean
+.PHONY: help setup demo check test quick faults clusters bench reference lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,14 +29,18 @@ test: setup ## all tests but the long faults, the slow ones too (needs Java, Pos
 	@tools/setup-java --require
 	@tools/setup-postgres
 	@tools/setup-chromium
-	$(BIN)/pytest -m "not faults"
+	$(BIN)/pytest -m "not faults and not clusters"
 
 quick: setup ## the tests that start no real processes
-	$(BIN)/pytest -m "not slow and not faults"
+	$(BIN)/pytest -m "not slow and not faults and not clusters"
 
 faults: setup ## hundreds of real kills: drivers, workers, schedulers, disks (needs Java, and root for a tmpfs)
 	@tools/setup-java --require
 	$(BIN)/pytest tests/faults tests/workers/test_spark_deaths.py tests/workers/test_spark_clusters.py
+
+clusters: setup ## studies over SSH, through Slurm and with Kubernetes' specification (needs root on Debian)
+	@tools/setup-clusters $(BIN)/python
+	$(BIN)/pytest tests/clusters
 
 bench: setup ## every benchmark against its bounds; goes on after a miss and fails at the end
 	@missed=; \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -28,3 +28,26 @@ def sms_spam() -> Iterator[Split]:
     """The split alone."""
     with prepared() as made:
         yield made.split
+
+
+def example_study(changes: Mapping[str, str]) -> str:
+    """The example study of SMS Spam without its known configurations, changed text by text.
+
+    Raises:
+        ValueError: where a text to change isn't there any more.
+    """
+    text = (files("studies") / "examples" / "sms-spam.toml").read_text()
+    text = text[: text.index("# Known configurations")]
+    for old, new in changes.items():
+        if old not in text:
+            raise ValueError(f"the example study has no '{old}'")
+        text = text.replace(old, new)
+    return text
+
+
+TENSORFLOW_ALONE = {
+    'framework = ["tensorflow", "spark"]': 'framework = "tensorflow"',
+    'optimizer.spark = ["l-bfgs", "gd"]\n': "",
+    "epochs.spark = 20 ": "# ",
+}
+"""Changes after which Spark's session and its slots are no part of what is measured."""

@@ -12,10 +12,10 @@ import statistics
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from _figures import Figure, Option, run
+from _sms_spam import TENSORFLOW_ALONE, example_study
 
 from search import launch
 from search.display import SilentDisplay
@@ -80,21 +80,13 @@ def _search(directory: Path, pruner: str, seed: int, seconds: int) -> Searched:
 
 
 def _study(pruner: str, seed: int, seconds: int) -> str:
-    """The example's file, changed line by line; a line that isn't there any more is an error."""
-    text = (files("studies") / "examples" / "sms-spam.toml").read_text()
-    text = text[: text.index("# Known configurations")]
     changes = {
         'name = "sms-spam"': f'name = "{pruner}-{seed}"',
         "seed = 7\n": f"seed = {seed}\n",
         "trials = 40 ": f"timeout = {seconds} ",
-        'framework = ["tensorflow", "spark"]': 'framework = "tensorflow"',
-        'optimizer.spark = ["l-bfgs", "gd"]\n': "",
-        "epochs.spark = 20 ": "# ",
+        **TENSORFLOW_ALONE,
     }
-    for old, new in changes.items():
-        if old not in text:
-            raise ValueError(f"the example study has no '{old}'")
-        text = text.replace(old, new)
+    text = example_study(changes)
     return f'{text}\n[pruner]\nkind = "{pruner}"\n'
 
 

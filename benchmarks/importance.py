@@ -12,10 +12,11 @@ import random
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import optuna
+from _drawn import Drawn
 from _figures import Figure, run
 from numpy.typing import NDArray
 
@@ -127,28 +128,13 @@ def _product_error(trials: int) -> float:
     return float(np.abs(np.array(shares) - [3 / 7, 3 / 7, 1 / 7]).max())
 
 
-class _Drawn:
-    """Draws at random, and keeps what it drew; an Optuna study of 10,000 open trials would take a minute."""
-
-    def __init__(self, generator: random.Random) -> None:
-        self._generator = generator
-        self.params: dict[str, Any] = {}
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self.params.setdefault(name, self._generator.choice(choices))
-
-    def suggest_float(self, name: str, low: float, high: float, **_: Any) -> float:
-        value = math.exp(self._generator.uniform(math.log(low), math.log(high)))
-        return self.params.setdefault(name, value)
-
-
 def _records(trials: int) -> tuple[list[TrialRecord], SearchSpace]:
     """Trials of the default space; the score depends on the learning rate and the optimizer, with noise."""
     space = SearchSpace(Study.model_validate({"name": "made-up", "data": {"source": "sms-spam"}}))
     generator = random.Random(0)
     found = []
     for number in range(trials):
-        drawn = _Drawn(generator)
+        drawn = Drawn(generator)
         configuration = space.sample(drawn)
         rate = configuration.learning_rate or 0.01
         score = 0.9 - 0.2 * abs(math.log10(rate) + 2) + 0.05 * (configuration.optimizer == "adam")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import optuna
 from _figures import Figure, run
+from _small_study import STUDY, Stopwatch, small_study
 from optuna.samplers import TPESampler
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial
@@ -32,7 +32,6 @@ from search.preflight import prepare_data
 from studies.experimental import experimental_allowed
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import TrialRecord
 from workers.task import Segment, run_segment
 
 SIZES = (100, 1000, 10_000)
@@ -45,48 +44,12 @@ WARM_UP = 10
 
 URLS = {"sqlite": "sqlite:///loop.db", "journal": "journal:loop.log"}
 
-STUDY = """
-name = "loop"
-seed = 1
-trials = {trials}
-
-[data]
-path = "rows.npz"
-
-[model]
-hidden = [4]
-epochs = 3
-
-[space]
-framework = "analytic"
-initialisation = ["glorot_uniform", "he_normal", "truncated_normal"]
-learning_rate = {{ low = 1e-4, high = 1.0, log = true }}
-batch_size = [32, 64, 128, 256]
-
-[cluster]
-slots = 2
-
-[storage]
-url = "{url}"
-"""
-
-
-class Stopwatch(SilentDisplay):
-    """Notes when each trial's end was in storage."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002
-        """Note the time."""
-        self.ends.append(time.perf_counter())
-
 
 def measure() -> Sequence[Figure]:
     """All figures, storage by storage."""
     figures = []
     for kind, url in URLS.items():
-        with _directory() as directory:
+        with small_study() as directory:
             for size in SIZES:
                 ours = _ours(directory, url, size)
                 plain = _plain(directory, kind, size)
@@ -231,17 +194,6 @@ def _drawn(distribution: optuna.distributions.BaseDistribution, draw: np.random.
 def _milliseconds(ends: Sequence[float]) -> float:
     timed = ends[WARM_UP:]
     return (timed[-1] - timed[0]) / (len(timed) - 1) * 1000
-
-
-@contextmanager
-def _directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        draw = np.random.default_rng(0)
-        labels = (np.arange(200) < 60).astype(np.int64)
-        features = draw.normal(size=(200, 3)) + labels[:, None]
-        np.savez(directory / "rows.npz", X=features.astype(np.float32), y=labels)
-        yield directory
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ Exit codes: 0 done, 1 the study failed, 2 bad input, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import importlib.resources
 import json
 import os
@@ -68,7 +70,31 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
     if result.interrupted:
         sys.exit(130)
     if result.best is None:
+        if result.furthest is not None:
+            raise StudyFailedError(
+                f"not one of {len(result.records)} trials came to its last epoch, though some have scores: "
+                "raise timeout and launch again, or lower model.epochs"
+            )
         raise StudyFailedError(f"not one of {len(result.records)} trials finished; the causes are above")
+
+
+@main.command()
+@STUDY
+@click.option("--quiet", is_flag=True, help="No progress; only the report.")
+@JSON
+def finalists(study: Path, quiet: bool, as_json: bool) -> None:
+    """Train the best configurations anew, and say what they are worth.
+
+    With seeds that the search didn't use; then the test rows are opened, once. A launch does so by itself
+    when its search has ended; this does it for one that was stopped, and goes on with what is missing.
+    """
+    from search.display import make_display
+    from search.finalists import finalists as run
+    from search.library_output import library_output_to
+
+    with library_output_to(study.parent / ".search" / "launch.log") as terminal:
+        result = run(study, display=make_display(quiet, terminal))
+    _print_report(result, as_json)
 
 
 @main.command()
@@ -183,6 +209,98 @@ def repair(study: Path, dry_run: bool) -> None:
     click.echo("\n".join(result.lines()))
     if not result.is_fine:
         sys.exit(1)
+
+
+@main.command()
+@click.argument("address")
+@click.option("--slots", type=click.IntRange(min=0), help="Trials at once on the CPU; by default one a core.")
+@click.option(
+    "--trials-per-gpu",
+    type=click.IntRange(min=1, max=64),
+    default=1,
+    help="Processes that share each GPU and its memory.",
+)
+@click.option("--host", help="Address at which the workers listen; by default that towards the scheduler.")
+@click.option("--tls-ca", help="Certificate of the authority, for a tls:// address; PEM.")
+@click.option("--tls-cert", help="Certificate of these workers; PEM.")
+@click.option("--tls-key", help="Its private key; PEM.")
+def worker(address: str, slots: int | None, trials_per_gpu: int, host: str | None, **tls: str | None) -> None:
+    """Start workers on this machine for the scheduler at ADDRESS.
+
+    One process for each GPU, one for each slot on the CPU, and one for Spark where there is a Java. They end
+    with the scheduler, or with Ctrl-C.
+    """
+    from search.worker import WorkerOptions, run_workers, section_of
+
+    section = section_of(address, tls)
+    run_workers(WorkerOptions(section, slots, trials_per_gpu, host), lambda text: click.echo(text, err=True))
+
+
+@main.command()
+@STUDY
+@click.option("--port", default=0, show_default="any free one", help="Port to listen on.")
+def dashboard(study: Path, port: int) -> None:
+    """Open a study in Optuna's dashboard, during a run or after it.
+
+    On this machine alone; prints the link and serves until Ctrl-C. Each trial's page has its learning curve,
+    confusion matrix, precision-recall curve and predictions. Notes can be written there; the study can't be
+    changed.
+    """
+    from search.dashboard import dashboard as opened
+
+    with opened(study, port) as (server, address):
+        click.echo(address)
+        click.echo("Ctrl-C ends it.", err=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+@main.command()
+@STUDY
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--trial", type=int, help="Number of the trial; by default the best.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def export(study: Path, directory: Path, trial: int | None, quiet: bool) -> None:
+    """Write the winner as a model that works without this project.
+
+    DIR gets a .keras file or a Spark ML model, the feature step, labels, threshold, a model card and an
+    example that runs. The trial is trained once more for it, with its own seed.
+    """
+    from search.display import make_display
+    from search.export import export as write
+    from search.library_output import library_output_to
+
+    with library_output_to(study.parent / ".search" / "launch.log") as terminal:
+        written = write(study, directory, trial=trial, display=make_display(quiet, terminal))
+    click.echo("\n".join(written.lines()))
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Say the positive class above this probability; by default the model's own, 0.5.",
+)
+@JSON
+def predict(directory: Path, file: Path, threshold: float | None, as_json: bool) -> None:
+    """Score the rows of a csv, tsv or Parquet file with an exported model.
+
+    DIR is what `search export` wrote. Prints csv to stdout, a row for each of FILE's: the label that is said,
+    and the probability of each.
+    """
+    from search.predict import predict as score
+
+    found = score(directory, file, threshold)
+    for note in found.notes:
+        click.echo(note, err=True)
+    if as_json:
+        rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows()]
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([found.columns, *found.rows()])
 
 
 @main.command()

@@ -7,7 +7,7 @@ All but the callbacks of futures runs in the driver's thread.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,8 @@ from distributed.scheduler import NoValidWorkerError, NoWorkerError
 from search.attempts import Attempt, after_failure, with_count
 from search.cluster import NO_WORKERS_SECONDS, RunningCluster
 from search.events import Lost, Reported, Resized
-from search.slots import Slots
+from search.placement import Speeds, place
+from search.slots import GPU, Slots
 from studies.records import Failure, SegmentReport
 from studies.study import Retry
 from studies.trial_record import TrialRecord
@@ -41,12 +42,14 @@ class Run:
 
     Attributes:
         submitted: reading of the clock, in seconds.
+        kind: the Dask resource that it takes.
         future: Dask's; one that nobody holds is released, and its task with it.
     """
 
     segment: Segment
     attempt: Attempt
     submitted: float
+    kind: str
     future: Any = None
 
 
@@ -94,6 +97,12 @@ class Dispatcher:
     _disconnected: float | None = None
     _warming: Any = None
     _starving: float | None = None
+    _speeds: Speeds = field(default_factory=Speeds)
+    _taken: Counter[str] = field(
+        default_factory=Counter
+    )  # slots by kind: runs are too many to count each time
+    _alone: Counter[str] = field(default_factory=Counter)
+    _epochs: dict[int, int] = field(default_factory=dict)  # that unfinished trials have, by number
 
     def __post_init__(self) -> None:
         self._slots = self.cluster.slots
@@ -112,7 +121,7 @@ class Dispatcher:
 
         It takes a slot of Spark's, so that a trial of Spark's waits for it while others run.
         """
-        kind = self._slots.kind("spark")
+        (kind,) = self._slots.kinds("spark")
         key = f"{study}/spark-warm-up"
         self._warming = self.cluster.client.submit(
             warm, split, hidden, settings, key=key, pure=False, retries=0, resources={kind: 1}
@@ -128,7 +137,8 @@ class Dispatcher:
             return Lost(ended.lost)
         if ended.died:
             self.cluster.lost_worker(ended.died)
-        del self._runs[run.segment.trial]
+        self._remove(run)
+        self._note_speed(run, ended.report)
         report = self._again_or_report(run, self._with_cause(ended))
         self._fill()
         return Reported(report) if report else None
@@ -160,23 +170,29 @@ class Dispatcher:
     def _starves(self) -> str:
         """Why segments wait in vain; empty where they don't, or it is too early to tell."""
         waiting = {segment.configuration.framework for segment, _ in self._queue}
-        if self.cluster.pulse is None and any(self._count(self._slots, name) == 0 for name in waiting):
+        if self.cluster.pulse is None and any(self._slots.of(name) == 0 for name in waiting):
             return "every slot is held by a trial that does not come back"
         present = self.cluster.present()
-        if present.total and all(self._count(present, name) for name in waiting):
+        if present.total and all(present.of(name) for name in waiting):
             self._starving = None
             return ""
         self._starving = self._starving or self.clock()
-        if self.clock() - self._starving <= NO_WORKERS_SECONDS:
+        patience = self.cluster.patience or NO_WORKERS_SECONDS
+        if self.clock() - self._starving <= patience:
             return ""
-        return f"the cluster lost all its workers, and none came back for {NO_WORKERS_SECONDS:g} s"
+        return f"the cluster lost all its workers, and none came back for {patience:g} s"
 
-    def _count(self, slots: Slots, framework: str) -> int:
-        return slots.by_kind.get(self._slots.kind(framework), 0)
+    def _note_speed(self, run: Run, report: SegmentReport) -> None:
+        """Remember how long an epoch took there; what Spark takes says nothing of the others."""
+        begun = self._epochs.pop(report.trial, 0)
+        if report.failure is None and run.segment.configuration.framework != "spark":
+            self._speeds.heard(run.kind, report.ledger.train, report.epoch - begun)
+            if not report.finished:
+                self._epochs[report.trial] = report.epoch
 
     def _give_up(self, run: Run) -> Iterator[Reported | Lost | Resized]:
         """End the process of a segment that hangs, or do without its thread, which can't be ended."""
-        del self._runs[run.segment.trial]
+        self._remove(run)
         seconds = self.clock() - run.submitted
         if self.cluster.restarts:
             # Where it is found nowhere, it has just come to its end, or its process to its own.
@@ -184,11 +200,9 @@ class Dispatcher:
             message = f"its process did not answer for {seconds:.0f} s and was ended"
         else:
             message = f"it did not come back for {seconds:.0f} s; a thread can't be ended: a slot is lost"
-            framework = run.segment.configuration.framework
-            kind = self._slots.kind(framework)
-            self._slots = self._slots.without(framework)
+            self._slots = self._slots.without(run.kind)
             yield Resized(self._slots)
-            if not self._slots.by_kind.get(kind):
+            if not self._slots.by_kind.get(run.kind):
                 yield Lost("every slot is held by a trial that does not come back")
         report = self._again_or_report(run, _failed(run.segment, Failure("timeout", message)))
         if report is not None:
@@ -203,8 +217,7 @@ class Dispatcher:
         return replace(ended.report, failure=Failure("out of memory", message))
 
     def _runs_beside_others(self, run: Run) -> bool:
-        kind = self._slots.kind(run.segment.configuration.framework)
-        return self.cluster.slots_a_worker(kind) > 1
+        return self.cluster.slots_a_worker(run.kind) > 1
 
     def _again_or_report(self, run: Run, report: SegmentReport) -> SegmentReport | None:
         failure = report.failure
@@ -225,21 +238,27 @@ class Dispatcher:
         Nothing more: Dask would give it to a worker that is busy, and a worker's death is the failure of all
         that it was given.
         """
+        if not self._queue:
+            return
         all_free = self._there()
-        free = dict(all_free)
-        for run in self._runs.values():
-            kind = self._slots.kind(run.segment.configuration.framework)
-            free[kind] = 0 if run.attempt.alone else free[kind] - 1
+        free = {kind: count - self._taken[kind] for kind, count in all_free.items()}
+        free.update(dict.fromkeys(self._alone, 0))
         left: deque[tuple[Segment, Attempt]] = deque()
+        for_gpus = 0
         while self._queue and any(count > 0 for count in free.values()):
             segment, attempt = self._queue.popleft()
-            kind = self._slots.kind(segment.configuration.framework)
-            if free[kind] > 0 and (not attempt.alone or free[kind] == all_free[kind]):
-                self._run(segment, attempt, kind)
-            else:
-                left.append((segment, attempt))
+            framework = segment.configuration.framework
+            kind = place(framework, self._slots, free, self._speeds, for_gpus)
             # What must run alone waits for what runs, and nothing passes it meanwhile.
-            free[kind] = 0 if attempt.alone else free[kind] - 1
+            waits_alone = attempt.alone and kind is not None and free[kind] != all_free.get(kind)
+            if kind is not None and not waits_alone:
+                self._run(segment, attempt, kind)
+                free[kind] = 0 if attempt.alone else free[kind] - 1
+                continue
+            left.append((segment, attempt))
+            for_gpus += GPU in self._slots.kinds(framework)
+            if attempt.alone:
+                free.update(dict.fromkeys(self._slots.kinds(framework), 0))
         self._queue.extendleft(reversed(left))
 
     def _there(self) -> dict[str, int]:
@@ -248,8 +267,8 @@ class Dispatcher:
         return {kind: min(count, present.get(kind, 0)) for kind, count in self._slots.by_kind.items()}
 
     def _run(self, segment: Segment, attempt: Attempt, kind: str) -> None:
-        run = Run(segment, attempt, self.clock())
-        self._runs[segment.trial] = run
+        run = Run(segment, attempt, self.clock(), kind)
+        self._add(run)
         amount = self.cluster.slots_a_worker(kind) if attempt.alone else 1
         # pure=False and an own key: Dask would take a repeated configuration for the same work.
         run.future = self.cluster.client.submit(
@@ -260,6 +279,18 @@ class Dispatcher:
             self.deliver(_ended(run, future, self.clock() - run.submitted))
 
         run.future.add_done_callback(done)
+
+    def _add(self, run: Run) -> None:
+        self._runs[run.segment.trial] = run
+        self._taken[run.kind] += 1
+        if run.attempt.alone:
+            self._alone[run.kind] += 1
+
+    def _remove(self, run: Run) -> None:
+        del self._runs[run.segment.trial]
+        self._taken[run.kind] -= 1
+        if run.attempt.alone:
+            del self._alone[run.kind]  # there is one at a time
 
     def _hangs(self, run: Run) -> bool:
         limit = run.segment.trial_timeout

@@ -9,6 +9,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from search.events import (
     Told,
     Withdrawn,
 )
+from search.finalist_choice import finalists_wanted
+from search.finalists import run_finalists
 from search.halving import ladder_of
 from search.interrupts import TICK_SECONDS, Events, interrupts_to, next_event
 from search.loop import AtRungs, Loop
@@ -41,7 +44,7 @@ from search.regret import estimate, is_due, regret_so_far
 from search.results import StudyReport, report
 from search.slots import Slots
 from search.status import StoredStatus
-from search.stopping import INTERRUPTED, Limits
+from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
 from studies.errors import CheckpointError, ClusterLostError
 from studies.pruners import asks_optuna
 from studies.study import Pruner, Study
@@ -49,8 +52,12 @@ from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from workers import process
 from workers.checkpoints import checkpoints_of
+from workers.outcomes import predictions_of
 from workers.spark_settings import SparkSettings
 from workers.task import Segment
+
+MOST_PREDICTIONS = 100_000
+"""Numbers up to which a trial's probabilities of the validation rows are kept for a person, 800 kB."""
 
 
 def launch(path: str | Path, *, fresh: bool = False, display: Display | None = None) -> StudyReport:
@@ -70,7 +77,10 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
     """
     file = read_study_file(path)
     with open_study(file, display or make_display(), fresh=fresh) as opened:
-        _Search(opened).run()
+        if _Search(opened).run() and opened.store.leads():
+            # Stopping is no error: what ended is kept, and the report says that the study was interrupted.
+            with suppress(KeyboardInterrupt):
+                run_finalists(opened, finalists_wanted(file))
     return report(path)
 
 
@@ -103,17 +113,19 @@ class _Search:
         )
         self.checkpoints = checkpoints_of(self.file)
         self.spark = SparkSettings.of(study.spark, self.file.directory)
+        self.predictions = _place_for_predictions(self.opened)
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
         self.finished = False
+        self.said_that_it_waits = False
         # A driver that was killed between telling a trial and removing its checkpoint left that behind.
         for trial in self.checkpoints.trials() & {record.number for record in ended}:
             self.checkpoints.remove(trial)
         self._estimate_at_start(ended)
         self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
 
-    def run(self) -> None:
-        """From the first event to the last."""
+    def run(self) -> bool:
+        """From the first event to the last; whether it came to its own end, and something is complete."""
         process.go_on()
         with interrupts_to(self.events):
             if "spark" in self.file.space.frameworks and not isinstance(self.actions[0], Finish):
@@ -122,6 +134,8 @@ class _Search:
             while not self.finished:
                 self.display.update(self.loop, time.monotonic())
                 self._hear(next_event(self.events))
+        complete = any(record.value is not None for record in self.loop.told)
+        return complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
 
     def _warm_spark(self) -> None:
         study = self.file.study
@@ -147,6 +161,8 @@ class _Search:
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
+        for news in self.cluster.news():
+            self.display.note(news)
         told = self.store.news()
         if told is not None:
             self._pass_on(Heard(tuple(told)))
@@ -184,7 +200,10 @@ class _Search:
         # would be unknown to the loop when it stops.
         match action:
             case Ask(place):
-                self._handle(Asked(self.store.ask(place), self.store.waits_for_others))
+                asked = self.store.ask(place)
+                if asked is None and self.store.waits_for_others:
+                    self._say_that_it_waits()
+                self._handle(Asked(asked, self.store.waits_for_others))
             case Submit():
                 self._submit(action)
             case Record(report):
@@ -197,6 +216,16 @@ class _Search:
                 self._handle(Told(record))
             case Finish():
                 self._finish(action)
+
+    def _say_that_it_waits(self) -> None:
+        """Once, when nothing runs here any more; until others have ended what is left, nothing will."""
+        if self.said_that_it_waits or self.loop.running:
+            return
+        self.said_that_it_waits = True
+        self.display.note(
+            "nothing is left to begin: other drivers run the last trials, and this one waits to take up what "
+            "they may leave; Ctrl-C ends it, and costs nothing"
+        )
 
     def _estimate_at_start(self, told: Sequence[TrialRecord]) -> None:
         limit = self.file.study.regret
@@ -239,11 +268,12 @@ class _Search:
             patience=study.model.patience,
             trial_timeout=_left(study.trial_timeout, action.trained),
             spark=self.spark,
+            predictions=self.predictions,
         )
 
     def _finish(self, action: Finish) -> None:
         self.finished = True
-        self.status.keep(self.loop, time.monotonic(), last=True)
+        self.status.keep(self.loop, time.monotonic(), ended=action.reason)
         self.store.end(action.reason)
         if action.abandoned:
             process.stop_all()
@@ -259,6 +289,13 @@ class _Search:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
             )
+
+
+def _place_for_predictions(opened: OpenedStudy) -> str | None:
+    """Where trials leave their probabilities of the validation rows; nowhere, where these are many."""
+    split = opened.prepared.split
+    small = len(split.validation) * len(split.classes) <= MOST_PREDICTIONS
+    return predictions_of(opened.file).url if small else None
 
 
 def _left(limit: float | None, trained: float) -> float | None:

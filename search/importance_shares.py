@@ -81,7 +81,7 @@ def shares_of(grids: Mapping[str, Grid], scores: Floats) -> tuple[Share, ...]:
 
 def _shuffled(grids: Mapping[str, Grid], trials: int, best: int, generator: np.random.Generator) -> Floats:
     """(axes, shuffles) divergences where any trials may be the best."""
-    chosen = np.argsort(generator.random((SHUFFLES, trials)), axis=1)[:, :best]
+    chosen = np.argpartition(generator.random((SHUFFLES, trials)), best - 1, axis=1)[:, :best]
     members = np.zeros((SHUFFLES, trials))
     np.put_along_axis(members, chosen, 1.0, axis=1)
     return _divergences(grids, np.ones((1, trials)), members)
@@ -96,7 +96,11 @@ def _resampled(
     of the cases, where reflected and normal intervals went down to 38 and 85%.
     """
     trials = len(scores)
-    every = generator.multinomial(trials, np.full(trials, 1 / trials), size=RESAMPLES).astype(np.float64)
+    # Multinomial counts, a tenth of the time that drawing them from that distribution takes.
+    drawn = generator.integers(0, trials, (RESAMPLES, trials)) + trials * np.arange(RESAMPLES)[:, None]
+    every = (
+        np.bincount(drawn.ravel(), minlength=RESAMPLES * trials).reshape(RESAMPLES, trials).astype(np.float64)
+    )
     found = _divergences(grids, every, best_of(every, scores, best_count(trials)))
     found = found[:, found.sum(axis=0) > 0]
     if not found.size:

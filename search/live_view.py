@@ -9,7 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.loop import Loop, LoopTrial
+from search.active_trials import LoopTrial
+from search.loop import Loop
 from search.results import FailedTrials, failures_of
 from search.tables import configuration_text, count_of, indented, inset, one_line, outcome
 

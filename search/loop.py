@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Literal
 
+from search.active_trials import ActiveTrials, LoopTrial, Phase
 from search.events import (
     Action,
     Ask,
@@ -59,45 +59,6 @@ taken must not keep another trial from a free slot, and not all trials that are 
 AtRungs = Literal["pass", "wait", "asked"]
 
 
-class Phase(Enum):
-    """Where a trial is that has not ended."""
-
-    READY = "ready"
-    RUNNING = "running"
-    RECORDING = "recording"
-    PAUSED = "paused"
-    TELLING = "telling"
-
-
-@dataclass(slots=True)
-class LoopTrial:
-    """A trial that has not ended.
-
-    Attributes:
-        asked: what is trained.
-        phase: where it is.
-        rung: epochs after which its segment ends that is next, or runs; those that it has, while it is
-            paused.
-        since: reading of the driver's clock, in seconds, when its segment was submitted.
-        report: of its last segment.
-        place: of its next segment among all of the study, where storage knows of that segment already.
-        score: on the validation rows, at the last rung that it reached.
-    """
-
-    asked: AskedTrial
-    phase: Phase
-    rung: int
-    since: float = 0.0
-    report: SegmentReport | None = None
-    place: int | None = None
-    score: float | None = None
-
-    @property
-    def number(self) -> int:
-        """The trial's."""
-        return self.asked.number
-
-
 @dataclass
 class Loop:
     """Decides what a search does next.
@@ -132,8 +93,7 @@ class Loop:
     halted: bool = False
     refused: str = ""
     lost: bool = False
-    _active: dict[int, LoopTrial] = field(default_factory=dict)
-    _phases: dict[Phase, dict[int, LoopTrial]] = field(default_factory=lambda: {phase: {} for phase in Phase})
+    _active: ActiveTrials = field(default_factory=ActiveTrials)
     _exhausted: str = ""
     _asking: bool = False
     _waits_for_others: bool = False
@@ -154,12 +114,12 @@ class Loop:
     @property
     def running(self) -> list[LoopTrial]:
         """Trials with a segment on the cluster."""
-        return list(self._phases[Phase.RUNNING].values())
+        return self._active.of(Phase.RUNNING)
 
     @property
     def paused(self) -> list[LoopTrial]:
         """Trials that wait at a rung."""
-        return list(self._phases[Phase.PAUSED].values())
+        return self._active.of(Phase.PAUSED)
 
     def seconds(self, now: float) -> float:
         """How long the study has been searched for, over every launch."""
@@ -205,7 +165,7 @@ class Loop:
                 # What is next depends on what storage answers to these, where there are any.
                 return self._asked(trial, wait) or self._next(now)
             case Told(record):
-                self._remove(record.number)
+                self._active.remove(record.number)
                 self._keep(record)
             case Heard(told):
                 self._waits_for_others = False
@@ -213,7 +173,7 @@ class Loop:
                     self._keep(record)
             case Withdrawn(numbers):
                 for number in numbers:
-                    self._move(self._active[number], Phase.READY)
+                    self._active.move(self._active[number], Phase.READY)
             case Resized(slots):
                 self.slots = slots
             case Estimated(regret):
@@ -235,7 +195,7 @@ class Loop:
             return self._take_up(asked)
         if asked is not None:
             rung = self._rung_after(asked, 0)
-            self._add(LoopTrial(asked, Phase.READY, rung, place=self._new_place()))
+            self._active.add(LoopTrial(asked, Phase.READY, rung, place=self._new_place()))
         elif wait:
             self._waits_for_others = True
         else:
@@ -243,7 +203,7 @@ class Loop:
         return []
 
     def _reported(self, report: SegmentReport, now: float) -> list[Action]:
-        trial = self._phases[Phase.RUNNING].get(report.trial)
+        trial = self._active.running(report.trial)
         if trial is None:
             return []
         failure = report.failure
@@ -251,21 +211,21 @@ class Loop:
             # No fault of the trial's, and the next would meet it too.
             self._halt(NO_CHECKPOINTS)
             self.refused = failure.message
-            self._move(trial, Phase.READY)
+            self._active.move(trial, Phase.READY)
             return self._next(now)
         if self.ordered and self.halted:
             # What is drawn after a result must not know of the next: the next launch takes it from its
             # checkpoint.
-            self._move(trial, Phase.READY)
+            self._active.move(trial, Phase.READY)
             return self._next(now)
         trial.report = report.following(trial.report)
         return [self._store(trial, trial.report)]
 
     def _store(self, trial: LoopTrial, report: SegmentReport) -> Record | Tell:
         if report.finished or report.failure is not None:
-            self._move(trial, Phase.TELLING)
+            self._active.move(trial, Phase.TELLING)
             return Tell(report)
-        self._move(trial, Phase.RECORDING)
+        self._active.move(trial, Phase.RECORDING)
         return Record(report)
 
     def _recorded(self, event: Recorded) -> list[Action]:
@@ -276,10 +236,10 @@ class Loop:
             return [self._prune(trial)]
         if self.at_rungs != "wait":
             trial.rung = self._rung_after(trial.asked, epoch)
-            self._move(trial, Phase.READY)
+            self._active.move(trial, Phase.READY)
             return []
         trial.rung, trial.score = epoch, event.score
-        self._move(trial, Phase.PAUSED)
+        self._active.move(trial, Phase.PAUSED)
         self._halving.reached(trial.number, epoch, event.score, waits=True)
         return self._prune_hopeless()
 
@@ -299,7 +259,7 @@ class Loop:
         if self._finished:
             return []
         self._finished = True
-        return [Finish(reason, tuple(sorted(self._active)))]
+        return [Finish(reason, self._active.numbers)]
 
     # Decisions
 
@@ -324,23 +284,23 @@ class Loop:
         if self.halted:
             return
         free = self._free()
-        for trial in list(self._phases[Phase.READY].values()):
-            if free[self._kind(trial)] > 0:
+        for trial in self._active.of(Phase.READY):
+            if free[self._kind(trial, free)] > 0:
                 yield self._submit(trial, trial.rung, free, now)
         if self.stopping or not _any(free):
             return
         for number in list(self._halving.promotable()):
             trial = self._active[number]
-            if free[self._kind(trial)] > 0:
+            if free[self._kind(trial, free)] > 0:
                 self._halving.left(number)
                 yield self._submit(trial, self._rung_after(trial.asked, trial.rung), free, now)
 
     def _submit(self, trial: LoopTrial, rung: int, free: dict[str, int], now: float) -> Submit:
-        free[self._kind(trial)] -= 1
+        free[self._kind(trial, free)] -= 1
         new = trial.place is None
         place = self._new_place() if trial.place is None else trial.place
         trial.rung, trial.since, trial.place = rung, now, None
-        self._move(trial, Phase.RUNNING)
+        self._active.move(trial, Phase.RUNNING)
         trained = trial.report.ledger.train if trial.report else 0.0
         return Submit(trial.asked, rung, place, new, trained)
 
@@ -349,14 +309,14 @@ class Loop:
             return False
         if not _any(self._free()):
             return False
-        if len(self._phases[Phase.READY]) >= READY_A_SLOT * self.slots.total:
+        if self._active.count(Phase.READY) >= READY_A_SLOT * self.slots.total:
             return False
         limit = self.limits.trials
         return limit is None or len(self.told) + len(self._active) < limit
 
     def _is_idle(self) -> bool:
         """Whether nothing is on its way, and nothing more will be begun."""
-        under_way = {phase for phase, trials in self._phases.items() if trials} - {Phase.PAUSED}
+        under_way = self._active.phases - {Phase.PAUSED}
         if self.halted:
             under_way -= {Phase.READY}
         return not (self._asking or under_way)
@@ -364,7 +324,7 @@ class Loop:
     def _ending(self, now: float) -> list[Action]:
         if self.halted:
             return self._abandon(self.stopping)
-        if self._phases[Phase.PAUSED]:
+        if self._active.count(Phase.PAUSED):
             if self.progress.best is None and not self.stopping:
                 return [self._promote_best(now)]
             return [self._prune(trial) for trial in self.paused]
@@ -381,7 +341,7 @@ class Loop:
         if trial.report is None:
             raise RuntimeError(f"trial {trial.number} is to be pruned without a report")
         self._halving.left(trial.number)
-        self._move(trial, Phase.TELLING)
+        self._active.move(trial, Phase.TELLING)
         return Tell(trial.report, pruned=True)
 
     def _prune_hopeless(self) -> list[Action]:
@@ -399,14 +359,14 @@ class Loop:
         place = None if stored_alone else left.place
         score = left.rung_scores.get(epoch)
         trial = LoopTrial(asked, Phase.READY, rung, report=report, place=place, score=score)
-        self._add(trial)
+        self._active.add(trial)
         waits = stored_alone and self.at_rungs == "wait" and not (report and report.finished)
         # A score that was stored just before its report was is counted when it is reported once more.
         scores = {at: score for at, score in left.rung_scores.items() if at <= epoch}
         self._reached(asked.number, asked.configuration.epochs, scores, epoch if waits else None)
         if waits:
             trial.rung = epoch
-            self._move(trial, Phase.PAUSED)
+            self._active.move(trial, Phase.PAUSED)
         elif report is not None and stored_alone:
             return [self._store(trial, report)]
         return []
@@ -439,27 +399,11 @@ class Loop:
         self.told.append(record)
         self.progress = self.progress.after(record)
 
-    def _add(self, trial: LoopTrial) -> None:
-        self._active[trial.number] = self._phases[trial.phase][trial.number] = trial
-
-    def _move(self, trial: LoopTrial, phase: Phase) -> None:
-        del self._phases[trial.phase][trial.number]
-        trial.phase = phase
-        self._phases[phase][trial.number] = trial
-
-    def _remove(self, number: int) -> None:
-        trial = self._active.pop(number)
-        del self._phases[trial.phase][number]
-
-    def _kind(self, trial: LoopTrial) -> str:
-        return self.slots.kind(trial.asked.configuration.framework)
+    def _kind(self, trial: LoopTrial, free: Mapping[str, int]) -> str:
+        return self.slots.takes(trial.asked.configuration.framework, free)
 
     def _free(self) -> dict[str, int]:
-        """Free slots by kind; fewer than none where a cluster has shrunk."""
-        free = dict(self.slots.by_kind)
-        for trial in self._phases[Phase.RUNNING].values():
-            free[self._kind(trial)] -= 1
-        return free
+        return self._active.free(self.slots)
 
 
 def _any(free: Mapping[str, int]) -> bool:

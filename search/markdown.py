@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from search.importance import ImportanceGroup
+from search.page.finalists import VERDICTS
 from search.readings import readings
 from search.render_importance import sentence
 from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
 from search.row_noise import row_interval
 from search.score_labels import brief_label, score_label
 from search.tables import configuration_text, count_of, one_line, or_dash, short
+from studies.finalists_record import Finalists
 from studies.records import ROW_SETS
 from studies.trial_record import TrialRecord
 
@@ -21,6 +23,7 @@ def markdown_of(report: StudyReport) -> str:
     if report.best is not None:
         blocks += _best(report, report.best)
         blocks += [_plain(words) for words in readings(report)]
+        blocks += _finalists(report.finalists)
         blocks += _ranking(report)
         blocks += _importance(report)
     blocks += _failures(report)
@@ -69,6 +72,28 @@ def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
         f"The validation score is the best of {len(report.ranked):,} and flattered by it; the test score "
         "isn't."
     )
+
+
+def _finalists(found: Finalists | None) -> Iterator[str]:
+    if found is None or not found.finalists:
+        return
+    ones = found.finalists
+    label = brief_label(found.metric)
+    yield f"## Finalists, trained anew with {count_of(max(len(one.seeds) for one in ones), 'seed')}"
+    yield _table(
+        [
+            ("trial", [str(one.trial) for one in ones]),
+            (f"test {label}", [f"{one.test_mean:.3f}" for one in ones]),
+            ("95%", [f"{one.interval.low:.3f} to {one.interval.high:.3f}" for one in ones]),
+            ("against the best", [VERDICTS[one.verdict] for one in ones]),
+            ("when found", [f"{one.found:.3f}" for one in ones]),
+            ("validation, new seeds", [f"{one.validation_mean:.3f}" for one in ones]),
+            ("precision", [f"{one.scores['precision']:.3f}" for one in ones]),
+            ("recall", [f"{one.scores['recall']:.3f}" for one in ones]),
+            ("configuration", [f"`{configuration_text(one.configuration)}`" for one in ones]),
+        ]
+    )
+    yield f"A logistic regression on the same features has {getattr(found.logistic, found.metric):.3f}."
 
 
 def _ranking(report: StudyReport) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from search.cluster import RunningCluster, start_cluster
+from search.cluster import RunningCluster, Site, start_cluster
 from search.display import Display
 from search.preflight import package_versions, preflight, prepare_data, refuse_another_study
 from studies.data import Prepared
@@ -40,8 +40,9 @@ class OpenedStudy:
     def cluster(self) -> RunningCluster:
         """The study's cluster; started the first time, and closed with the study."""
         if self._cluster is None:
+            site = Site(self.file.directory, self.prepared.directory, self.display.note)
             self._cluster = self._stack.enter_context(
-                start_cluster(self.file.study.cluster, self.file.space.frameworks)
+                start_cluster(self.file.study.cluster, self.file.space.frameworks, site)
             )
         return self._cluster
 

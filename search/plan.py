@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from search.finalist_choice import finalists_wanted
 from search.preflight import preflight, prepare_data
 from search.slots import describe_cluster, slots_for
 from studies.data.split import Split
@@ -39,6 +40,7 @@ class Plan:
         spark: how Spark's trials run, in words; empty without any.
         storage: where the study is kept; ``trials_stored`` of it are there already.
         differences: why a launch would refuse the stored study, in words; empty where it wouldn't.
+        finalists: how many configurations are trained anew after the search, and how often each.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Plan:
     storage: str
     trials_stored: int
     differences: tuple[str, ...]
+    finalists: tuple[int, int] = (0, 1)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -86,12 +89,15 @@ def check(path: str | Path) -> Plan:
         enqueued=len(file.enqueued),
         sampler=study.sampler.kind,
         limits=_limits(study.trial_limit, study.timeout, study.target),
-        slots=None if study.cluster.address else slots_for(study.cluster, file.space.frameworks).trial,
+        slots=slots_for(study.cluster, file.space.frameworks).trial
+        if study.cluster.kind in ("threads", "processes")
+        else None,
         cluster=describe_cluster(study.cluster),
         spark=_spark(file, prepared.split),
         storage=storage,
         trials_stored=there,
         differences=differences,
+        finalists=(finalists_wanted(file), study.report.seeds),
     )
 
 
@@ -143,11 +149,21 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
     lines += [
         ("sampler", plan.sampler),
         ("ends", ", or ".join(plan.limits)),
+        *_finalists(plan),
         *_slots(plan),
         ("storage", f"{plan.storage}, {plan.trials_stored} trials there"),
         *(("", f"stored with another file: {text}") for text in plan.differences),
     ]
     return lines
+
+
+def _finalists(plan: Plan) -> list[tuple[str, str]]:
+    count, seeds = plan.finalists
+    if not count:
+        return []
+    best = "the best configuration is" if count == 1 else f"the best {count} configurations are"
+    seeds_text = "a new seed" if seeds == 1 else f"{seeds} new seeds"
+    return [("then", f"{best} trained anew with {seeds_text} each, and the test rows are opened")]
 
 
 def _slots(plan: Plan) -> list[tuple[str, str]]:

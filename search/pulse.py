@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.slots import SPARK, TRIAL, Slots
+from search.slots import GPU, SPARK, TRIAL, Slots
+from studies.cluster import GpuPolicy
 
 BEAT_SECONDS = 1.0
 """Seconds between an answer of the scheduler and the next question."""
@@ -23,22 +24,35 @@ ANSWER_SECONDS = 5.0
 """How long the scheduler may take to answer one."""
 
 
+Meet = Callable[[Sequence[str]], Awaitable[Mapping[str, bool]]]
+"""Looks at workers, by their addresses, and says which of them are used; those that don't answer are left
+out, and looked at again."""
+
+
 @dataclass
 class Pulse:
     """Asks a client's scheduler for its workers, again and again.
 
     Attributes:
+        meet: looks at workers that come, before they are counted; without it all are.
         heard: reading of the clock, in seconds, when it last answered.
-        workers: what it said then of each worker, by address.
+        workers: what it said then of each worker that is used, by address.
     """
 
     client: Any
     clock: Callable[[], float] = time.monotonic
+    meet: Meet | None = None
     heard: float = field(init=False)
     workers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    _met: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.heard = self.clock()
+
+    @property
+    def refused(self) -> Sequence[str]:
+        """Addresses of workers that are there and not used."""
+        return [address for address, used in self._met.items() if not used]
 
     def silent_seconds(self) -> float:
         """How long it has not answered."""
@@ -59,24 +73,54 @@ class Pulse:
             beats.cancel()
 
     async def _beat(self) -> None:
-        while True:
-            with suppress(OSError):  # no answer in time, or no connection: silent_seconds() says how long
-                found = await asyncio.wait_for(self.client.scheduler.identity(n_workers=-1), ANSWER_SECONDS)
-                self.workers, self.heard = found["workers"], self.clock()
-            await asyncio.sleep(BEAT_SECONDS)
+        meeting: asyncio.Task[None] | None = None
+        try:
+            while True:
+                with suppress(OSError):  # no answer in time, or no connection: silent_seconds() says how long
+                    found = await asyncio.wait_for(
+                        self.client.scheduler.identity(n_workers=-1), ANSWER_SECONDS
+                    )
+                    self.heard = self.clock()
+                    workers = found["workers"]
+                    self._met = {address: used for address, used in self._met.items() if address in workers}
+                    new = [address for address in workers if address not in self._met]
+                    if new and (meeting is None or meeting.done()):
+                        # Beside the beats: a worker that doesn't answer says nothing about the scheduler.
+                        meeting = asyncio.create_task(self._meet(new))
+                        await asyncio.wait([meeting], timeout=BEAT_SECONDS)
+                    self.workers = {address: workers[address] for address, used in self._met.items() if used}
+                await asyncio.sleep(BEAT_SECONDS)
+        finally:
+            if meeting is not None:
+                meeting.cancel()
+
+    async def _meet(self, new: Sequence[str]) -> None:
+        if self.meet is None:
+            self._met.update(dict.fromkeys(new, True))
+            return
+        with suppress(OSError):  # looked at again with the next beat
+            self._met.update(await self.meet(new))
 
 
-def offered(workers: Iterable[Mapping[str, Any]], frameworks: Iterable[str]) -> Slots:
+def offered(
+    workers: Iterable[Mapping[str, Any]], frameworks: Iterable[str], gpu: GpuPolicy = "prefer"
+) -> Slots:
     """The slots of workers, for a study whose space has these frameworks.
 
     A study without Spark leaves the slots that are Spark's; one of Spark alone leaves the others, where there
-    are any of its own.
+    are any of its own. Where GPUs are required, what isn't Spark's leaves the slots on CPUs.
     """
     frameworks = set(frameworks)
     workers = list(workers)
+    alone = frameworks == {"spark"}
     spark = sum(offers(worker, SPARK) for worker in workers) if "spark" in frameworks else 0
-    trial = 0 if spark and frameworks == {"spark"} else sum(offers(worker, TRIAL) for worker in workers)
-    return Slots(trial, spark)
+    gpus = 0 if alone or gpu == "never" else sum(offers(worker, GPU) for worker in workers)
+    only = gpu == "require" and not alone
+    # Spark's trials take these where they have none of their own.
+    trial = 0 if spark and (alone or only) else sum(offers(worker, TRIAL) for worker in workers)
+    if only and "spark" not in frameworks:
+        trial = 0
+    return Slots(trial, spark, gpus, gpu_only=only)
 
 
 def offers(worker: Mapping[str, Any], kind: str) -> int:

@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from search.readings import readings
+from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
 from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
 from search.score_labels import brief_label, score_label
@@ -52,6 +53,7 @@ def _sections(report: StudyReport, console: Console) -> Iterator[list[Renderable
     yield _headline(report)
     if report.best is not None:
         yield _best_scores(report, report.best, console.width)
+        yield from finalist_sections(report, console.width)
         if report.enqueued:
             yield from _enqueued(report, console.width)
         if sentences := readings(report):
@@ -84,6 +86,16 @@ def _headline(report: StudyReport) -> list[RenderableType]:
     lines.append(_ending(report))
     if report.best is None:
         lines.append(indented(_why_none(report), "bold"))
+    if report.furthest is not None:
+        epochs, score, record = report.furthest
+        lines.append(
+            indented(
+                f"The best of those that came furthest: trial {record.number}, "
+                f"{_score_label(report.metric, report)} {score:.3f} on the validation rows after {epochs} of "
+                f"{record.configuration.epochs if record.configuration else epochs} epochs."
+            )
+        )
+        lines.append(indented(configuration_text(record.configuration), "bold green"))
     return lines
 
 
@@ -104,6 +116,8 @@ def _count_text(report: StudyReport) -> str:
 
 
 def _why_none(report: StudyReport) -> str:
+    if report.furthest is not None:
+        return "No best configuration: no trial came to its last epoch."
     if report.failures:
         return "No best configuration: every trial so far failed, for the causes below."
     return "No best configuration: no trial is complete yet."
@@ -126,6 +140,7 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
         Text.assemble(("Best configuration", "bold"), f"  trial {best.number}"),
         indented(configuration_text(best.configuration), "bold green"),
         *_repeats(report, best),
+        *_surpassed(report, best),
         Text(),
         inset(fitted_table(columns, width, strong_row=0)),
     ]
@@ -140,6 +155,15 @@ def _repeats(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
         return []
     found = ", ".join(f"{value:.3f}" for value in runs[:MOST_TRIALS_NAMED])
     return [indented(f"Drawn {len(runs)} times, with other seeds: validation {found}; ranked by their mean.")]
+
+
+def _surpassed(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
+    """That another one is better once both are trained anew, where it is so."""
+    found = report.finalists
+    if found is None or not found.finalists or found.finalists[0].trial == best.number:
+        return []
+    better = found.finalists[0].trial
+    return [indented(f"Trained anew with other seeds, trial {better} does better: see the finalists below.")]
 
 
 def _cautions(report: StudyReport) -> list[RenderableType]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.finalist_choice import choose, due, finalists_wanted, replicas_of
 from search.importance import Importance, importance
 from search.provenance import Provenance, provenance_of
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
@@ -131,6 +132,16 @@ class StudyReport:
         """Every trial with a score, by number."""
         return _complete(self.records)
 
+    @property
+    def furthest(self) -> tuple[int, float, TrialRecord] | None:
+        """While no trial is complete, what there is to go by: of the trials that were scored after the most
+        epochs, the best; with these epochs and its score there.
+        """
+        if self.ranked:
+            return None
+        scored = [(*max(record.rung_scores.items()), record) for record in self.records if record.rung_scores]
+        return max(scored, key=lambda one: (one[0], one[1], -one[2].number), default=None)
+
     @cached_property
     def scored(self) -> tuple[tuple[TrialRecord, float], ...]:
         """Every trial with a validation score, by number: the last one, where it was stopped early."""
@@ -181,6 +192,7 @@ class StudyReport:
             "ended": self.ended,
             "running": self.running,
             "best": self.best.number if self.best else None,
+            "furthest": self.furthest[2].number if self.furthest else None,
             "best_by_framework": {name: record.number for name, record in self.best_by_framework.items()},
             "ranked": [
                 {"trial": record.number, "score": self.score(record), "runs": self.runs[record.number]}
@@ -214,8 +226,7 @@ def report(path: str | Path) -> StudyReport:
 
 def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
     """The report of what was read from storage."""
-    runs = _runs(stored.records)
-    ranked = _ranked(stored.records, runs)
+    ranked, runs = ranking(stored.records)
     enqueued = (record for record in _complete(stored.records) if record.enqueued)
     chosen = frozenset(
         record.number for record in (*ranked[:1], *_best_by_framework(ranked).values(), *enqueued)
@@ -239,12 +250,19 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         limit=file.study.trial_limit,
         table_size=file.study.report.best,
         storage=location.shown,
-        dashboard=f"optuna-dashboard {shlex.quote(location.dashboard_argument)}",
+        dashboard=f"search dashboard {shlex.quote(file.path.name)}",
         parameters=file.space.parameters(),
         provenance=provenance_of(file, stored),
         finalists=stored.finalists,
         openings=stored.openings,
+        finalists_due=_due(file, stored, ranked),
     )
+
+
+def ranking(records: Sequence[TrialRecord]) -> tuple[tuple[TrialRecord, ...], dict[int, tuple[float, ...]]]:
+    """The first complete trial of each configuration, best first, and the scores of its runs, by number."""
+    runs = _runs(records)
+    return _ranked(records, runs), runs
 
 
 def baselines_of(facts: DataFacts) -> tuple[Baseline, ...]:
@@ -279,6 +297,12 @@ def seconds_of(record: TrialRecord) -> float | None:
 def scores_of(record: TrialRecord, row_set: str) -> Scores | None:
     """A trial's scores on one set of rows, if there are any to show."""
     return record.report.scores.get(row_set) if record.report else None
+
+
+def _due(file: StudyFile, stored: StoredStudy, ranked: Sequence[TrialRecord]) -> FinalistsDue | None:
+    wanted = replicas_of(file, choose(ranked, finalists_wanted(file)))
+    found = due(wanted, stored.finalists, stored.replicas)
+    return None if found is None else FinalistsDue(*found)
 
 
 def _complete(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:

@@ -1,4 +1,4 @@
-"""How many trials run at once, and of which kind.
+"""How many trials run at once, of which kind, and which kind a trial takes. All of it is pure.
 
 Apart from the cluster, because importing Dask costs a second that ``search check`` can do without.
 """
@@ -9,14 +9,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from studies.study import Cluster
+from studies.cluster import DEPLOYED, Cluster
 from workers import spark_settings
+from workers.resources import GPU, SPARK, TRIAL
 
-TRIAL = "TRIAL"
-"""The Dask resource that a trial takes one of."""
-
-SPARK = "SPARK"
-"""The Dask resource that a Spark trial takes one of instead, where a cluster offers it."""
+__all__ = ["GPU", "SPARK", "TRIAL", "Slots", "cores", "describe_cluster", "slots_for", "slots_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +21,69 @@ class Slots:
     """Trials that can run at once.
 
     Spark's are apart, so that a fit in the JVM, which uses all cores by itself, neither keeps TensorFlow's
-    trials from their slots nor waits behind them.
+    trials from their slots nor waits behind them. GPUs' are apart, because Spark's trials must not take them.
 
     Attributes:
-        trial: slots of :data:`TRIAL`.
+        trial: slots of :data:`TRIAL`, on CPUs.
         spark: slots of :data:`SPARK`; without any, Spark trials take those of :data:`TRIAL`.
+        gpu: slots of :data:`GPU`, for all trials but Spark's.
+        gpu_only: whether these trials may take no other.
     """
 
     trial: int
     spark: int = 0
+    gpu: int = 0
+    gpu_only: bool = False
 
     @property
     def by_kind(self) -> Mapping[str, int]:
-        """Slots by the name of their Dask resource."""
-        return {TRIAL: self.trial, SPARK: self.spark} if self.spark else {TRIAL: self.trial}
+        """Slots by the name of their Dask resource; only kinds that there are, but for :data:`TRIAL`."""
+        found = {TRIAL: self.trial, SPARK: self.spark, GPU: self.gpu}
+        return {kind: count for kind, count in found.items() if count or kind == TRIAL}
 
     @property
     def total(self) -> int:
         """Trials of all kinds at once."""
-        return self.trial + self.spark
+        return self.trial + self.spark + self.gpu
 
-    def kind(self, framework: str) -> str:
-        """The resource that a framework's trials take."""
-        return SPARK if framework == "spark" and self.spark else TRIAL
+    def kinds(self, framework: str) -> tuple[str, ...]:
+        """The resources that a framework's trials may take one of, the best first."""
+        if framework == "spark":
+            return (SPARK,) if self.spark else (TRIAL,)
+        if self.gpu_only:
+            return (GPU,)
+        return (GPU, TRIAL) if self.gpu else (TRIAL,)
 
-    def without(self, framework: str) -> Slots:
-        """One slot less of a framework's kind."""
-        if self.kind(framework) == SPARK:
-            return replace(self, spark=self.spark - 1)
+    def takes(self, framework: str, free: Mapping[str, int]) -> str:
+        """The resource that the next trial of a framework takes: the best that is free, or the last."""
+        kinds = self.kinds(framework)
+        return next((kind for kind in kinds if free.get(kind, 0) > 0), kinds[-1])
+
+    def free(self, running: Mapping[str, int]) -> dict[str, int]:
+        """Free slots by kind; fewer than none where a cluster has shrunk.
+
+        Args:
+            running: trials by framework, each taken to be on the best slot that it could get.
+        """
+        free = {TRIAL: self.trial, SPARK: self.spark, GPU: self.gpu}
+        spark = running.get("spark", 0)
+        others = sum(running.values()) - spark
+        free[self.kinds("spark")[0]] -= spark
+        on_gpus = others if self.gpu_only else min(others, self.gpu)
+        free[GPU] -= on_gpus
+        free[TRIAL] -= others - on_gpus
+        return free
+
+    def of(self, framework: str) -> int:
+        """Trials of a framework that can run at once."""
+        return sum(self.by_kind.get(kind, 0) for kind in self.kinds(framework))
+
+    def without(self, kind: str) -> Slots:
+        """One slot less of a kind."""
+        if kind == SPARK:
+            return replace(self, spark=max(0, self.spark - 1))
+        if kind == GPU:
+            return replace(self, gpu=max(0, self.gpu - 1))
         return replace(self, trial=max(0, self.trial - 1))
 
 
@@ -61,7 +93,7 @@ def slots_of(section: Cluster) -> int:
 
 
 def slots_for(section: Cluster, frameworks: Sequence[str]) -> Slots:
-    """The slots for a study whose space has these frameworks.
+    """The slots of this machine for a study whose space has these frameworks.
 
     A study of Spark alone has no others: more trials would be drawn than run, and drawn knowing less.
     """
@@ -74,8 +106,20 @@ def describe_cluster(section: Cluster) -> str:
     """What the section starts, for a person: ``2 threads of this machine``."""
     if section.address is not None:
         return f"what the workers at {section.address} offer"
+    if section.kind in DEPLOYED:
+        return f"what {_workers(section)} offer"
     slots = slots_of(section)
     return f"{slots} {section.kind} of this machine" if slots > 1 else f"1 slot in {section.kind}"
+
+
+def _workers(section: Cluster) -> str:
+    if section.kind == "cuda":
+        return "the GPUs of this machine"
+    what = {"ssh": "processes", "kubernetes": "pods"}.get(section.kind, f"jobs of {section.kind}")
+    where = f" on each of {', '.join(section.hosts)}" if section.hosts else ""
+    if section.adaptive is not None:
+        return f"{section.adaptive['minimum']} to {section.adaptive['maximum']} {what}"
+    return f"{section.workers or 1} {what}{where}"
 
 
 def cores() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search.cluster import RunningCluster
+from search.dashboard_note import dashboard_note
 from search.live_view import duration_text
 from search.loop import Loop
 from search.results import FailedTrials, failures_of
@@ -22,6 +23,7 @@ from search.tables import Column, count_of, fitted_table, indented, inset
 from studies.store import StudyStore
 from studies.stored_study import StoredStudy, ask_to_stop, read_study
 from studies.study_file import read_study_file
+from studies.trial_record import TrialRecord
 
 STATUS_SECONDS = 2.0
 """Seconds between two words of a driver."""
@@ -41,20 +43,26 @@ class RunningSegment:
 
 
 class StoredStatus:
-    """Keeps a study's status in its storage, for one launch."""
+    """Keeps a study's status in its storage, and its note for the dashboard, for one launch."""
 
     def __init__(self, store: StudyStore, cluster: RunningCluster) -> None:
         self._store = store
         self._cluster = cluster
+        self._note = ""
         self._due = 0.0
-        self._stops = 0
+        # Where others run the study too, one that joins isn't asked what they were before.
+        self._stops = store.stops_asked_for()
 
-    def keep(self, loop: Loop, now: float, *, last: bool = False) -> int:
-        """Write the status where that is due; returns a new wish: 1 to stop, 2 to do so now, 0 for none."""
-        if now < self._due and not last:
+    def keep(self, loop: Loop, now: float, *, ended: str = "") -> int:
+        """Write the status where that is due; returns a new wish: 1 to stop, 2 to do so now, 0 for none.
+
+        ``ended`` is why the launch ends, where it does.
+        """
+        if now < self._due and not ended:
             return 0
         self._due = now + STATUS_SECONDS
-        self._store.keep_status(loop.seconds(now), self._status(loop, now, last))
+        self._store.keep_status(loop.seconds(now), self._status(loop, now, bool(ended)))
+        self._keep_note(loop.told, ended)
         return self._new_stops()
 
     def keep_doing(self, doing: str, now: float, *, last: bool = False) -> int:
@@ -68,6 +76,15 @@ class StoredStatus:
     def _new_stops(self) -> int:
         before, self._stops = self._stops, self._store.stops_asked_for()
         return self._stops if self._stops > before else 0
+
+    def _keep_note(self, told: Sequence[TrialRecord], ended: str) -> None:
+        file = self._store.file
+        note = dashboard_note(
+            file.path.name, file.study.objective.metric, told, limit=file.study.trial_limit, ended=ended
+        )
+        if note != self._note:
+            self._store.keep_note(note)
+            self._note = note
 
     def _status(self, loop: Loop, now: float, last: bool) -> dict[str, Any]:
         workers = {} if last else self._cluster.workers_of()
@@ -104,7 +121,7 @@ class Status:
         state: ``running``, ``ended``, ``starting`` where its driver has said nothing yet, or ``dead`` where
             it stopped saying anything.
         ended: why the last launch ended.
-        driver: where it runs, or ran.
+        driver: where it runs, or ran; several drivers of one study are named one by one.
         slots: of its cluster, and ``cluster`` what that is.
         states: trials by state; those that wait at a rung are ``paused``.
         rungs: trials whose best rung so far it is, by epochs.
@@ -145,26 +162,29 @@ def status(path: str | Path) -> Status:
     """
     file = read_study_file(path)
     stored = read_study(file)
-    said = stored.status
+    now = datetime.now(UTC)
+    # Those of several drivers that speak; where none does, the last that did.
+    said = [status for status in stored.statuses if _speaks(status, now)] or list(stored.statuses[-1:])
     states = Counter("paused" if record.paused else record.state for record in stored.records)
     rungs = Counter(max(record.rung_scores) for record in stored.records if record.rung_scores)
     complete = [(record.value, -record.number) for record in stored.records if record.value is not None]
-    state = _state(stored, datetime.now(UTC))
+    state = _state(stored, now)
+    running = [one for status in said for one in status.get("running", ())] if state == "running" else []
     return Status(
         name=file.study.name,
         state=state,
         ended=stored.ended,
-        driver=f"process {said['pid']} on {said['host']}" if said else "",
-        cluster=said.get("cluster", ""),
-        slots=said.get("slots", 0),
+        driver=", ".join(f"process {one['pid']} on {one['host']}" for one in said),
+        cluster=", ".join(dict.fromkeys(one["cluster"] for one in said)),
+        slots=sum(one["slots"] for one in said),
         states=dict(sorted(states.items())),
         rungs=dict(sorted(rungs.items())),
-        running=tuple(RunningSegment(**one) for one in said.get("running", ())) if state == "running" else (),
+        running=tuple(RunningSegment(**one) for one in running),
         failures=failures_of(stored.records),
         seconds=stored.seconds,
         limit=file.study.trial_limit,
         best=(-max(complete)[1], max(complete)[0]) if complete else None,
-        doing=said.get("doing", "") if state == "running" else "",
+        doing=", ".join(one["doing"] for one in said if one.get("doing")) if state == "running" else "",
     )
 
 
@@ -190,11 +210,14 @@ def stop(path: str | Path, *, now: bool = False) -> str:
 def _state(stored: StoredStudy, now: datetime) -> str:
     if stored.ended:
         return "ended"
-    at = stored.status.get("at")
-    if at is None:
+    if not stored.statuses:
         return "starting"
-    silent = timedelta(seconds=SILENT_SECONDS)
-    return "running" if now - datetime.fromisoformat(at) < silent else "dead"
+    return "running" if any(_speaks(status, now) for status in stored.statuses) else "dead"
+
+
+def _speaks(status: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a driver has said something of late."""
+    return now - datetime.fromisoformat(status["at"]) < timedelta(seconds=SILENT_SECONDS)
 
 
 def render_status(found: Status, console: Console) -> None:

@@ -7,7 +7,6 @@ values. A storage that is no database is read as Optuna reads it.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from optuna.storages._rdb.models import (
     TrialValueModel,
 )
 from optuna.trial import TrialState
+from pydantic_core import from_json
 from sqlalchemy import Connection, Select, select
 
 from studies.collector import without_collector
@@ -102,7 +102,7 @@ def _attributes(connection: Connection, study: int) -> Mapping[int, dict[str, An
     query = _of(study, model, model.key, model.value_json).where(model.key.in_(USED_ATTRIBUTES))
     found: dict[int, dict[str, Any]] = defaultdict(dict)
     for trial, key, value in connection.execute(query):
-        found[trial][key] = json.loads(value)
+        found[trial][key] = from_json(value)  # twice as fast as `json.loads`
     return found
 
 

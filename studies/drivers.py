@@ -21,6 +21,9 @@ SILENT_SECONDS = 20.0
 RECORD_KEY = "driver."
 """What the keys of the drivers' records among a study's attributes begin with."""
 
+STATUS_KEY = "status"
+"""The attribute of a study with what its driver does; with several, a dot and the driver's name follow."""
+
 
 @dataclass(frozen=True)
 class DriverRecord:

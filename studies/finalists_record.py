@@ -142,6 +142,11 @@ class Finalists:
     asked: tuple[str, ...]
 
     @property
+    def winner(self) -> Finalist:
+        """The one that the search would have chosen: the best validation score when it was found."""
+        return max(self.finalists, key=lambda one: (one.found, -one.trial))
+
+    @property
     def tied(self) -> tuple[Finalist, ...]:
         """Those that can't be told apart from the best, the best among them."""
         return tuple(one for one in self.finalists if one.verdict in ("best", "tied"))

@@ -24,6 +24,7 @@ from sqlalchemy import text
 from studies.drivers import (
     BEAT_SECONDS,
     RECORD_KEY,
+    STATUS_KEY,
     DriverRecord,
     Watch,
     driver_records,
@@ -65,6 +66,16 @@ class Sharing(Protocol):
     def news(self) -> list[FrozenTrial] | None:
         """Trials that others have ended since the last time; ``None`` where it is not time to look again."""
 
+    @property
+    def status_key(self) -> str:
+        """The attribute of the study that this driver says in what it does."""
+
+    def is_alone(self) -> bool:
+        """Whether no other driver is there."""
+
+    def leave(self) -> bool:
+        """This driver has come to its end; whether it was the last."""
+
 
 class Solo:
     """The sharing of a study in a file: its lock has seen to it that nobody else is there."""
@@ -96,6 +107,19 @@ class Solo:
     def news(self) -> list[FrozenTrial] | None:
         """There is none."""
         return None
+
+    @property
+    def status_key(self) -> str:
+        """See :class:`Sharing`."""
+        return STATUS_KEY
+
+    def is_alone(self) -> bool:
+        """Always."""
+        return True
+
+    def leave(self) -> bool:
+        """It was the only one."""
+        return True
 
 
 class Shared:
@@ -161,6 +185,24 @@ class Shared:
         self._heard |= {trial.number for trial in told}
         return told
 
+    @property
+    def status_key(self) -> str:
+        """See :class:`Sharing`."""
+        return f"{STATUS_KEY}.{self.me.id}"
+
+    def is_alone(self) -> bool:
+        """See :class:`Sharing`."""
+        return not self.others()
+
+    def leave(self) -> bool:
+        """See :class:`Sharing`; in a turn, so that of several that leave together one is the last."""
+
+        def last() -> bool:
+            self._forget(self.me.id)
+            return not self.others()
+
+        return self.in_turn(last)
+
     def _beat(self) -> None:
         self.me = replace(self.me, beat=self.me.beat + 1)
         self._study.set_user_attr(RECORD_KEY + self.me.id, asdict(self.me))
@@ -180,10 +222,13 @@ class Shared:
 
 
 def _delete_record(storage: GuardedStorage, study_id: int, driver: str) -> None:
-    """Remove a driver's record, which Optuna's own interface has no word for."""
-    statement = text("DELETE FROM study_user_attributes WHERE study_id = :study AND key = :key")
+    """Remove what a driver said of itself, which Optuna's own interface has no word for."""
+    statement = text(
+        "DELETE FROM study_user_attributes WHERE study_id = :study AND key IN (:record, :status)"
+    )
+    keys = {"record": RECORD_KEY + driver, "status": f"{STATUS_KEY}.{driver}"}
     with engine_of(storage).begin() as connection:
-        connection.execute(statement, {"study": study_id, "key": RECORD_KEY + driver})
+        connection.execute(statement, {"study": study_id, **keys})
 
 
 def wait_until_alone(study: optuna.Study, storage: GuardedStorage, shown: str) -> None:

@@ -23,8 +23,9 @@ from studies.study import Axis, Duration, Study
 
 HEAD = """# The study file
 
-Every key, its type, its default and its meaning. This page is generated from `studies/study.py` by
-`make reference`. An unknown key is an error. Everything has a default except `[data]`.
+Every key, its type, its default and its meaning. This page is generated from `studies/study.py` and
+`studies/cluster.py` by `make reference`. An unknown key is an error. Everything has a default except
+`[data]`.
 """
 
 

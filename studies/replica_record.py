@@ -50,3 +50,16 @@ def replica_records_of(attributes: Mapping[str, Any]) -> dict[str, ReplicaRecord
         for name, values in attributes.items()
         if name.startswith(PREFIX)
     }
+
+
+def new_seeds(study_seed: int, count: int) -> tuple[int, ...]:
+    """Seeds that no trial of a study has; the same for every configuration, so that equal replicas meet.
+
+    Trials count up from the study's own seed, see :func:`studies.configuration.trial_seed`, by one for each
+    run of a configuration; these do from a million further on.
+    """
+    return tuple((study_seed + _APART + number) % _SEEDS for number in range(count))
+
+
+_SEEDS = 2**31
+_APART = 1_000_000

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from optuna.storages import JournalStorage, RDBStorage, get_storage
-from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -24,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from studies.errors import MachineError, StorageError, UserError, nearest
 from studies.guarded_storage import GuardedStorage
+from studies.journal_file import JournalFile
 from studies.lock import DriverLock
 from studies.study_file import StudyFile
 
@@ -53,11 +53,6 @@ class Location:
         if self.kind == "postgresql":
             return make_url(self.url).render_as_string(hide_password=True)
         return f"journal:{self.file}" if self.kind == "journal" else f"sqlite:///{self.file}"
-
-    @property
-    def dashboard_argument(self) -> str:
-        """What `optuna-dashboard` takes to open this storage."""
-        return str(self.file) if self.kind == "journal" else self.shown
 
     def lock(self) -> AbstractContextManager[object]:
         """Keeps a second driver off a file. On a server several share a study (:mod:`studies.leases`)."""
@@ -251,7 +246,7 @@ def _open_rdb(location: Location, engine: dict[str, Any]) -> RDBStorage:
 def _open_journal(location: Location) -> GuardedStorage:
     file = location.url.removeprefix("journal:")
     try:
-        storage = JournalStorage(JournalFileBackend(file))
+        storage = JournalStorage(JournalFile(file))
     except (OSError, ValueError) as error:
         raise unopened(location, error) from None
     # Only the driver writes, under its lock: a line that a full disk cut short is its own.

@@ -16,7 +16,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import optuna
@@ -24,6 +24,15 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
+from studies.drivers import STATUS_KEY
+from studies.finalists_record import (
+    FINALISTS,
+    OPENINGS,
+    Finalists,
+    Opening,
+    finalists_of,
+    openings_of,
+)
 from studies.leases import Sharing, Solo
 from studies.pruners import asks_optuna
 from studies.records import Failure, SegmentReport
@@ -35,6 +44,9 @@ from studies.study_file import StudyFile
 from studies.trial_record import TrialRecord, configuration_of, record_of, records_of, rung_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+_NOTE_VERSION, _NOTE_PIECE = "dashboard:note_ver", "dashboard:note_str:"
+"""System attributes of a study that hold its note."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +105,17 @@ class StudyStore:
         self._keys: Counter[str] = Counter()
         self._counted: set[int] = set()
         self.waits_for_others = False
+        self._was_last = False
+        self._said: Mapping[str, Any] = {}
         trials = study.get_trials(deepcopy=False)
         self._count(trials)
         self._enqueue(trials)
         self._grid = self._remaining_grid(trials) if file.study.sampler.kind == "grid" else None
+
+    @property
+    def file(self) -> StudyFile:
+        """The study file."""
+        return self._file
 
     # What is there
 
@@ -180,7 +199,10 @@ class StudyStore:
     def begin(self) -> float:
         """Say in storage that a launch is under way; returns the seconds that earlier ones searched."""
         self._study.set_user_attr("ended", "")
-        self._study.set_user_attr("stop", 0)
+        if self._sharing.is_alone():  # or the others would miss a wish that they are to stop
+            self._study.set_user_attr("stop", 0)
+            if self._sharing.is_shared:
+                self._study.set_user_attr(STATUS_KEY, {})
         return float(self._study.user_attrs.get("seconds", 0.0))
 
     def begin_replicas(self) -> str:
@@ -193,20 +215,41 @@ class StudyStore:
 
     def keep_status(self, seconds: float, status: Mapping[str, Any]) -> None:
         """Write how long the study has been searched for, over every launch, and what runs now."""
-        self._study.set_user_attr("seconds", seconds)
+        # Drivers that search at the same time count it once, and the study's time never goes back.
+        self._study.set_user_attr("seconds", max(seconds, self._study.user_attrs.get("seconds", 0.0)))
         self.keep_doing(status)
 
     def keep_doing(self, status: Mapping[str, Any]) -> None:
         """Write what runs now, where that is no part of the search."""
-        self._study.set_user_attr("status", dict(status))
+        self._said = status
+        self._study.set_user_attr(self._sharing.status_key, dict(status))
+
+    def keep_note(self, text: str) -> None:
+        """Write the study's note where Optuna's dashboard reads it, in place of the one that is there.
+
+        As ``optuna_dashboard.save_note`` does, whose package is an extra: a version, which the page watches,
+        and the text in pieces, of which this one is one.
+        """
+        storage, study_id = self._study._storage, self._study._study_id
+        there = storage.get_study_system_attrs(study_id)
+        pieces = sorted(key for key in there if key.startswith(_NOTE_PIECE))
+        if len(pieces) == 1 and there[pieces[0]] == text:
+            return
+        storage.set_study_system_attr(study_id, _NOTE_VERSION, int(there.get(_NOTE_VERSION, 0)) + 1)
+        for key in {f"{_NOTE_PIECE}0", *pieces}:
+            storage.set_study_system_attr(study_id, key, text if key == f"{_NOTE_PIECE}0" else "")
 
     def stops_asked_for(self) -> int:
         """How often somebody asked this launch to stop, see :func:`studies.stored_study.ask_to_stop`."""
         return int(self._study.user_attrs.get("stop", 0))
 
     def end(self, reason: str) -> None:
-        """Say in storage why the launch ended."""
-        self._study.set_user_attr("ended", reason)
+        """Say in storage why the launch ended, unless other drivers of the study go on."""
+        self._was_last = self._sharing.leave()
+        if self._was_last:
+            self._study.set_user_attr("ended", reason)
+            if self._sharing.is_shared and self._said:  # what it said under its own name went with it
+                self._study.set_user_attr(STATUS_KEY, dict(self._said))
 
     # Beyond the search
 
@@ -217,6 +260,27 @@ class StudyStore:
     def keep_replica(self, key: str, record: ReplicaRecord) -> None:
         """Write a replica's end."""
         self._study.set_user_attr(f"{REPLICA}{key}", record.to_dict())
+
+    def finalists(self) -> Finalists | None:
+        """What the finalists are worth, where they were evaluated."""
+        return finalists_of(self._study.user_attrs)
+
+    def keep_finalists(self, finalists: Finalists) -> None:
+        """Write what they are worth, in the place of what was there."""
+        self._study.set_user_attr(FINALISTS, finalists.to_dict())
+
+    def open_test_rows(self, opening: Opening) -> None:
+        """Write that the test rows are looked at, unless that is what the last opening, which a kill cut
+        short, was for.
+        """
+        before = openings_of(self._study.user_attrs)
+        if before and (before[-1].trials, before[-1].trainings) == (opening.trials, opening.trainings):
+            return
+        self._study.set_user_attr(OPENINGS, [asdict(one) for one in (*before, opening)])
+
+    def leads(self) -> bool:
+        """Whether this driver, of several the last to end its search, does what one alone should."""
+        return self._was_last
 
     # In a turn
 

@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 
 from studies.bulk_reading import read_records
+from studies.drivers import STATUS_KEY
 from studies.errors import NotStoredError
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
@@ -32,7 +33,7 @@ class StoredStudy:
         facts, versions: of the last launch.
         ended: why the last launch ended; empty while one runs, or where it was killed.
         seconds: how long it has been searched for, over every launch.
-        status: what the driver last wrote of what runs, see :mod:`search.status`.
+        statuses: what each driver last wrote of what runs, see :mod:`search.status`; the latest comes last.
         replicas: trainings outside the search, by the keys of what they left.
         finalists: what the best configurations are worth, once they were trained anew.
         openings: when the test rows were opened for finalists.
@@ -45,9 +46,15 @@ class StoredStudy:
     versions: Mapping[str, str]
     ended: str
     seconds: float
-    status: Mapping[str, Any]
+    statuses: tuple[Mapping[str, Any], ...]
     study: optuna.Study
     location: Location
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The latest that a driver wrote of what runs; empty where none has yet."""
+        return self.statuses[-1] if self.statuses else {}
+
     replicas: Mapping[str, ReplicaRecord] = field(default_factory=dict)
     finalists: Finalists | None = None
     openings: tuple[Opening, ...] = ()
@@ -90,13 +97,18 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         versions=attributes.get("versions", {}),
         ended=attributes.get("ended", ""),
         seconds=float(attributes.get("seconds", 0.0)),
-        status=attributes.get("status", {}),
+        statuses=_statuses(attributes),
         study=study,
         location=location,
         replicas=replica_records_of(attributes),
         finalists=finalists_of(attributes),
         openings=openings_of(attributes),
     )
+
+
+def _statuses(attributes: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    found = [value for key, value in attributes.items() if key.split(".")[0] == STATUS_KEY and value]
+    return tuple(sorted(found, key=lambda status: str(status["at"])))
 
 
 def ask_to_stop(stored: StoredStudy, *, now: bool) -> None:

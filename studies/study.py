@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
+from studies.cluster import Cluster
 from studies.distributions import Choice, Fixed, Range, parse_distribution
+from studies.section import Section
 from studies.sizes import Size
 from studies.spark_conf import MASTERS, is_local, is_master, why_refused
 
@@ -70,29 +72,11 @@ def _plain_axis(axis: Any) -> Any:
     return axis
 
 
-def parse_address(raw: Any) -> str:
-    """The address of a Dask scheduler.
-
-    Raises:
-        ValueError: with one sentence for a person, where it is none.
-    """
-    if isinstance(raw, str) and re.match(r"[a-z]+://.", raw):
-        return raw
-    raise ValueError(f'found {raw!r}; allowed: an address such as "tcp://HOST:8786"')
-
-
-Address = Annotated[str, BeforeValidator(parse_address)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Axis = Annotated[
     # The parser returns one of these already; pydantic's own unions give messages that nobody can read.
     Any, BeforeValidator(_parse_axis), PlainSerializer(_plain_axis)
 ]
-
-
-class Section(BaseModel):
-    """A table of the study file: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class Data(Section):
@@ -290,27 +274,6 @@ class Retry(Section):
     """End the study when its first so many trials all failed of one cause; 0 never does."""
 
 
-class Cluster(Section):
-    """Where trials run."""
-
-    kind: Literal["threads", "processes", "address"] = "threads"
-    """`threads` of this process, `processes` of this machine, or a Dask cluster at an `address`."""
-    slots: int | None = Field(default=None, ge=1)
-    """Trials at once. By default one a core. Not for `address`: there, it is what the workers offer."""
-    address: Address | None = None
-    """`address`: that of the scheduler, `"tcp://HOST:8786"`. A worker offers one slot a thread, or where it
-    was started with them, its Dask resources `TRIAL`, and `SPARK` for Spark's trials. Workers read the rows
-    and the checkpoints in `.search`, so that they need the study's directory under the same path."""
-
-    @model_validator(mode="after")
-    def _address_alone(self) -> Cluster:
-        if (self.kind == "address") != (self.address is not None):
-            raise ValueError('kind = "address" and an address go together: address = "tcp://HOST:8786"')
-        if self.address is not None and self.slots is not None:
-            raise ValueError("slots is what the workers at the address offer: leave it out")
-        return self
-
-
 class Spark(Section):
     """The Spark session that Spark's trials share: one warm JVM a worker process. `partitions` and `rungs`
     decide what a trial computes, and stay as they are for the life of a study; the others may change between
@@ -330,7 +293,7 @@ class Spark(Section):
     memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mg]$")] | None = None
     """Heap of the JVM, and of each executor of a `spark://` cluster: `"4g"`, `"900m"`. By default what the
     rows and the network need: 1 GiB, four times the rows and 64 times the weights in double precision."""
-    conf: dict[str, str | int | float | bool] = {}
+    conf: dict[str, str | int | float | bool] = Field(default={})
     """Further properties of Spark: `{ "spark.executor.cores" = 2 }`. Those that would change results or open
     the session to others are refused. What looks like a secret is kept off the command line of the JVM."""
     native_blas: str | None = None
@@ -386,6 +349,14 @@ class Report(Section):
 
     best: int = Field(default=10, ge=1)
     """Configurations in the table of the best."""
+    finalists: int | None = Field(default=None, ge=0, le=50)
+    """Configurations that are trained anew once the search has ended by itself: those with the best
+    validation scores, the best of each framework among them. After all of these trainings the test rows are
+    opened, and the report says what each is worth, with an interval, and which can't be told apart from the
+    best. It comes on top of `timeout`. `0` trains none. By default 5, and 0 where `analytic` is the only
+    framework."""
+    seeds: int = Field(default=5, ge=1, le=100)
+    """Trainings of each finalist, with seeds that no trial of the search has."""
 
 
 class Study(Section):
@@ -429,7 +400,7 @@ class Study(Section):
     storage: Storage = Storage()
     checkpoints: Checkpoints = Checkpoints()
     report: Report = Report()
-    enqueue: list[dict[str, str | int | float | bool]] = []
+    enqueue: list[dict[str, str | int | float | bool]] = Field(default=[])
     """Known configurations to try first, one `[[enqueue]]` table each, with keys and values of `[space]`:
     `framework = "spark"`. What they leave out is drawn."""
 

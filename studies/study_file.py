@@ -7,23 +7,16 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from studies.errors import StudyFileError, nearest
 from studies.space import SearchSpace
 from studies.study import Study
 
-NOT_YET: Mapping[tuple[str, ...], tuple[str, ...]] = {
-    ("cluster", "kind"): ("ssh", "slurm", "pbs", "sge", "lsf", "kubernetes", "cuda"),
-}
-"""Values of the design whose machinery isn't there yet: refused by name."""
-
 NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
-    ("report", "finalists"): "retraining the best configurations with new seeds",
-    ("report", "seeds"): "retraining the best configurations with new seeds",
     ("recipe",): "explaining the difference between two recipes",
 }
 """Keys of the design whose machinery isn't there yet: refused by name."""
@@ -118,14 +111,6 @@ def _line_to_mend(text: str, message: str) -> str:
 
 
 def _refuse_not_yet(path: Path, raw: Mapping[str, Any]) -> None:
-    for keys, names in NOT_YET.items():
-        found = _dig(raw, keys)
-        if found in names:
-            raise StudyFileError(
-                f"{found!r} is not there yet in this version",
-                where=_where(path, keys),
-                allowed=", ".join(_choices(keys)),
-            )
     for keys, what in NOT_YET_KEYS.items():
         if _dig(raw, keys) is not None:
             raise StudyFileError(
@@ -133,13 +118,6 @@ def _refuse_not_yet(path: Path, raw: Mapping[str, Any]) -> None:
                 where=_where(path, keys),
                 remedy=f"leave {'.'.join(keys)} out",
             )
-
-
-def _choices(keys: Sequence[str]) -> tuple[str, ...]:
-    section = Study.model_fields[keys[0]].annotation
-    if not (isinstance(section, type) and issubclass(section, BaseModel)):  # NOT_YET names sections alone
-        raise TypeError(f"{keys[0]} is not a section")
-    return tuple(str(choice) for choice in get_args(section.model_fields[keys[1]].annotation))
 
 
 def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> StudyFileError:

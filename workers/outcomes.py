@@ -75,6 +75,12 @@ class Outcomes:
                 return None
         return _from_bytes(content, key)
 
+    def keys(self) -> frozenset[str]:
+        """What there are outcomes under, whole or damaged."""
+        with refusals(self.url, "counted", "outcome"):
+            entries = open_files(self.url).entries()
+        return frozenset(entry.name.removesuffix(".npz") for entry in entries)
+
     def clear(self) -> None:
         """Remove all of them, and the folder."""
         with refusals(self.url, "removed", "outcome"):
@@ -101,6 +107,13 @@ def outcomes_of(file: StudyFile) -> Outcomes:
         # No study's name begins with a dot, so that this is the folder of none.
         place = f"{(url if '://' in url else str(file.directory / url)).rstrip('/')}/.outcomes"
     return Outcomes(f"{place}/{file.study.name}")
+
+
+def predictions_of(file: StudyFile) -> Outcomes:
+    """What the search's own trials leave for a person to look at: outcomes without weights, and with the
+    probabilities of the validation rows alone.
+    """
+    return Outcomes(f"{outcomes_of(file).url}/predictions")
 
 
 def _name(key: str) -> str:

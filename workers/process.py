@@ -11,10 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from distributed import get_worker
 from threadpoolctl import threadpool_limits
 
 from studies.data import open_split
 from studies.data.split import Split
+from workers.rows import find_rows
 from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.trainer import Trainer
 from workers.trainers import make_trainer
@@ -27,6 +29,7 @@ threadpool_limits(limits=1, user_api="blas")
 
 _lock = threading.Lock()
 _splits: dict[str, Split] = {}
+_places: dict[str, Path] = {}
 _trainers: dict[tuple[str, str, tuple[int, ...], SparkSettings], Trainer] = {}
 _stopped = threading.Event()
 
@@ -38,11 +41,29 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
 
 
 def split_at(directory: str) -> Split:
-    """The split in a cache directory, opened once a process."""
+    """The split in the driver's cache directory, or in a copy of it; opened once a process."""
     with _lock:
         if directory not in _splits:
-            _splits[directory] = open_split(Path(directory))
+            place = find_rows(Path(directory))
+            _splits[directory], _places[directory] = open_split(place), place
         return _splits[directory]
+
+
+def place_of(url: str | None, directory: str) -> str | None:
+    """Where this process keeps what a study's driver wants kept at a URL or in a directory of its own.
+
+    A worker that doesn't see the study's rows doesn't see its other directories either: it keeps these beside
+    its own files, and Dask removes them with those. Whoever lacks a checkpoint begins the trial anew, and
+    arrives at the same state.
+
+    Args:
+        url: the driver's place; ``None`` where nothing is kept.
+        directory: that of the rows, as :func:`split_at` was given it.
+    """
+    if url is None or "://" in url or _places[directory] == Path(directory):
+        return url
+    place = Path(url)
+    return str(Path(get_worker().local_directory, place.parent.name, place.name))
 
 
 def trainer_for(
@@ -54,7 +75,7 @@ def trainer_for(
         # Held while a framework is imported: two threads importing TensorFlow at once gain nothing.
         key = (framework, directory, hidden, spark)
         if key not in _trainers:
-            _trainers[key] = make_trainer(framework, split, hidden, Path(directory), spark)
+            _trainers[key] = make_trainer(framework, split, hidden, _places[directory], spark)
         return _trainers[key]
 
 

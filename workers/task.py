@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from distributed import get_worker
+from numpy.typing import NDArray
 
-from studies.configuration import Configuration
-from studies.data.split import Rows, Split
+from studies.configuration import DEFAULT_ACTIVATION, Configuration
+from studies.data.split import Split
 from studies.errors import CheckpointError, MachineError
 from studies.records import ROW_SETS, Failure, Scores, SegmentReport, TimeLedger
 from workers import early_stopping, process
@@ -57,6 +59,8 @@ class Segment:
         spark: how Spark's trials of the study run.
         outcomes: directory or URL where a finished trial's weights and probabilities are kept; ``None`` keeps
             neither. See :mod:`workers.outcomes`.
+        predictions: the same place for its probabilities of the validation rows alone, for a person to look
+            at; ``None`` keeps none.
         row_sets: the rows that a finished trial is scored on.
         name: what its tasks are called instead of ``trial-12``.
     """
@@ -77,6 +81,7 @@ class Segment:
     checkpoints_limit: int | None = None
     spark: SparkSettings = DEFAULTS
     outcomes: str | None = None
+    predictions: str | None = None
     row_sets: tuple[str, ...] = ROW_SETS
     name: str = ""
 
@@ -128,6 +133,11 @@ class _Clock:
 def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
     with clock.timing("setup"):
         split = process.split_at(segment.split)
+        segment = replace(
+            segment,
+            checkpoints=process.place_of(segment.checkpoints, segment.split),
+            outcomes=process.place_of(segment.outcomes, segment.split),
+        )
         trainer = process.trainer_for(
             segment.configuration.framework, segment.split, segment.hidden, segment.spark
         )
@@ -137,10 +147,13 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
     finished = _is_finished(segment, state)
     with clock.timing("score"):
         left = early_stopping.left_by(state)
-        scores = _score(trainer, split, left, segment.row_sets if finished else ("validation",))
+        probabilities = _predict(trainer, split, left, segment.row_sets if finished else ("validation",))
+        scores = _score(split, probabilities, left.epoch)
         _keep(segment, split, state)
         if finished and segment.outcomes is not None:
             _keep_outcome(segment.outcomes, segment, trainer, split, left)
+        if finished and segment.predictions is not None:
+            _keep_predictions(segment.predictions, segment, split, probabilities["validation"])
     return SegmentReport(
         trial=segment.trial,
         epoch=state.epoch,
@@ -179,6 +192,14 @@ def _keep_outcome(url: str, segment: Segment, trainer: Trainer, split: Split, st
     key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash)
     with _failing_of_the_disk(url):
         Outcomes(url).write(key, Outcome(state.weights, state.activation, probabilities))
+
+
+def _keep_predictions(url: str, segment: Segment, split: Split, probabilities: NDArray[np.float64]) -> None:
+    layers = layer_sizes(split, segment.hidden)
+    key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash)
+    # Nothing is built on them: a disk that refuses costs a picture, and no trial.
+    with contextlib.suppress(CheckpointError, MachineError):
+        Outcomes(url).write(key, Outcome((), DEFAULT_ACTIVATION, {"validation": probabilities}))
 
 
 @contextlib.contextmanager
@@ -225,7 +246,7 @@ def _train(
             state = trainer.advance(segment.configuration, segment.seed, state, stop, deadline)
             check_finite(state)
         with clock.timing("score"):
-            scores = _score(trainer, split, state, ("validation",))
+            scores = _score(split, _predict(trainer, split, state, ("validation",)), state.epoch)
         state = early_stopping.with_score(state, metric_of(scores["validation"], segment.metric))
         if _patience(segment) is not None:
             state = early_stopping.with_best(state)
@@ -247,15 +268,21 @@ def _is_finished(segment: Segment, state: State) -> bool:
     return out or state.epoch >= segment.rungs[-1]
 
 
-def _score(trainer: Trainer, split: Split, state: State, row_sets: Sequence[str]) -> dict[str, Scores]:
+def _predict(
+    trainer: Trainer, split: Split, state: State, row_sets: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """(rows, classes) probabilities of each of these sets of rows."""
+    return {name: trainer.predict(state, getattr(split, name).features) for name in row_sets}
+
+
+def _score(split: Split, probabilities: Mapping[str, NDArray[np.float64]], epoch: int) -> dict[str, Scores]:
     scores = {}
-    for name in row_sets:
-        rows: Rows = getattr(split, name)
+    for name, of_rows in probabilities.items():
         try:
-            scores[name] = score(rows.labels, trainer.predict(state, rows.features), split.positive)
+            scores[name] = score(getattr(split, name).labels, of_rows, split.positive)
         except TrainingFailed as failed:
             # What scores sees probabilities alone, and doesn't know the epoch.
-            raise TrainingFailed(replace(failed.failure, epoch=state.epoch)) from failed
+            raise TrainingFailed(replace(failed.failure, epoch=epoch)) from failed
     return scores
 
 

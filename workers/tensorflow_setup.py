@@ -19,6 +19,8 @@ import tensorflow as tf
 
 from studies.errors import MachineError
 from workers import cpu_threads
+from workers.gpus import share_memory
+from workers.resources import memory_limit
 
 __all__ = ["DESCRIPTION", "DEVICE", "keras", "tf"]
 
@@ -33,9 +35,7 @@ def _start() -> str:
             remedy="unset KERAS_BACKEND, or set it to tensorflow",
         )
     gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        # Otherwise the first process takes the whole GPU, and a second worker beside it gets nothing.
-        tf.config.experimental.set_memory_growth(gpu, True)
+    share_memory(tf.config, gpus, memory_limit())
     return "GPU:0" if gpus else "CPU"
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from search.live_view import duration_text
-from search.page.frame import LETTER, box, line, on_every_screen, svg, text
+from search.page.frame import HALF, LETTER, box, line, on_every_screen, svg, text
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear
 from search.page.section import Section, copied, folded, paragraph
-from search.page.words import as_toml, date_text, framework_name, in_words, metric_label, moments_of
-from search.results import StudyReport, scores_of
-from search.row_noise import row_interval
-from search.tables import count_of, short
-from studies.records import Scores
-from studies.trial_record import TrialRecord
+from search.page.words import as_toml, counted, date_text, framework_name, in_words, metric_label, moments_of
+from search.page.worth import Worth, contenders, winner
+from search.results import StudyReport
+from search.tables import short
 
 
 def header(report: StudyReport) -> Html:
@@ -29,12 +28,11 @@ def header(report: StudyReport) -> Html:
 
 def answer(report: StudyReport) -> Section:
     """The best configuration, in a sentence and a picture, and as text to paste."""
-    best = report.best
-    if best is None or best.configuration is None:
+    best = winner(report)
+    if best is None:
         return Section("answer", "Answer", "No configuration has a score yet", paragraph(_why_none(report)))
-    label, test = metric_label(report), scores_of(best, "test")
-    shown = getattr(test, report.metric) if test is not None else report.score(best)
-    rows = "test rows" if test is not None else "validation rows"
+    rows = "test rows" if best.tested else "validation rows"
+    mean = f", mean of {best.trainings} trainings" if best.trainings > 1 else ""
     return Section(
         "answer",
         "Answer",
@@ -44,14 +42,14 @@ def answer(report: StudyReport) -> Section:
                 "div",
                 tag(
                     "div",
-                    tag("strong", f"{shown:.3f}"),
-                    tag("span", f"{label} on the {rows}"),
+                    tag("strong", f"{best.score:.3f}"),
+                    tag("span", f"{metric_label(report)} on the {rows}{mean}"),
                     class_="figure",
                 ),
-                tag("div", (paragraph(words) for words in _sentences(report, best, test)), class_="said"),
+                tag("div", (paragraph(words) for words in _sentences(report, best)), class_="said"),
                 class_="hero",
             ),
-            tag("figure", on_every_screen(lambda width: _worth(report, best, width))),
+            tag("figure", on_every_screen(lambda width: _drawing(report, width))),
             folded(
                 "Use this configuration again",
                 paragraph("Paste it into a study file: it will be tried first."),
@@ -73,7 +71,7 @@ def _state(report: StudyReport) -> Iterator[str]:
 
 
 def _warnings(report: StudyReport) -> Iterator[str]:
-    left = count_of(report.running, "trial")
+    left = counted(report.running, "trial")
     if not report.ended:
         yield (
             f"This study still runs, or was killed: {left} without an end. What stands here is what was "
@@ -91,98 +89,95 @@ def _why_none(report: StudyReport) -> str:
     return "No trial is complete yet. This page can be made again at any time."
 
 
-def _sentences(report: StudyReport, best: TrialRecord, test: Scores | None) -> Iterator[Content]:
+def _sentences(report: StudyReport, best: Worth) -> Iterator[str]:
     facts = report.facts
     positive = short(facts.positive, 24)
-    if test is not None:
-        index = facts.classes.index(facts.positive)
-        hits, there = test.confusion[index][index], sum(test.confusion[index])
-        called = sum(row[index] for row in test.confusion)
+    if best.tested:
+        there = facts.positives("test")
         yield (
-            f"Of {facts.rows('test'):,} rows that no choice was made by, {there:,} are {positive}. It finds "
-            f"{hits:,} of them (recall {test.recall:.3f}), and {hits:,} of the {called:,} rows that it calls "
-            f"{positive} are so (precision {test.precision:.3f})."
+            f"Of {facts.rows('test'):,} rows that no choice was made by, {there:,} are {positive}. "
+            f"It finds {best.scores['recall']:.1%} of them (recall), and {best.scores['precision']:.1%} of "
+            f"the rows that it calls {positive} are so (precision)."
         )
-    interval = row_interval(test, report.metric, facts.classes.index(facts.positive)) if test else None
-    if interval is not None:
+    if best.interval is not None:
+        other = "Other seeds and other rows" if best.trainings > 1 else "Other rows"
         yield (
-            f"Other rows of the same kind would give between {interval[0]:.3f} and {interval[1]:.3f}, "
+            f"{other} of the same kind would give between {best.interval[0]:.3f} and {best.interval[1]:.3f}, "
             "19 times in 20."
         )
-    yield f"{_flattery(report, best, test)} {_to_beat(report)}"
+    yield " ".join((_flattery(report, best), *_to_beat(report)))
 
 
-def _flattery(report: StudyReport, best: TrialRecord, test: Scores | None) -> str:
-    score = report.score(best)
+def _flattery(report: StudyReport, best: Worth) -> str:
     count = len(report.ranked)
-    among = f"the best of {count:,}, and flattered by that" if count > 1 else "the only one"
-    again = " The test rows are new to it." if test is not None and count > 1 else ""
-    return f"Its score on the validation rows, {score:.3f}, is {among}.{again}"
-
-
-def _to_beat(report: StudyReport) -> str:
-    baseline = report.facts.all_positive_f1("test")
-    if report.metric != "f1":
-        return ""
-    return f"A program that always says “{short(report.facts.positive, 24)}” has {baseline:.3f}."
-
-
-def _worth(report: StudyReport, best: TrialRecord, width: int) -> Html:
-    """The winner, the best of the other frameworks and the baselines on one axis of test scores."""
-    rows = list(_rows(report))
-    left, right, each = (200, 52, 34) if width > 500 else (138, 46, 34)
-    scale = Linear(min(0.0, *(value for _, value, _, _ in rows)), 1.0)
-    inner, floor = width - left - right, 14 + each * len(rows)
-
-    def across(value: float) -> float:
-        return left + scale.part(value) * inner
-
-    marks: list[Content] = [
-        joined(line(across_, 8, across_, floor, "grid"), text(across_, floor + 18, tick.label, "tick mid"))
-        for tick in scale.ticks(5)
-        for across_ in [left + tick.part * inner]
-    ]
-    most = int((left - 12) / LETTER)
-    for index, (label, value, interval, kind) in enumerate(rows):
-        middle = 14 + each * index + each / 2
-        marks.append(text(left - 12, middle + 4, short(label, most), "name end"))
-        if interval is not None:
-            low, high = across(interval[0]), across(interval[1])
-            marks.append(
-                box(
-                    low,
-                    middle - 6,
-                    high - low,
-                    12,
-                    f"band {kind}",
-                    f"95%: {interval[0]:.3f} to {interval[1]:.3f}",
-                )
-            )
-        marks.append(tag("circle", cx=across(value), cy=middle, r=5, class_=f"dot {kind}"))
-        marks.append(
-            text(
-                max(across(value), across(interval[1]) if interval else 0) + 10,
-                middle + 4,
-                f"{value:.3f}",
-                "value",
-            )
+    if best.anew is not None:
+        luck = ": the best of many scores owes something to luck" if best.anew < best.found else ""
+        return (
+            f"The search found it with {best.found:.3f} on the validation rows; trained anew it has "
+            f"{best.anew:.3f} there{luck}."
         )
-    marks.append(text(left + inner / 2, floor + 36, f"{metric_label(report)} on the test rows", "label mid"))
-    return svg(
-        width,
-        floor + 42,
-        *marks,
-        says=f"Test scores of the best, of each framework and of baselines. Trial {best.number}.",
-    )
+    if count < 2:
+        return f"Its score on the validation rows, {best.found:.3f}, is the only one."
+    again = " The test rows are new to it." if best.tested else ""
+    score = f"Its score on the validation rows, {best.found:.3f}, is the best of {count:,}"
+    return f"{score}, and flattered by that.{again}"
 
 
-def _rows(report: StudyReport) -> Iterator[tuple[str, float, tuple[float, float] | None, str]]:
-    positive = report.facts.classes.index(report.facts.positive)
-    for record in report.best_by_framework.values():
-        test = scores_of(record, "test")
-        if test is not None and record.configuration is not None:
-            interval = row_interval(test, report.metric, positive)
-            label = f"best of {framework_name(record.configuration)}"
-            yield label, getattr(test, report.metric), interval, record.configuration.framework
+def _to_beat(report: StudyReport) -> Iterator[str]:
+    if report.metric == "f1":
+        baseline = report.facts.all_positive_f1("test")
+        yield f"A program that always says “{short(report.facts.positive, 24)}” has {baseline:.3f}."
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of the picture: its name, its test score and interval, and its colour."""
+
+    label: str
+    value: float
+    interval: tuple[float, float] | None
+    kind: str
+
+    @property
+    def end(self) -> float:
+        return self.value if self.interval is None else max(self.value, self.interval[1])
+
+
+def _rows(report: StudyReport) -> Iterator[_Row]:
+    """The best of each framework, and what there is to beat."""
+    for worth in contenders(report):
+        if worth.tested:
+            framework = worth.configuration.framework
+            yield _Row(
+                f"best of {framework_name(worth.configuration)}", worth.score, worth.interval, framework
+            )
+    if report.finalists is not None:
+        yield _Row("logistic regression", getattr(report.finalists.logistic, report.metric), None, "base")
     for baseline in report.baselines:
-        yield f"always “{short(baseline.says)}”", getattr(baseline.test, report.metric), None, "base"
+        yield _Row(f"always “{short(baseline.says)}”", getattr(baseline.test, report.metric), None, "base")
+
+
+def _drawing(report: StudyReport, width: int) -> Html:
+    """All of them on one axis of test scores."""
+    rows = list(_rows(report))
+    left, right, each = (200, 52, 34) if width > HALF else (138, 46, 34)
+    scale = Linear(min(0.0, *(row.value for row in rows)), 1.0)
+    inner, floor = width - left - right, 14 + each * len(rows)
+    marks: list[Content] = []
+    for tick in scale.ticks(5):
+        x = left + tick.part * inner
+        marks += [line(x, 8, x, floor, "grid"), text(x, floor + 18, tick.label, "tick mid")]
+    for index, row in enumerate(rows):
+        middle = 14 + each * index + each / 2
+        marks.append(text(left - 12, middle + 4, short(row.label, int((left - 12) / LETTER)), "name end"))
+        if row.interval is not None:
+            low, high = (left + scale.part(end) * inner for end in row.interval)
+            says = f"95%: {row.interval[0]:.3f} to {row.interval[1]:.3f}"
+            marks.append(box(low, middle - 6, high - low, 12, f"band {row.kind}", says))
+        marks.append(
+            tag("circle", cx=left + scale.part(row.value) * inner, cy=middle, r=5, class_=f"dot {row.kind}")
+        )
+        marks.append(text(left + scale.part(row.end) * inner + 10, middle + 4, f"{row.value:.3f}", "value"))
+    marks.append(text(left + inner / 2, floor + 36, f"{metric_label(report)} on the test rows", "label mid"))
+    said = "; ".join(f"{row.label} {row.value:.3f}" for row in rows)
+    return svg(width, floor + 42, *marks, says=f"Scores on the test rows: {said}.")

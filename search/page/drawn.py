@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import TypeVar
 
 from search.page.scales import Bands, Linear, Log, Scale
 from studies.distributions import Choice, Distribution, Range, Value
 from studies.trial_record import TrialRecord
+
+T = TypeVar("T")
 
 SHADES = 7
 """Steps from the worst score to the best; the page has a colour for each."""
@@ -29,12 +32,16 @@ def placed(record: TrialRecord, name: str, distribution: Distribution) -> Value 
     return value if value is not None and distribution.contains(value) else None
 
 
-def shake(trial: int) -> float:
-    """From -0.5 to 0.5, and even over the trials, so that those of one value don't hide each other.
+GOLDEN = 0.6180339887498949
+"""Its multiples, less whole numbers, each fall into the largest gap that those before left."""
 
-    Multiples of the golden ratio, of which each falls into the largest gap that those before it left.
-    """
-    return (trial * 0.6180339887498949) % 1 - 0.5
+PLASTIC = (0.7548776662466927, 0.5698402909980532)
+"""Multiples of these two do so in a plane (powers of the plastic number: M. Roberts' sequence R2)."""
+
+
+def shake(trial: int, step: float = GOLDEN) -> float:
+    """From -0.5 to 0.5, and even over the trials, so that those of one value don't hide each other."""
+    return (trial * step) % 1 - 0.5
 
 
 class Shades:
@@ -63,7 +70,7 @@ class Shades:
         ]
 
 
-def thinned(found: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
+def thinned(found: Sequence[T], most: int) -> list[T]:
     """So many at most, evenly out of all."""
     if len(found) <= most:
         return list(found)

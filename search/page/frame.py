@@ -21,6 +21,10 @@ LETTER = 6.6
 """About what a letter of an axis takes, in pixels."""
 
 
+CROWDS = ((2000, "swarm"), (400, "many"))
+"""With more dots than this in one element, they get a class that makes them smaller."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dot:
     """A trial in a chart, at values of its axes, and moved by parts of them where others lie there too."""
@@ -113,7 +117,9 @@ class Frame:
         if not dots:
             return None
         path = "".join(f"M{self._place(dot)}h0" for dot in dots)
-        return tag("path", class_=f"dots {kind}", d=path, data_t=" ".join(str(dot.trial) for dot in dots))
+        crowd = next((name for most, name in CROWDS if len(dots) > most), "")
+        trials = " ".join(str(dot.trial) for dot in dots)
+        return tag("path", class_=f"dots {kind} {crowd}".rstrip(), d=path, data_t=trials)
 
     def _place(self, dot: Dot) -> str:
         across = self.across(dot.x) + dot.aside * self.inner_width

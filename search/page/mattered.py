@@ -13,11 +13,10 @@ from search.page.plane import planes
 from search.page.scales import Linear
 from search.page.section import Section, beside, figure, paragraph
 from search.page.slices import slices
-from search.page.words import FRAMEWORKS, parameter_label
+from search.page.words import FRAMEWORKS, counted, parameter_label
 from search.render_importance import sentence
 from search.results import StudyReport
 from search.score_labels import brief_label
-from search.tables import count_of
 
 ROW = 26
 """Pixels that a bar has."""
@@ -82,7 +81,7 @@ def _within(group: ImportanceGroup) -> str:
 
 def _rests_on(group: ImportanceGroup) -> str:
     early = f", {group.stopped:,} of them stopped early" if group.stopped else ""
-    return f" {count_of(group.trials, 'trial')}{early}"
+    return f" {counted(group.trials, 'trial')}{early}"
 
 
 def _measures(group: ImportanceGroup, where: str) -> Iterator[Html]:
@@ -115,8 +114,10 @@ def _interaction(group: ImportanceGroup) -> Html | None:
     if both is None or round(both.share, 2) <= 0:
         return None
     one, other = (parameter_label(axis) for axis in both.axes)
+    framework = FRAMEWORKS.get(group.framework, group.framework)
+    where = f"Within {framework}, " if framework else "Over all trials, "
     return paragraph(
-        f"{one} and {other} together explain {both.share:.0%} more than each alone "
+        f"{where}{one} and {other} together explain {both.share:.0%} more than each alone "
         f"(95%: {both.low:.0%} to {both.high:.0%})."
     )
 

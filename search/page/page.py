@@ -9,6 +9,7 @@ from datetime import datetime
 
 from search.page.answer import answer, header
 from search.page.curves import curves
+from search.page.finalists import finalists
 from search.page.frameworks import frameworks, mistakes
 from search.page.html import Html, tag
 from search.page.mattered import mattered
@@ -23,6 +24,7 @@ from search.tables import configuration_text, outcome
 
 SECTIONS: Sequence[Callable[[StudyReport], Section | None]] = (
     answer,
+    finalists,
     best,
     history,
     curves,

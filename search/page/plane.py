@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from search.importance import ImportanceGroup
 from search.importance_variance import Plane
-from search.page.drawn import Shades, placed, scale_of, shake
+from search.page.drawn import PLASTIC, Shades, placed, scale_of, shake, thinned
 from search.page.frame import Dot, Frame, box, room_below
 from search.page.html import Html, joined, tag
 from search.page.scales import Bands, Scale, category
@@ -15,6 +15,9 @@ from search.page.words import FRAMEWORKS, parameter_label
 from search.results import StudyReport
 from studies.distributions import Distribution, Value
 from studies.trial_record import TrialRecord
+
+MOST_DOTS = 300
+"""Trials that are drawn over the fields, evenly out of all."""
 
 
 def planes(report: StudyReport) -> Html | None:
@@ -30,12 +33,13 @@ def planes(report: StudyReport) -> Html | None:
     if not drawings:
         return None
     scale = legend(*shades.legend())
+    few = f"; {MOST_DOTS:,} are drawn" if len(report.scored) > MOST_DOTS else ""
     return joined(
         tag("h3", "The two choices that explain most, together"),
         scale,
         beside(*drawings),
         paragraph(
-            "Fields have the colour of the score that the model predicts, dots that of the trial.",
+            f"Fields have the colour of the score that the model predicts, dots that of a trial{few}.",
             kind="reading",
         ),
     )
@@ -61,7 +65,7 @@ def _plane(report: StudyReport, group: ImportanceGroup, plane: Plane, shades: Sh
             if mean is not None:
                 cell = (first, second)
                 fields.append(_field(frame, cell[order[0]], cell[order[1]], shades.of(mean), f"{mean:.3f}"))
-    members = [pair for pair in report.scored if _is_of(pair[0], group.framework)]
+    members = thinned([pair for pair in report.scored if _is_of(pair[0], group.framework)], MOST_DOTS)
     names = [names[index] for index in order]
     dots = _shaded(members, [(name, report.parameters[name]) for name in names], frame, shades)
     labels = [parameter_label(plane.axes[index]) for index in order]
@@ -123,7 +127,8 @@ def _shaded(
         across, down = (placed(record, name, distribution) for name, distribution in axes)
         if across is not None and down is not None:
             trial = record.number
-            dot = Dot(across, down, trial, shake(trial) * shaken[0], shake(trial * 7) * shaken[1])
+            aside, upward = (shake(trial, step) * part for step, part in zip(PLASTIC, shaken, strict=True))
+            dot = Dot(across, down, trial, aside, upward)
             found.setdefault(shades.of(score), []).append(dot)
     for kind, dots in sorted(found.items()):
         yield frame.dots(dots, f"ringed {kind}")

@@ -11,9 +11,9 @@ from search.page.frame import Frame, box, on_every_screen, svg, text
 from search.page.html import Content, Html, joined, number, tag
 from search.page.scales import Linear
 from search.page.section import Cells, Section, figure, legend, table
-from search.page.words import FRAMEWORKS, listed
+from search.page.words import FRAMEWORKS, counted, listed
 from search.results import StudyReport
-from search.tables import count_of, one_line
+from search.tables import one_line
 from studies.records import TimeLedger
 from studies.trial_record import TrialRecord
 
@@ -56,7 +56,7 @@ def failures(report: StudyReport) -> Section | None:
     return Section(
         "failures",
         "Failures",
-        f"{count_of(total, 'trial')} of {len(report.records):,} failed",
+        f"{counted(total, 'trial')} of {len(report.records):,} failed",
         table(columns, kind="wraps"),
     )
 

@@ -8,9 +8,8 @@ from search.page.frame import Dot, Frame, on_every_screen
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear, near_the_best
 from search.page.section import Cells, Section, figure, folded, legend, paragraph, table
-from search.page.words import FRAMEWORKS, framework_name, metric_label
+from search.page.words import FRAMEWORKS, counted, framework_name, metric_label
 from search.results import StudyReport, scores_of, seconds_of
-from search.tables import count_of
 from studies.configuration import Configuration
 from studies.trial_record import TrialRecord
 
@@ -53,7 +52,7 @@ def history(report: StudyReport) -> Section | None:
     below = sum(score < axis.low for _, score in found)
     reading = "A dot is one trial, scored on the validation rows; the line is the best so far."
     if below:
-        reading += f" {count_of(below, 'score')} below {axis.low:.2f} lie on the floor."
+        reading += f" {counted(below, 'score')} below {axis.low:.2f} lie on the floor."
     drawing = on_every_screen(lambda width: _history(report, axis, width))
     return Section(
         "history",
@@ -101,7 +100,7 @@ def _when_found(complete: list[tuple[TrialRecord, float]]) -> str:
     after = len(complete) - place - 1
     first = f"The best score came with trial {complete[place][0].number}"
     return (
-        f"{first}; {count_of(after, 'later one')} brought none better" if after else f"{first}, the last one"
+        f"{first}; {counted(after, 'later one')} brought none better" if after else f"{first}, the last one"
     )
 
 

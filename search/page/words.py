@@ -51,6 +51,11 @@ def parameter_label(name: str) -> str:
     return f"{words} ({FRAMEWORKS.get(framework, framework)})" if framework else words
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 trial``, ``2,000 trials``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def listed(words: Iterable[str]) -> str:
     """``a, b and c``."""
     *first, last = words

@@ -2,7 +2,7 @@
 
 from studies.data.cache import open_feature_step, open_split
 from studies.data.features import FeatureStep
-from studies.data.preparation import Prepared, hash_of, prepare
+from studies.data.preparation import Prepared, hash_of, prepare, source_of_parts
 from studies.data.split import Rows, Split
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "open_feature_step",
     "open_split",
     "prepare",
+    "source_of_parts",
 ]

@@ -109,6 +109,17 @@ def store(directory: Path, split: Split, step: FeatureStep) -> None:
         shutil.rmtree(building, ignore_errors=True)
 
 
+def write_feature_step(directory: Path, step: FeatureStep) -> None:
+    """Write what :func:`open_feature_step` reads, into a folder that is there."""
+    for name in STEP_ARRAYS:
+        array = getattr(step, name)
+        if array is not None:
+            np.save(directory / f"{name}.npy", array)
+    if step.words:
+        (directory / WORDS).write_text("\n".join(step.words) + "\n", encoding="utf-8")
+    _write_json(directory / STEP, {"kind": step.kind, "columns": step.columns})
+
+
 def _open_rows(directory: Path, name: str, counts: Mapping[str, int]) -> Rows:
     features = np.load(directory / f"{name}_features.npy", mmap_mode="r", allow_pickle=False)
     labels = np.load(directory / f"{name}_labels.npy", mmap_mode="r", allow_pickle=False)
@@ -125,13 +136,7 @@ def _write(building: Path, split: Split, step: FeatureStep) -> None:
         rows: Rows = getattr(split, name)
         np.save(building / f"{name}_features.npy", rows.features)
         np.save(building / f"{name}_labels.npy", rows.labels)
-    for name in STEP_ARRAYS:
-        array = getattr(step, name)
-        if array is not None:
-            np.save(building / f"{name}.npy", array)
-    if step.words:
-        (building / WORDS).write_text("\n".join(step.words) + "\n", encoding="utf-8")
-    _write_json(building / STEP, {"kind": step.kind, "columns": step.columns})
+    write_feature_step(building, step)
     _write_json(
         building / INDEX,
         {

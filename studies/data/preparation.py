@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from studies.data.cache import is_whole, open_split, store
 from studies.data.features import FeatureStep, fit_features
 from studies.data.labelled_rows import LabelledRows, counted
-from studies.data.labels import encode_labels
+from studies.data.labels import Labels, encode_labels
 from studies.data.sources import Source, digest_of, existing_file, locate, read
 from studies.data.split import Rows, Split
-from studies.data.splitting import stratified_split
+from studies.data.splitting import Indices, stratified_split
+from studies.records import ROW_SETS
 from studies.study import Data, Features
 
 CODE_VERSION = 1
@@ -74,6 +75,20 @@ def hash_of(data: Data, features: Features, seed: int, base: Path) -> str:
     return _content_hash(source, data, features, seed, vectors)
 
 
+def source_of_parts(
+    data: Data, features: Features, seed: int, base: Path
+) -> tuple[LabelledRows, dict[str, Indices]]:
+    """The source as it is read, and the numbers (from 0) of its rows in each set of the split, in its order.
+
+    Raises:
+        DataError, MachineError: as :func:`prepare`.
+    """
+    source, _ = _located(data, features, base)
+    rows = read(source, data, features.kind)
+    _, parts = _parts_of(rows, data, seed)
+    return rows, dict(zip(ROW_SETS, parts, strict=True))
+
+
 def _located(data: Data, features: Features, base: Path) -> tuple[Source, Path | None]:
     vectors = features.vectors
     return locate(data, base), existing_file(vectors, base, "[features] vectors") if vectors else None
@@ -98,9 +113,7 @@ def _content_hash(source: Source, data: Data, features: Features, seed: int, vec
 def _make(
     rows: LabelledRows, data: Data, features: Features, seed: int, vectors: Path | None, content_hash: str
 ) -> tuple[Split, FeatureStep]:
-    labels = encode_labels(rows, data.positive)
-    column = f"{rows.where}, column '{rows.label_column}'"
-    parts = stratified_split(labels, data.validation, data.test, seed, column)
+    labels, parts = _parts_of(rows, data, seed)
     step, matrix, notes = fit_features(rows, parts[0], features, seed, vectors)
     train, validation, test = (Rows(matrix[part], labels.indices[part]) for part in parts)
     split = Split(
@@ -113,6 +126,13 @@ def _make(
         notes=rows.notes + notes + _repeats_note(rows, parts[0], parts[2]),
     )
     return split, step
+
+
+def _parts_of(rows: LabelledRows, data: Data, seed: int) -> tuple[Labels, tuple[Indices, Indices, Indices]]:
+    """The labels of all rows, and which rows train, validate and test."""
+    labels = encode_labels(rows, data.positive)
+    column = f"{rows.where}, column '{rows.label_column}'"
+    return labels, stratified_split(labels, data.validation, data.test, seed, column)
 
 
 def _repeats_note(rows: LabelledRows, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[str, ...]:

@@ -49,9 +49,10 @@ def read_table(path: Path, format: str, data: Data, kind: str | None) -> Labelle
     labels = frame[label].astype(object).tolist()
     text, columns, notes = _chosen(frame, data, kind, label, where)
     if text is not None:
-        texts, missing = _texts(frame, text, where)
+        texts, missing = texts_in(frame, text, where)
+        _check_sentences(texts, text, where)
         return LabelledRows(where, labels, label, texts, None, (text,), row_name, notes + missing)
-    numbers = _numbers(frame, columns, where, row_name)
+    numbers = numbers_in(frame, columns, where, row_name)
     return LabelledRows(where, labels, label, None, numbers, tuple(columns), row_name, notes)
 
 
@@ -132,8 +133,12 @@ def _check_column(name: str, names: Sequence[str], key: str, where: str) -> None
         )
 
 
-def _texts(frame: pd.DataFrame, column: str, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The sentences, missing ones as empty, and a note where there are such."""
+def texts_in(frame: pd.DataFrame, column: str, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The texts of a column, missing ones as empty, and a note where there are such.
+
+    Raises:
+        DataError: where one is of another type.
+    """
     values: list[Any] = frame[column].astype(object).tolist()
     # Only NaN differs from itself.
     missing = sum(value is None or value != value for value in values)
@@ -149,6 +154,10 @@ def _texts(frame: pd.DataFrame, column: str, where: str) -> tuple[tuple[str, ...
             remedy="for numbers, name the columns as features in [data] instead of text",
         )
     texts = tuple(value if isinstance(value, str) else "" for value in values)
+    return texts, (f"{counted(missing, 'row')} without a text, taken as empty",) if missing else ()
+
+
+def _check_sentences(texts: Sequence[str], column: str, where: str) -> None:
     if not any(text.strip() for text in texts):
         raise DataError(
             f"all {len(texts)} texts are empty",
@@ -163,7 +172,6 @@ def _texts(frame: pd.DataFrame, column: str, where: str) -> tuple[tuple[str, ...
             allowed="sentences",
             remedy="for numbers, name the columns as features in [data] instead of text",
         )
-    return texts, (f"{counted(missing, 'row')} without a text, taken as empty",) if missing else ()
 
 
 def _is_number(text: str) -> bool:
@@ -174,7 +182,12 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _numbers(frame: pd.DataFrame, columns: list[str], where: str, row_name: RowName) -> NDArray[np.float32]:
+def numbers_in(frame: pd.DataFrame, columns: list[str], where: str, row_name: RowName) -> NDArray[np.float32]:
+    """(rows, columns) float32.
+
+    Raises:
+        DataError: where one is no finite number.
+    """
     for column in columns:
         if not _is_numeric(frame[column]):
             row, found = _first_word(frame[column])

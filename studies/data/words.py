@@ -15,7 +15,9 @@ from studies.study import Features
 LONGEST_TEXT = 10_000
 """gensim trains on the first 10,000 words of a text and drops the rest without a word (MAX_SENTENCE_LEN)."""
 
-_TOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
+TOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
+"""What a token is, in a lower-cased text whose curled apostrophes are straight."""
+
 _DIGIT = re.compile(r"\d")
 
 
@@ -25,7 +27,7 @@ def tokens(text: str) -> list[str]:
     >>> tokens("Don't call 08712-300!")
     ["don't", 'call', '08712', '-', '300', '!']
     """
-    return _TOKEN.findall(text.lower().replace("’", "'"))
+    return TOKEN.findall(text.lower().replace("’", "'"))
 
 
 def without_digits(token: str) -> str:

@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from search.dispatch import Dispatcher
+from studies.journal_file import JournalFile
 from studies.sole_writer import DRAFT, SoleWriterStorage
 from studies.store import StudyStore
 from workers.analytic_trainer import AnalyticTrainer
 from workers.checkpoints import Checkpoints
+from workers.outcomes import Outcomes
 
 Applies = Callable[..., bool]
 
@@ -52,8 +53,10 @@ def kill() -> None:
 
 
 def arm(point: str, skip: int) -> None:
-    """Let this process die the ``skip + 1``-th time that it comes to a point of :data:`POINTS`."""
-    POINTS[point](Hits(skip))
+    """Let this process die the ``skip + 1``-th time that it comes to a point of :data:`POINTS` or
+    :data:`FINALISTS`.
+    """
+    {**POINTS, **FINALISTS}[point](Hits(skip))
 
 
 def _before(owner: type, name: str, applies: Applies = lambda *_: True) -> Callable[[Hits], None]:
@@ -130,9 +133,9 @@ def _half_a_checkpoint(hits: Hits) -> None:
 
 def _half_a_write(hits: Hits) -> None:
     """Die in a transaction, or with half of a line in the journal."""
-    append = JournalFileBackend.append_logs
+    append = JournalFile.append_logs
 
-    def torn(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+    def torn(backend: JournalFile, logs: list[dict[str, Any]]) -> None:
         if hits.is_due():
             line = json.dumps(logs[-1])
             with Path(backend._file_path).open("a") as journal:
@@ -140,7 +143,7 @@ def _half_a_write(hits: Hits) -> None:
             kill()
         append(backend, logs)
 
-    JournalFileBackend.append_logs = torn  # type: ignore[method-assign]
+    JournalFile.append_logs = torn  # type: ignore[method-assign]
     event.listen(Engine, "commit", lambda _connection: hits())
 
 
@@ -166,6 +169,17 @@ POINTS: Mapping[str, Callable[[Hits], None]] = {
     "half a write": _half_a_write,
 }
 """What prepares each point; its name says what there is in storage."""
+
+FINALISTS: Mapping[str, Callable[[Hits], None]] = {
+    "the search ended, no finalist": _before(StudyStore, "begin_replicas"),
+    "an outcome, no report": _after(Outcomes, "write"),
+    "a finalist kept": _after(StudyStore, "keep_replica"),
+    "all finalists kept, test rows closed": _before(StudyStore, "open_test_rows"),
+    "the test rows opened": _after(StudyStore, "open_test_rows"),
+    "compared, not kept": _before(StudyStore, "keep_finalists"),
+    "the finalists' worth kept": _after(StudyStore, "keep_finalists"),
+}
+"""The same, after the search of a study with finalists."""
 
 ENQUEUED = tuple(point for point in POINTS if point.startswith("enqueued"))
 """Points that only trials come to that the study file names; others are drawn first and then stored."""

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from search import cluster, launch
-from search.cluster import start_cluster
+from search import launch
+from search.cluster import start_cluster, starting
 from search.display import SilentDisplay
 from search.slots import Slots
+from studies.cluster import Cluster
 from studies.errors import MachineError
-from studies.study import Cluster
 from tests.conftest import write_rows
 from tests.faults.dask_programs import DaskPrograms, dask_programs
 from tests.faults.histories import every_score_is_that_of_an_undisturbed_run, is_whole, told_rows
@@ -45,7 +45,7 @@ def test_its_workers_threads_or_resources_are_slots_and_trials_run_there(
     programs: DaskPrograms, study_file: Writes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     section = Cluster(kind="address", address=programs.address)
-    monkeypatch.setattr(cluster, "FIND_SECONDS", 1.0)
+    monkeypatch.setattr(starting, "FIND_SECONDS", 1.0)
     with pytest.raises(MachineError, match="it has no worker"), start_cluster(section):
         pass
     monkeypatch.undo()
@@ -67,7 +67,7 @@ def test_its_workers_threads_or_resources_are_slots_and_trials_run_there(
 def test_an_address_without_a_scheduler_is_refused(
     study_file: Writes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "FIND_SECONDS", 1.0)
+    monkeypatch.setattr(starting, "FIND_SECONDS", 1.0)
     with pytest.raises(MachineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         launch(study_file(slots=at("tcp://127.0.0.1:9")), display=SilentDisplay())
 

@@ -11,9 +11,9 @@ import pytest
 
 from search import launch, report
 from search.display import SilentDisplay
+from search.loop import Loop
 from search.stopping import NO_CHECKPOINTS
 from studies.errors import CheckpointError
-from studies.trial_record import TrialRecord
 from tests.faults.histories import every_score_is_that_of_an_undisturbed_run, is_whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -57,24 +57,25 @@ def test_a_disk_that_fills_in_mid_study_costs_no_trial(study_file: Callable[...,
     path = study_file(trials="trials = 12", append='\n[pruner]\nkind = "asha"\n')
     checkpoints = path.parent / ".search" / "checkpoints" / "small"
     with tiny_disk(checkpoints, "64k"):
-        display = _FillsTheDisk(checkpoints / "somebody-elses")
+        other = checkpoints / "somebody-elses"
         with pytest.raises(CheckpointError, match="No space left"):
-            launch(path, display=display)
-        told = [record.number for record in report(path).records if record.state != "running"]
-        assert told
-        (checkpoints / "somebody-elses").unlink()
+            launch(path, display=_FillsTheDisk(other))
+        found = report(path)
+        assert found.failures == ()
+        assert any(record.paused for record in found.records), "full before anything was kept"
+        other.unlink()
         launch(path, display=SilentDisplay())
         every_score_is_that_of_an_undisturbed_run(path, is_whole(path, 12))
 
 
 class _FillsTheDisk(SilentDisplay):
-    """Takes all the room that there is, once a trial has been told."""
+    """Takes all the room that there is, once some trials wait at a rung."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002
-        if not self.file.exists():
-            with suppress(OSError), self.file.open("wb", buffering=0) as file:
+    def update(self, loop: Loop, now: float) -> None:  # noqa: ARG002
+        if len(loop.paused) >= 3:
+            with suppress(OSError), self.file.open("ab", buffering=0) as file:
                 while True:
                     file.write(bytes(4096))

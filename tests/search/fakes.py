@@ -146,7 +146,7 @@ def report_of(
         versions={},
         ended=ended,
         seconds=75.0,
-        status={},
+        statuses=(),
         study=optuna.create_study(direction="maximize"),
         location=location,
     )

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from search.cli import main
 from tests.faults.programs import PATIENCE, ROOT, contents, environment, search
+from tests.search import fakes
 
 Writes = Callable[..., Path]
 
@@ -42,7 +43,8 @@ def test_help_imports_nothing_that_costs_time(command: str) -> None:
 
 
 def test_no_command_has_more_than_six_options() -> None:
-    assert set(main.commands) == {"launch", "report", "status", "stop", "check", "init", "parity", "repair"}
+    names = "check dashboard export finalists init launch parity predict repair report status stop worker"
+    assert sorted(main.commands) == names.split()
     for command in main.commands.values():
         assert len([option for option in command.params if option.param_type_name == "option"]) <= 6
 
@@ -56,6 +58,23 @@ def test_ctrl_c_before_the_search_began_is_130_without_a_traceback(monkeypatch: 
     assert done.exit_code == 130
     assert done.stdout == ""
     assert done.stderr == "search: interrupted\n"
+
+
+def test_a_report_goes_to_files_or_is_printed_as_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("search.results.report", lambda _path: fakes.report_of(fakes.trials(12)))
+    page, table = tmp_path / "r.html", tmp_path / "t.csv"
+    done = CliRunner().invoke(main, ["report", "s.toml", "--html", str(page), "--csv", str(table)])
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(rf"wrote {page} \(\d+ kB\)\nwrote {table} \(\d+ kB\)\n", done.stderr)
+    assert len(table.read_text().splitlines()) == 13
+    assert page.read_text().startswith("<!doctype html>")
+    both = CliRunner().invoke(main, ["report", "s.toml", "--html", str(page), "--markdown"])
+    assert both.stdout.startswith("# sms-spam\n")
+    refused = CliRunner().invoke(main, ["report", "s.toml", "--html", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "can't be written: Is a directory" in refused.stderr
 
 
 def test_a_directory_that_cannot_be_written_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +283,9 @@ learning_rate = { low = 1e-9, high = 1.0, log = true }
 batch_size = 32
 optimizer.tensorflow = ["sgd", "adam"]
 optimizer.spark = ["gd", "l-bfgs"]
+[report]
+finalists = 2
+seeds = 2
 [cluster]
 slots = 2
 [[enqueue]]
@@ -301,6 +323,9 @@ def test_tensorflow_and_spark_train_in_one_launch_from_the_same_weights(study_fi
         ("spark", "l-bfgs"): "complete",
     }
     assert {trial["seed"] for trial in trials.values()} == {3}
+    finalists = json.loads(done.stdout)["finalists"]["finalists"]
+    assert {one["configuration"]["framework"] for one in finalists} == {"tensorflow", "spark"}
+    assert [len(one["test"]) for one in finalists] == [2, 2]
     # A step of 1e-9 goes nowhere: both frameworks still score the weights that they began with.
     stood, too = trials["tensorflow", "sgd"]["scores"], trials["spark", "gd"]["scores"]
     for rows in ("train", "validation", "test"):

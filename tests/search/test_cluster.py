@@ -16,18 +16,19 @@ import psutil
 import pytest
 from distributed import KilledWorker
 
-from search import cluster as cluster_module
 from search import dispatch as dispatch_module
 from search import launch
 from search.cluster import RunningCluster, start_cluster
+from search.cluster import starting as starting_module
 from search.dispatch import Dispatcher, Ended
 from search.display import SilentDisplay
 from search.events import Lost, Reported
 from search.preflight import prepare_data
 from search.results import StudyReport
 from search.slots import SPARK, TRIAL, Slots
+from studies.cluster import Cluster
 from studies.configuration import Configuration
-from studies.study import Cluster, Retry
+from studies.study import Retry
 from studies.study_file import read_study_file
 from tests.conftest import SMALL, write_rows
 from tests.faults.programs import PATIENCE, environment, wait_until
@@ -235,7 +236,7 @@ def test_only_a_process_of_its_own_can_be_ended(kind: Kind) -> None:
 def test_a_cluster_that_lost_all_its_workers_for_good_does_not_hang(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (cluster_module, dispatch_module):
+    for module in (starting_module, dispatch_module):
         monkeypatch.setattr(module, "NO_WORKERS_SECONDS", 0.2)
     with start_cluster(Cluster(kind=kind, slots=1)) as running:
         running.client.cluster.scale(0)

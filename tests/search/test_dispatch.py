@@ -17,7 +17,7 @@ from search.cluster import NO_WORKERS_SECONDS, RunningCluster
 from search.dispatch import LOST_SECONDS, WATCHDOG_SECONDS, Dispatcher, Ended, quarantined_keys
 from search.events import Lost, Reported, Resized
 from search.pulse import Pulse
-from search.slots import SPARK, TRIAL, Slots
+from search.slots import GPU, SPARK, TRIAL, Slots
 from studies.configuration import Configuration
 from studies.records import Cause, Failure, SegmentReport, TimeLedger
 from studies.study import Retry
@@ -618,3 +618,41 @@ def test_a_cluster_whose_workers_stay_away_is_lost_and_one_whose_come_back_is_no
     (lost,) = heard(desk, pulse, NO_WORKERS_SECONDS + 1)
     assert isinstance(lost, Lost)
     assert f"lost all its workers, and none came back for {NO_WORKERS_SECONDS:g} s" in lost.reason
+
+
+GPU_SLOTS = Slots(1, 0, 1)
+ON_TENSORFLOW = replace(
+    SEGMENT,
+    configuration=Configuration("tensorflow", "he_normal", "adam", 9, learning_rate=0.1, batch_size=16),
+)
+
+
+def on_tensorflow(trial: int) -> Segment:
+    return replace(ON_TENSORFLOW, trial=trial)
+
+
+def test_a_gpu_is_taken_first_and_spark_goes_past_to_a_cpu() -> None:
+    desk = Desk(GPU_SLOTS)
+    desk.submit(on_tensorflow(1), on_tensorflow(2), on_tensorflow(3), replace(ON_SPARK, trial=5))
+    first, second = (on_tensorflow(number).key for number in (1, 2))
+    assert desk.with_dask == [first, second]
+    assert desk.resources(first) == {GPU: 1}
+    assert desk.resources(second) == {TRIAL: 1}
+    desk.end(second, good(on_tensorflow(2)))
+    assert desk.with_dask[2:] == [on_tensorflow(3).key], "in order, as far as a slot fits"
+    desk.end(on_tensorflow(3).key, good(on_tensorflow(3)))
+    assert desk.resources(desk.with_dask[-1]) == {TRIAL: 1}, "Spark's, with the GPU's trial still running"
+    desk.end(first, good(on_tensorflow(1)))
+    assert len(desk.with_dask) == 4
+
+
+def test_a_slow_cpu_is_left_alone_once_that_is_known() -> None:
+    desk = Desk(GPU_SLOTS)
+    desk.submit(on_tensorflow(1), on_tensorflow(2))
+    for number, seconds in ((1, 1.0), (2, 90.0)):
+        segment = on_tensorflow(number)
+        desk.end(segment.key, replace(good(segment), ledger=TimeLedger(train=seconds)))
+    desk.submit(on_tensorflow(3), on_tensorflow(4))
+    assert desk.with_dask[2:] == [on_tensorflow(3).key]
+    desk.end(on_tensorflow(3).key, good(on_tensorflow(3)))
+    assert desk.resources(on_tensorflow(4).key) == {GPU: 1}

@@ -23,7 +23,7 @@ from studies.configuration import Configuration
 from studies.errors import DataError, StorageError, UserError
 from studies.facts import facts_of
 from studies.opening import open_store
-from studies.store import AskedTrial, StudyStore
+from studies.store import AskedTrial, StudyStore, UnfinishedTrial
 from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from tests.conftest import write_rows
@@ -379,6 +379,21 @@ def test_a_trial_that_is_drawn_while_the_search_is_stopped_is_not_forgotten(
     left = [str(record.number) for record in result.records if record.state == "running"]
     assert "3" in left
     assert display.heard[-2] == f"trials {', '.join(left)} go on with the next launch"
+
+
+def test_one_that_waits_for_other_drivers_says_so_once(
+    study_file: Writes, display: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, waits = StudyStore.ask, iter([True] * 3)
+
+    def ask_later(store: StudyStore, place: int = 0) -> AskedTrial | UnfinishedTrial | None:
+        store.waits_for_others = next(waits, False)
+        return None if store.waits_for_others else ask(store, place)
+
+    monkeypatch.setattr(StudyStore, "ask", ask_later)
+    monkeypatch.setattr(StudyStore, "news", lambda _store: [])
+    assert len(launch(study_file(), display=display).records) == 6
+    assert sum("other drivers run the last trials" in note for note in display.heard) == 1
 
 
 def test_it_can_be_launched_outside_the_main_thread(study_file: Writes, display: Recorder) -> None:

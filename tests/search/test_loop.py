@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.active_trials import Phase
 from search.events import (
     Action,
     Ask,
@@ -31,7 +32,7 @@ from search.events import (
     Told,
 )
 from search.halving import Ladder
-from search.loop import READY_A_SLOT, AtRungs, Loop, Phase
+from search.loop import READY_A_SLOT, AtRungs, Loop
 from search.ordering import InOrder
 from search.slots import Slots
 from search.stopping import INTERRUPTED, NO_CHECKPOINTS, STOPPED_AT_ONCE, Limits
@@ -549,7 +550,7 @@ def test_spark_trials_have_slots_of_their_own_and_keep_nobody_from_another(seed:
         kinds = [world.trials[number].framework for number in world.running]
         assert kinds.count("spark") <= 1
         assert kinds.count("tensorflow") <= 2
-        ready = [t.asked.configuration.framework for t in world.loop._phases[Phase.READY].values()]
+        ready = [t.asked.configuration.framework for t in world.loop._active.of(Phase.READY)]
         assert len(ready) <= READY_A_SLOT * slots.total
         if kinds.count("tensorflow") < 2:
             full = len(ready) == READY_A_SLOT * slots.total
@@ -617,8 +618,10 @@ def test_every_phase_is_its_own(phase: Phase) -> None:
     world.launch()
     for _ in range(7):
         world.end_one(0)
-    here = set(world.loop._phases[phase])
-    others = [set(trials) for other, trials in world.loop._phases.items() if other is not phase]
+    here = {trial.number for trial in world.loop._active.of(phase)}
+    others = [
+        {trial.number for trial in world.loop._active.of(other)} for other in Phase if other is not phase
+    ]
     assert all(not here & other for other in others)
 
 

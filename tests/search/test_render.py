@@ -199,6 +199,21 @@ def test_a_study_without_a_complete_trial_says_so_and_why() -> None:
     assert "No best configuration: no trial is complete yet." in printed(fakes.report_of([], ended=""))
 
 
+def test_without_a_complete_trial_the_best_of_those_that_came_furthest_is_named() -> None:
+    stopped = [
+        replace(fakes.running(number, SPARK), state="pruned", rung_scores=scores)
+        for number, scores in enumerate([{1: 0.9}, {1: 0.5, 3: 0.61}, {1: 0.6, 3: 0.72}, {1: 0.7, 3: 0.72}])
+    ]
+    report = fakes.report_of([*stopped, fakes.failed(4, "timeout", "too slow", SPARK)], ended="20 s are over")
+    text = " ".join(printed(report).split())
+    assert "No best configuration: no trial came to its last epoch." in text
+    assert "trial 2, F1 of spam 0.720 on the validation rows after 3 of" in text
+    assert report.to_dict()["furthest"] == 2
+    complete = fakes.report_of([*stopped, *fakes.trials(1, first=4)])
+    assert complete.furthest is None
+    assert "came furthest" not in printed(complete)
+
+
 def test_a_study_that_has_not_ended_says_that_it_still_runs() -> None:
     records = [*fakes.trials(3), fakes.running(3, SPARK), fakes.running(4, SPARK)]
     assert "Still running, or killed: 2 trials without an end." in printed(fakes.report_of(records, ended=""))
@@ -209,13 +224,13 @@ def test_a_study_that_has_not_ended_says_that_it_still_runs() -> None:
 def test_the_report_ends_with_where_the_study_is_and_how_to_open_it() -> None:
     lines = printed(fakes.report_of(fakes.trials(2))).splitlines()
     assert lines[-2] == "Kept in    sqlite:////studies/sms-spam.db"
-    assert lines[-1] == "Dashboard  optuna-dashboard sqlite:////studies/sms-spam.db"
+    assert lines[-1] == "Dashboard  search dashboard sms-spam.toml"
 
 
-def test_a_command_longer_than_the_line_is_not_cut_into_lines() -> None:
+def test_an_address_longer_than_the_line_is_not_cut_into_lines() -> None:
     url = f"sqlite:////srv/{'deep/' * 30}study.db"
     text = printed(fakes.report_of([], study={"storage": {"url": url}}))
-    assert f"optuna-dashboard {url}\n" in text
+    assert f"Kept in    {url}\n" in text
 
 
 def test_long_and_strange_class_names_keep_the_width() -> None:

@@ -15,6 +15,7 @@ from search.report_files import write_csv, write_html
 from studies.errors import UserError
 from studies.facts import DataFacts
 from tests.search import fakes
+from tests.search.page.finalist_fakes import with_finalists
 
 
 def test_a_page_is_written_whole_and_over_the_one_before(tmp_path: Path) -> None:
@@ -64,6 +65,18 @@ def test_markdown_has_the_answer_the_ranking_and_what_mattered() -> None:
         columns = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(columns) == 1
     assert "| learning\\_rate" in text or "| learning_rate" in text
+
+
+def test_markdown_has_the_finalists() -> None:
+    report = with_finalists(fakes.report_of(fakes.trials(20)))
+    assert report.finalists is not None
+    text = markdown_of(report)
+    assert "## Finalists, trained anew with 5 seeds" in text
+    for one in report.finalists.finalists:
+        assert (
+            f"| {one.trial} | {one.test_mean:.3f} | {one.interval.low:.3f} to {one.interval.high:.3f} |"
+            in text
+        )
 
 
 def test_markdown_escapes_what_comes_from_the_data_and_says_what_is_missing() -> None:

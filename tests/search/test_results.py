@@ -172,9 +172,11 @@ def test_no_password_is_in_the_report() -> None:
     assert "ann" in found.storage
 
 
-def test_the_dashboard_command_survives_a_shell() -> None:
-    found = fakes.report_of([], study={"storage": {"url": "journal:my studies.log"}})
-    assert found.dashboard == "optuna-dashboard '/studies/my studies.log'"
+def test_the_dashboard_command_survives_a_shell(tmp_path: Path) -> None:
+    path = tmp_path / "my study.toml"
+    path.write_text('name = "mine"\n' + STUDY, encoding="utf-8")
+    with open_store(read_study_file(path), "hash", fakes.FACTS, {}):
+        assert report(path).dashboard == "search dashboard 'my study.toml'"
 
 
 def test_a_study_is_read_back_from_its_storage(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_an_ended_study_says_why_and_that_nothing_runs(study_file: Writes) -> No
         trial = ask(store)
         keeper = StoredStatus(store, cluster(Scheduler()))
         keeper.keep(loop_with(trial), 101.0)
-        keeper.keep(loop_with(trial), 101.1, last=True)
+        keeper.keep(loop_with(trial), 101.1, ended="it was stopped")
         store.end("interrupted")
     found = status(path)
     assert (found.state, found.ended, found.running) == ("ended", "interrupted", ())
@@ -208,10 +208,27 @@ def test_a_driver_that_says_nothing_any_more_is_dead(study_file: Writes) -> None
     assert "nothing to stop" in stop(path)
 
 
+def test_several_drivers_are_shown_together_and_one_that_is_silent_is_left_out(study_file: Writes) -> None:
+    path = study_file()
+    with stored(path) as store:
+        StoredStatus(store, cluster(Scheduler())).keep(loop_with(ask(store)), 101.0)
+        said = dict(store._study.user_attrs["status"])
+        (running,) = said["running"]
+        other = {**said, "host": "elsewhere", "pid": 77, "slots": 8, "running": [{**running, "trial": 5}]}
+        silent = datetime.now(UTC) - timedelta(seconds=SILENT_SECONDS + 1)
+        gone = {**other, "host": "gone", "at": silent.isoformat(timespec="seconds")}
+        store._study.set_user_attr("status.one", other)
+        store._study.set_user_attr("status.two", gone)
+        found = status(path)
+    assert [one.trial for one in found.running] == [0, 5]
+    assert found.slots == said["slots"] + 8
+    assert found.driver == f"process {said['pid']} on {said['host']}, process 77 on elsewhere"
+
+
 def test_an_empty_study_has_a_status(study_file: Writes) -> None:
     path = study_file(trials='timeout = "1h"')
     with stored(path) as store:
-        StoredStatus(store, cluster(Scheduler())).keep(loop_with(now=0.0), 0.0, last=True)
+        StoredStatus(store, cluster(Scheduler())).keep(loop_with(now=0.0), 0.0, ended="6 trials are done")
         found = status(path)
     assert (found.states, found.rungs, found.running, found.failures, found.limit) == ({}, {}, (), (), None)
     assert "0 trials ended in 0 s" in rendered(found)

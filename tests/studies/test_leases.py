@@ -23,6 +23,7 @@ from studies.guarded_storage import GuardedStorage, Patience
 from studies.leases import Shared
 from studies.storage import locate, open_storage
 from studies.store import AskedTrial, StudyStore, UnfinishedTrial
+from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import StudyFile, read_study_file
 from studies.turns import in_turn, lock_key
 from tests.postgres import Server
@@ -193,6 +194,32 @@ def test_a_driver_hears_of_what_the_others_told_and_not_of_its_own(opens: Opens)
     assert one.news() is None, "it is not time to look again"
     clock.now += 1.0
     assert one.news() == []
+
+
+@pytest.mark.slow
+def test_what_several_drivers_say_of_themselves_stands_side_by_side(opens: Opens, file: StudyFile) -> None:
+    one, other = opens(), opens()
+    for store, seconds in ((one, 7.0), (other, 5.0)):
+        store.begin()
+        store.keep_status(seconds, {"at": f"2026-01-01T00:00:0{seconds:.0f}+00:00", "pid": seconds})
+    found = read_study(file)
+    assert [said["pid"] for said in found.statuses] == [5.0, 7.0]
+    assert found.seconds == 7.0, "the study's time went back"
+    ask_to_stop(found, now=False)
+    third = opens()
+    third.begin()
+    assert one.stops_asked_for() == 1, "a driver that joins has taken back a wish to stop"
+    one.end("interrupted")
+    third.end("interrupted")
+    found = read_study(file)
+    assert (found.ended, [said["pid"] for said in found.statuses]) == ("", [5.0])
+    other.end("6 trials are done")
+    assert [store.leads() for store in (one, third, other)] == [False, False, True]
+    found = read_study(file)
+    assert (found.ended, [said["pid"] for said in found.statuses]) == ("6 trials are done", [5.0])
+    again = opens()
+    again.begin()
+    assert read_study(file).statuses == ()
 
 
 @pytest.mark.slow

@@ -207,9 +207,41 @@ REFUSED = {
     "no patience of the study": ("patience = 0\n" + MINIMAL, ["patience", "0", "1 or more"]),
     "no regret": ("regret = 0.0\n" + MINIMAL, ["regret", "0", "more than 0"]),
     "no width": ("width = 0\n" + MINIMAL, ["width", "0", "1 or more"]),
-    "cluster to come": (
-        MINIMAL + '[cluster]\nkind = "slurm"\n',
-        ["cluster.kind", "'slurm' is not there yet", "threads, processes, address"],
+    "hosts without ssh": (
+        MINIMAL + '[cluster]\nhosts = ["a"]\n',
+        ["cluster", 'kind = "ssh"', "hosts", "go together"],
+    ),
+    "a deployer's options without one": (
+        MINIMAL + "[cluster]\noptions = { cores = 2 }\n",
+        ["cluster", "options is for ssh, slurm, pbs, sge, lsf, kubernetes", "'threads'"],
+    ),
+    "what can't adapt": (
+        MINIMAL + '[cluster]\nkind = "ssh"\nhosts = ["a"]\nadaptive = { minimum = 0, maximum = 4 }\n',
+        ["cluster", "adaptive is for slurm, pbs, sge, lsf", "'ssh'"],
+    ),
+    "an empty range": (
+        MINIMAL + '[cluster]\nkind = "slurm"\nadaptive = { minimum = 5, maximum = 4 }\n',
+        ["cluster", "'minimum': 5", "maximum = minimum or more"],
+    ),
+    "a certificate without its key": (
+        MINIMAL + '[cluster]\nkind = "slurm"\ntls_ca = "ca.pem"\ntls_cert = "me.pem"\n',
+        ["cluster", "tls_ca, tls_cert and tls_key go together"],
+    ),
+    "an address with TLS and no keys": (
+        MINIMAL + '[cluster]\nkind = "address"\naddress = "tls://10.0.0.7:8786"\n',
+        ["cluster", "tls://", "go together"],
+    ),
+    "threads for everybody": (
+        MINIMAL + '[cluster]\nhost = "0.0.0.0"\n',
+        ["cluster", "never leaves this machine"],
+    ),
+    "a password that would be sent": (
+        MINIMAL + '[cluster]\nkind = "slurm"\nrows = "ftp://me:s3cret@store/rows"\n',
+        ["cluster", "rows holds a password", "${NAME}"],
+    ),
+    "GPUs that are started and never used": (
+        MINIMAL + '[cluster]\nkind = "cuda"\ngpu = "never"\n',
+        ["cluster", 'found gpu = "never"'],
     ),
     "an address without its kind": (
         MINIMAL + '[cluster]\naddress = "tcp://10.0.0.7:8786"\n',
@@ -227,7 +259,8 @@ REFUSED = {
         MINIMAL + '[cluster]\nkind = "address"\naddress = "tcp://10.0.0.7:8786"\nslots = 2\n',
         ["cluster", "what the workers at the address offer"],
     ),
-    "finalists to come": (MINIMAL + "[report]\nfinalists = 5\n", ["report.finalists", "not there yet"]),
+    "too many finalists": (MINIMAL + "[report]\nfinalists = 500\n", ["report.finalists", "500", "50"]),
+    "no seeds": (MINIMAL + "[report]\nseeds = 0\n", ["report.seeds", "0", "1"]),
     "reproducible is a switch": ("reproducible = 1\n" + MINIMAL, ["reproducible", "1", "true or false"]),
     "another master": (
         MINIMAL + '[spark]\nmaster = "yarn"\n',

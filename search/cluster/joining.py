@@ -1,0 +1,162 @@
+"""Workers that come by themselves: whether they fit, what they offer, and how they get the rows.
+
+Each is met once, before it is counted, at the start as in the middle of a study.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.cluster.shipping import Shipment
+from search.environments import Difference, differences, table, without_the_project
+from search.pulse import Pulse, offered, offers
+from search.slots import Slots
+from studies.cluster import GpuPolicy
+from studies.errors import MachineError
+from workers.environment import Environment, describe
+from workers.resources import GPU, RESOURCES, SPARK, TRIAL
+
+LOOK_SECONDS = 0.1
+"""Seconds between two looks for workers that are to come."""
+
+
+@dataclass
+class Reception:
+    """Meets the workers of one study's cluster; in the client's own thread.
+
+    Args:
+        client: the driver's.
+        here: what the driver runs in.
+        frameworks: those of the study's space.
+        shipment: the rows, where workers may not see the driver's; ``None`` where nobody asks for any.
+    """
+
+    client: Any
+    here: Environment
+    frameworks: Sequence[str]
+    shipment: Shipment | None = None
+    differences: list[Difference] = field(default_factory=list)
+    _news: list[str] = field(default_factory=list)
+
+    async def meet(self, addresses: Sequence[str]) -> Mapping[str, bool]:
+        """Which of these workers are used; those that didn't answer are left out."""
+        rows = "" if self.shipment is None else str(self.shipment.directory)
+        java = "spark" in self.frameworks
+        found = await self.client._run(describe, rows, java, workers=list(addresses), on_error="return")
+        used: dict[str, bool] = {}
+        new: list[Difference] = []
+        for address, there in found.items():
+            one = self._compared(address, there)
+            if one is None:
+                continue
+            used[address] = not any(difference.refused for difference in one)
+            new += one
+        self._note(new)
+        blind = [a for a, there in found.items() if used.get(a) and not there.sees_rows]
+        if blind and self.shipment is not None and await self.shipment.send():
+            self._news.append(_sent(self.shipment))
+        refused = [address for address, fits in used.items() if not fits]
+        if refused:
+            await self.client._run(_offering_nothing(), workers=refused, on_error="return")
+        return used
+
+    def news(self) -> Sequence[str]:
+        """What became known since the last call, for a person."""
+        told, self._news = self._news, []
+        return told
+
+    def _compared(self, address: str, there: Any) -> Sequence[Difference] | None:
+        if isinstance(there, Environment):
+            return differences(address, there, self.here, self.frameworks)
+        if isinstance(there, OSError):
+            return None  # gone, or too busy to answer
+        return [without_the_project(address, self.here, type(there).__name__)]
+
+    def _note(self, new: Sequence[Difference]) -> None:
+        if new:
+            self.differences += new
+            self._news.append(f"workers that are not like this machine:\n{table(new)}")
+
+
+def wait_for_slots(
+    pulse: Pulse, reception: Reception, gpu: GpuPolicy, where: str, patience: tuple[float, float]
+) -> Slots:
+    """The slots of the first workers that can run the study, once they are there.
+
+    Args:
+        pulse: of the scheduler, beating.
+        reception: who meets them.
+        gpu: the section's.
+        where: the cluster, for a person.
+        patience: seconds that the first may take to come, and that those which are there may have no slot.
+
+    Raises:
+        MachineError: where they don't come, or can't run it; it says what they have.
+    """
+    to_come, there = patience
+    end = time.monotonic() + to_come
+    while _missing(slots := offered(pulse.workers.values(), reception.frameworks, gpu), reception.frameworks):
+        if pulse.workers or pulse.refused:
+            # Those that come later are of the same kind, or won't be in time.
+            end, there = min(end, time.monotonic() + there), math.inf
+        if time.monotonic() > end:
+            raise _refusal(pulse, reception, slots, where)
+        time.sleep(LOOK_SECONDS)
+    return slots
+
+
+def _missing(slots: Slots, frameworks: Sequence[str]) -> Sequence[str]:
+    """The frameworks whose trials would have no slot; an empty name where there is none for anything."""
+    return [name for name in frameworks if not slots.of(name)] if slots.total else list(frameworks) or [""]
+
+
+def _refusal(pulse: Pulse, reception: Reception, slots: Slots, where: str) -> MachineError:
+    refused, workers = pulse.refused, pulse.workers
+    if refused and not workers:
+        return MachineError(
+            f"no worker of {where} is like this machine:\n{table(reception.differences)}",
+            where="cluster",
+            remedy="install the driver's versions there: pip install -c constraints.txt honest-search",
+        )
+    missing = " and ".join(name for name in _missing(slots, reception.frameworks) if name)
+    for_what = f" for {missing}" if missing and slots.total else ""
+    if slots.gpu_only and not slots.gpu and missing != "spark":
+        for_what = ' with a GPU, and cluster.gpu is "require"'
+    there = f"its workers have {_held(workers)}" if workers else "it has no worker"
+    return MachineError(
+        f"the cluster {where} has no slot{for_what}: {there}",
+        where="cluster",
+        allowed=f"workers with the Dask resource {TRIAL}, {GPU} (TensorFlow alone) or {SPARK}, or without "
+        "any, whose threads are slots",
+        remedy="search worker ADDRESS, on each machine; it finds the machine's GPUs by itself",
+    )
+
+
+def _held(workers: Mapping[str, Mapping[str, Any]]) -> str:
+    """``2 × TRIAL=4, 1 × GPU=1 SPARK=1``."""
+    found = Counter(
+        " ".join(f"{kind}={count}" for kind in RESOURCES if (count := offers(worker, kind))) or "nothing"
+        for worker in workers.values()
+    )
+    return ", ".join(f"{count} × {what}" for what, count in found.items())
+
+
+def _sent(shipment: Shipment) -> str:
+    where = "through the scheduler" if shipment.url is None else "through cluster.rows"
+    size = f"{shipment.bytes / 1e6:.1f} MB"
+    return f"the rows ({size}) go to workers that don't see the study's directory, {where}"
+
+
+def _offering_nothing() -> Callable[..., Any]:
+    """Takes a worker's resources away, in a function that needs no package of ours: pickled by value."""
+    names = tuple(RESOURCES)
+
+    async def offer_nothing(dask_worker: Any) -> None:
+        await dask_worker.set_resources(**dict.fromkeys(names, 0))
+
+    return offer_nothing

@@ -1,0 +1,109 @@
+"""A Dask cluster that is there, as the driver sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.pulse import ANSWER_SECONDS, Pulse, offered, offers
+from search.slots import Slots
+from studies.cluster import GpuPolicy
+
+NO_WORKERS_SECONDS = 120.0
+"""How long trials wait while there is no worker for them, before the cluster is given up. A worker process
+that died is back in seconds; without a bound, a search whose workers can't come back would wait for ever."""
+
+RESTART_SECONDS = 10.0
+"""How long ending a worker process may take."""
+
+
+def _no_news() -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class RunningCluster:
+    """A cluster that is there, with a client connected to it.
+
+    Attributes:
+        client: the driver's connection.
+        slots: trials that it can run at once.
+        description: what it is, for a person.
+        a_worker: slots of each kind that one worker process has.
+        restarts: whether a worker process that hangs can be ended.
+        frameworks: those of the study's space.
+        pulse: of a scheduler in another process.
+        scheduler: of worker processes of this machine, which is in this process.
+        gpu: who takes GPUs.
+        patience: seconds that trials wait while there is no worker for them, where that is not
+            :data:`NO_WORKERS_SECONDS`.
+        news: what became known of its workers since the last call, for a person.
+    """
+
+    client: Any
+    slots: Slots
+    description: str
+    a_worker: Mapping[str, int]
+    restarts: bool
+    frameworks: Sequence[str] = ()
+    pulse: Pulse | None = None
+    scheduler: Any = None
+    gpu: GpuPolicy = "prefer"
+    patience: float | None = None
+    news: Callable[[], Sequence[str]] = _no_news
+
+    def slots_a_worker(self, kind: str) -> int:
+        """Slots of a kind in the same process; the most that any has, where they differ."""
+        if self.pulse is not None:
+            return max((offers(worker, kind) for worker in self.pulse.workers.values()), default=1)
+        return self.a_worker.get(kind, 1)
+
+    def present(self) -> Slots:
+        """The slots of the workers that are there now. One that died is not, until it has started again."""
+        if self.pulse is not None:
+            return offered(self.pulse.workers.values(), self.frameworks, self.gpu)
+        if self.scheduler is None:
+            return self.slots
+        workers = list(self.scheduler.workers.values())
+        return offered(({"resources": worker.resources} for worker in workers), self.frameworks, self.gpu)
+
+    def lost_worker(self, address: str) -> None:
+        """A worker died: it is not there any more, whatever a pulse said before."""
+        if self.pulse is not None:
+            self.pulse.forget(address)
+
+    def silent_seconds(self) -> float:
+        """How long a scheduler in another process has not answered."""
+        return 0.0 if self.pulse is None else self.pulse.silent_seconds()
+
+    def end_worker_of(self, key: str) -> bool:
+        """End the process that runs a task; false where it is the driver's own, or can't be found."""
+        if not self.restarts:
+            return False
+        address = self.workers_of().get(key)
+        if address is None:
+            return False
+        self.client.restart_workers([address], timeout=RESTART_SECONDS, raise_for_error=False)
+        return True
+
+    def workers_of(self) -> Mapping[str, str]:
+        """The worker that each task runs on, by its key; empty where the scheduler doesn't answer."""
+        client = self.client
+        try:
+            # client.processing() has no bound, and a scheduler that is stopped never answers.
+            found = client.sync(client.scheduler.processing, workers=None, callback_timeout=ANSWER_SECONDS)
+        except (OSError, RuntimeError):
+            return {}
+        return {key: address for address, keys in found.items() for key in keys}
+
+    def ran_out_of_memory(self, address: str) -> bool:
+        """Whether the worker that had this address was ended because it took more memory than it may."""
+        client = self.client
+        try:
+            found = client.sync(
+                client.scheduler.events, topic="worker-restart-memory", callback_timeout=ANSWER_SECONDS
+            )
+        except (OSError, RuntimeError):
+            return False
+        return any(event["worker"] == address for _, event in found)

@@ -1,0 +1,67 @@
+"""Scores of many confusion matrices at once, as :mod:`workers.scores` has them for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
+"""(…, classes, classes): rows of class i that were said to be of class j, in the last two axes."""
+
+NAMES = ("f1", "f1_macro", "f1_weighted", "precision", "recall", "mcc", "accuracy")
+"""The scores that a confusion matrix decides."""
+
+
+def confusion_of(labels: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """(classes, classes) counts of (rows,) labels and (rows,) said."""
+    cells = np.bincount(labels * classes + said, minlength=classes * classes)
+    counts: NDArray[np.int64] = cells.reshape(classes, classes)
+    return counts
+
+
+def score_of(counts: Counts, name: str, positive: int) -> NDArray[np.float64]:
+    """(…) one of :data:`NAMES`; 0 where it has nothing to divide by.
+
+    Raises:
+        ValueError: where a confusion matrix doesn't decide it.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    support, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    if name == "accuracy":
+        return _ratio(hits.sum(axis=-1), support.sum(axis=-1))
+    if name == "precision":
+        return _ratio(hits[..., positive], predicted[..., positive])
+    if name == "recall":
+        return _ratio(hits[..., positive], support[..., positive])
+    if name == "mcc":
+        return _matthews(hits, support, predicted)
+    f1 = _ratio(2.0 * hits, support + predicted)
+    if name == "f1":
+        return np.asarray(f1[..., positive])
+    if name == "f1_macro":
+        return _ratio(f1.sum(axis=-1), ((support + predicted) > 0).sum(axis=-1))
+    if name == "f1_weighted":
+        return _ratio((f1 * support).sum(axis=-1), support.sum(axis=-1))
+    raise ValueError(f"found the score '{name}'; allowed: {', '.join(NAMES)}")
+
+
+def _matthews(
+    hits: NDArray[np.float64], support: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """As in :func:`workers.scores.score`, which says where the formula is from."""
+    rows = support.sum(axis=-1)
+    covariance = rows * hits.sum(axis=-1) - (support * predicted).sum(axis=-1)
+    of_labels = rows**2 - (support**2).sum(axis=-1)
+    of_predictions = rows**2 - (predicted**2).sum(axis=-1)
+    return _ratio(covariance, np.sqrt(of_labels * of_predictions))
+
+
+def _ratio(numerator: Any, denominator: Any) -> NDArray[np.float64]:
+    zero = np.zeros(np.broadcast(numerator, denominator).shape)
+    quotient: NDArray[np.float64] = np.divide(
+        numerator, denominator, out=zero, where=np.asarray(denominator) != 0
+    )
+    return quotient

@@ -1,0 +1,74 @@
+"""What Optuna's dashboard shows of a trial and of a study beyond Optuna's own: names that a person reads.
+
+Test scores are not among it. A dashboard shows every trial, and who chooses by test scores has none left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from search.results import scores_of, seconds_of
+from search.score_labels import score_label
+from studies.facts import DataFacts
+from studies.trial_record import TrialRecord
+
+SHOWN = ("f1", "f1_weighted", "f1_macro", "precision", "recall", "average_precision", "mcc", "log_loss")
+"""Validation scores, in this order."""
+
+
+def trial_attributes(record: TrialRecord, facts: DataFacts) -> dict[str, Any]:
+    """Of a trial, by readable name; numbers stay numbers, so that trials can be sorted by them."""
+    return {name: value for name, value in _trial(record, facts) if value is not None and value != ""}
+
+
+def study_attributes(
+    raw: Mapping[str, Any], facts: DataFacts, metric: str, limit: int | None
+) -> dict[str, Any]:
+    """Of a study, by readable name.
+
+    Args:
+        raw: its user attributes as the driver writes them.
+        facts: of its rows.
+        metric: that trials are scored by.
+        limit: trials after which it ends, if it has such a limit.
+    """
+    share = facts.positives("train") / facts.rows("train")
+    ended, versions = raw.get("ended", ""), raw.get("versions", {})
+    return {
+        "scored by": f"{score_label(metric, facts.positive)}, validation rows",
+        "rows": ", ".join(f"{facts.rows(name):,} {name}" for name in facts.counts),
+        "classes": ", ".join(facts.classes),
+        "positive class": f"{facts.positive}, {share:.1%} of the training rows",
+        "features": facts.features,
+        "notes on the data": "; ".join(facts.notes) or "none",
+        "trials in all": "no limit" if limit is None else limit,
+        "state": f"ended: {ended}" if ended else "not ended",
+        "seconds searched": round(float(raw.get("seconds", 0.0)), 1),
+        "cluster": raw.get("status", {}).get("cluster", "none yet"),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+
+
+def _trial(record: TrialRecord, facts: DataFacts) -> Iterator[tuple[str, Any]]:
+    yield "configuration", record.configuration.describe() if record.configuration else None
+    validation = scores_of(record, "validation")
+    for name in SHOWN:
+        value = getattr(validation, name) if validation is not None else None
+        yield f"validation {score_label(name, facts.positive)}", None if value is None else round(value, 4)
+    yield "seed", record.seed
+    yield "enqueued", "yes" if record.enqueued else None
+    report = record.report
+    if report is None:
+        return
+    yield "epochs done", report.epoch
+    seconds = seconds_of(record)
+    yield "seconds of work", None if seconds is None else round(seconds, 2)
+    yield "seconds of training", round(report.ledger.train, 2)
+    yield "seconds queued", round(report.ledger.queued, 2)
+    yield "attempts", report.attempts
+    yield "device", report.device
+    yield "worker", report.worker
+    yield "notes", "; ".join(report.notes)
+    if report.failure is not None:
+        yield "failed of", f"{report.failure.cause}: {report.failure.message}"

@@ -1,0 +1,91 @@
+"""What workers run in, against what the driver runs in: pure, and one table for a person.
+
+What would break a trial, or give another study's results, is refused; what may change a score's last digits
+is warned about. A refused worker gets no trial, and the others go on without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from workers.environment import PROJECT, Environment
+
+MISSING = "none"
+
+_ALWAYS_ALIKE = (PROJECT, "distributed", "dask")
+"""Segments and reports are pickled by one and read by the other, and Dask's own messages change."""
+
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "tensorflow": ("tensorflow", "keras"),
+    "spark": ("pyspark", "java"),
+    "analytic": (),
+}
+"""What a framework's trials can't do without."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which a worker is not like the driver.
+
+    Attributes:
+        worker: its address.
+        host: its machine's name.
+        what: ``python``, a package or ``java``.
+        there, here: the worker's version and the driver's; :data:`MISSING` for none.
+        refused: whether the worker gets no trial for it.
+    """
+
+    worker: str
+    host: str
+    what: str
+    there: str
+    here: str
+    refused: bool
+
+
+def differences(
+    worker: str, there: Environment, here: Environment, frameworks: Iterable[str]
+) -> tuple[Difference, ...]:
+    """In what a worker is not like the driver, as far as a study of these frameworks minds."""
+    needed = {name for framework in frameworks for name in _NEEDED.get(framework, ())}
+    found = []
+    for name in ("python", *_ALWAYS_ALIKE, "numpy", "tensorflow", "keras", "pyspark", "java"):
+        other, own = there.versions.get(name, MISSING), here.versions.get(name, MISSING)
+        minds = name in _ALWAYS_ALIKE or name in needed or name in ("python", "numpy")
+        if not minds or (other == own and not (name in needed and other == MISSING)):
+            continue
+        refused = other == MISSING or name in _ALWAYS_ALIKE or _another_python(name, other, own)
+        found.append(Difference(worker, there.host, name, other, own, refused))
+    return tuple(found)
+
+
+def without_the_project(worker: str, here: Environment, why: str) -> Difference:
+    """The difference of a worker that can't even be asked: it can't import this project."""
+    return Difference(worker, "", PROJECT, f"{MISSING} ({why})", here.versions[PROJECT], True)
+
+
+def table(found: Sequence[Difference]) -> str:
+    """The differences in one table, workers that differ alike in one line; empty where there are none."""
+    if not found:
+        return ""
+    alike: dict[tuple[str, str, str, bool], list[str]] = {}
+    for one in found:
+        alike.setdefault((one.what, one.there, one.here, one.refused), []).append(one.host or one.worker)
+    rows = [("what", "there", "here", "", "workers")]
+    for (what, there, here, refused), hosts in alike.items():
+        rows.append((what, there, here, "refused" if refused else "warning", _counted(hosts)))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join((*map(str.ljust, row[:4], widths), row[4])).rstrip() for row in rows]
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _counted(hosts: Sequence[str]) -> str:
+    names = list(dict.fromkeys(hosts))
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return shown if len(hosts) == 1 else f"{len(hosts)}: {shown}"
+
+
+def _another_python(name: str, there: str, here: str) -> bool:
+    """Whether these Pythons can't read each other's functions: 3.11 and 3.12 can't, 3.11.2 and 3.11.9 can."""
+    return name == "python" and there.split(".")[:2] != here.split(".")[:2]

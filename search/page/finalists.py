@@ -1,0 +1,267 @@
+"""The finalists: the best configurations, trained anew with other seeds, on one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from search.page.frame import HALF, LETTER, WIDE, Frame, box, line, on_every_screen, svg, text
+from search.page.html import Content, Html, joined, tag
+from search.page.scales import Linear, score_scale
+from search.page.section import Cells, Section, beside, figure, legend, paragraph, table
+from search.page.words import counted, date_text, listed, metric_label
+from search.results import StudyReport
+from search.score_labels import brief_label
+from search.tables import configuration_text, short
+from studies.finalists_record import Finalist, Finalists, Interval
+
+SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted", "average_precision", "mcc")
+"""Test scores in the table, besides the study's own."""
+
+VERDICTS = {"best": "best", "tied": "as good", "worse": "worse", "better": "better"}
+"""How a finalist compares with the best, in a word."""
+
+
+def finalists(report: StudyReport) -> Section | None:
+    """What the best configurations are worth, and which of them are as good as the best."""
+    found = report.finalists
+    if found is None or not found.finalists:
+        return _due(report)
+    best = found.finalists[0]
+    return Section(
+        "finalists",
+        "Finalists",
+        _title(found),
+        joined(
+            paragraph(_what_they_are(found)),
+            figure(
+                "",
+                joined(
+                    legend(
+                        ("tied", "mean on the test rows, with 95%"),
+                        ("one", "each seed"),
+                        ("found", "when found"),
+                    ),
+                    on_every_screen(lambda width: _intervals(report, found, width)),
+                ),
+                "The interval is of other seeds and other test rows together. Hollow: the validation score "
+                "by which the search found it.",
+            ),
+            paragraph(_optimism(found.winner)),
+            _table(found),
+            beside(
+                _curves(report, found),
+                figure("The threshold", _thresholds(found), _about_thresholds(best), kind="plainly"),
+            ),
+            (paragraph(words) for words in _better(found)),
+            (paragraph(words) for words in _openings(report)),
+            _due_words(report),
+        ),
+    )
+
+
+def _due(report: StudyReport) -> Section | None:
+    words = _due_words(report)
+    return (
+        None if words is None else Section("finalists", "Finalists", "The finalists are not all there", words)
+    )
+
+
+def _due_words(report: StudyReport) -> Html | None:
+    """How far their trainings are, where the search is over and they are not."""
+    due = report.finalists_due
+    if due is None or not (report.ended or due.done):
+        return None
+    others = "Other trials are the best now: of their finalists, " if report.finalists is not None else ""
+    trainings = counted(due.trainings, "training")
+    return paragraph(f"{others}{due.done:,} of {trainings} done; the next launch goes on with them.")
+
+
+def _title(found: Finalists) -> str:
+    others = len(found.tied) - 1
+    count = len(found.finalists)
+    if count == 1:
+        return "The finalist, trained anew"
+    if not others:
+        return f"The best of {count} finalists can be told apart from the others"
+    return f"{others} of {counted(count - 1, 'other finalist')} can't be told apart from the best"
+
+
+def _what_they_are(found: Finalists) -> str:
+    seeds = max(len(one.seeds) for one in found.finalists)
+    return (
+        f"The best configurations of the search were trained anew, each with {counted(seeds, 'seed')} that "
+        "the search didn't use, and then scored on the test rows."
+    )
+
+
+def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
+    """A row for each finalist: its interval, each seed's test score, and the score it was found with."""
+    values = [
+        end for one in found.finalists for end in (one.interval.low, one.interval.high, one.found, *one.test)
+    ]
+    scale = score_scale(values)
+    left, right = (400, 116) if width == WIDE else (76, 112)
+    each, top = 38, 8
+    inner, floor = width - left - right, top + each * len(found.finalists)
+    marks: list[Content] = []
+    for tick in scale.ticks(max(3, inner // 90)):
+        x = left + tick.part * inner
+        marks += [line(x, top, x, floor, "grid"), text(x, floor + 17, tick.label, "tick mid")]
+    for index, one in enumerate(found.finalists):
+        middle = top + each * (index + 0.5)
+        name = _name(one) if width == WIDE else f"trial {one.trial}"
+        marks.append(text(left - 14, middle + 4, short(name, int((left - 14) / LETTER)), "name end"))
+        marks += _marks(one, scale, left, inner, middle)
+        marks.append(text(width - right + 14, middle + 4, f"{one.test_mean:.3f}", "value"))
+        marks.append(text(width, middle + 4, VERDICTS[one.verdict], "tick end"))
+    marks.append(text(left + inner / 2, floor + 34, metric_label(report), "label mid"))
+    said = "; ".join(
+        f"trial {one.trial} {one.test_mean:.3f}, {VERDICTS[one.verdict]}" for one in found.finalists
+    )
+    return svg(width, floor + 40, *marks, says=f"Finalists on the test rows: {said}.")
+
+
+def _name(one: Finalist) -> str:
+    return f"trial {one.trial}: {configuration_text(one.configuration)}"
+
+
+def _marks(one: Finalist, scale: Linear, left: float, inner: float, middle: float) -> Iterator[Html]:
+    low, high, mean, found = (
+        left + scale.part(value) * inner
+        for value in (one.interval.low, one.interval.high, one.test_mean, one.found)
+    )
+    kind = "worse" if one.verdict == "worse" else "tied"
+    yield box(low, middle - 7, high - low, 14, f"band {kind}", _between(one.interval))
+    for value in one.test:
+        x = left + scale.part(value) * inner
+        yield line(x, middle - 5, x, middle + 5, f"one {kind}")
+    yield tag("circle", cx=mean, cy=middle, r=5.5, class_=f"dot {kind}")
+    yield tag(
+        "circle", tag("title", f"when found: {one.found:.3f}"), cx=found, cy=middle, r=4.5, class_="found"
+    )
+
+
+def _between(interval: Interval | None) -> str:
+    return "–" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def _optimism(winner: Finalist) -> str:
+    on_validation, on_test = winner.optimism
+    return (
+        f"How far the search flattered its winner, trial {winner.trial}: it was found with "
+        f"{winner.found:.3f}; trained anew it has {winner.validation_mean:.3f} on the same validation rows "
+        f"({-on_validation:+.3f}), and {winner.test_mean:.3f} on the test rows ({-on_test:+.3f})."
+    )
+
+
+def _better(found: Finalists) -> Iterator[str]:
+    """That others do better on the test rows, where they do."""
+    others = [str(one.trial) for one in found.finalists if one.verdict == "better"]
+    if others:
+        named = f"Trial {others[0]} does" if len(others) == 1 else f"Trials {listed(others)} do"
+        yield (
+            f"{named} better on the test rows than the best, which the validation rows named. Choosing by "
+            "that would let the test rows flatter the choice."
+        )
+
+
+def _table(found: Finalists) -> Html:
+    ones = found.finalists
+    names = [name for name in SCORES if name != found.metric]
+    columns = [
+        Cells("trial", [str(one.trial) for one in ones]),
+        Cells(f"test {brief_label(found.metric)}", [f"{one.test_mean:.3f}" for one in ones]),
+        Cells("95%", [_between(one.interval) for one in ones]),
+        Cells("less the best", [_between(one.difference) for one in ones]),
+        Cells("p", ["–" if one.p_value is None else f"{one.p_value:.2f}" for one in ones]),
+        Cells("", [VERDICTS[one.verdict] for one in ones], right=False),
+        Cells("validation, new seeds", [f"{one.validation_mean:.3f}" for one in ones]),
+        *(Cells(brief_label(name), [f"{one.scores[name]:.3f}" for one in ones]) for name in names),
+        Cells("seconds", [f"{one.train_seconds:.1f}" for one in ones]),
+        Cells("configuration", [configuration_text(one.configuration) for one in ones], right=False),
+    ]
+    failed = [f"trial {trial}: {listed(dict.fromkeys(causes))}" for trial, causes in found.failed.items()]
+    return joined(
+        table(columns, strong=0),
+        paragraph(f"No training of these came to an end: {'; '.join(failed)}.") if failed else None,
+    )
+
+
+def _curves(report: StudyReport, found: Finalists) -> Html:
+    """Precision against recall on the test rows, with the points of both thresholds."""
+    drawn = found.finalists[:5]
+    points = [(point.recall, point.precision) for one in drawn for point in one.curve]
+    floor = min((precision for recall, precision in points if recall > 0.02), default=0.0)
+    lowest = max(0.0, floor - 0.05)
+    frame = Frame(Linear(0.0, 1.0), Linear(lowest, 1.0), HALF, 300)
+    lines = [
+        frame.curve([(point.recall, max(lowest, point.precision)) for point in one.curve], f"rank{rank}")
+        for rank, one in reversed(list(enumerate(drawn)))
+    ]
+    marks = [
+        _point(frame, scores, rank, kind)
+        for rank, one in enumerate(drawn)
+        for scores, kind in ((one.scores, "trained"), (one.tuned.scores, "tuned"))
+    ]
+    drawing = frame.svg(
+        frame.axes("recall: part of them that is found", "precision: part of what is called so that is"),
+        lines,
+        marks,
+        says="Precision against recall of the finalists on the test rows.",
+    )
+    key = legend(*((f"rank{rank}", f"trial {one.trial}") for rank, one in enumerate(drawn)))
+    return figure(
+        "Precision against recall on the test rows",
+        joined(key, drawing),
+        "By the threshold from which a row is said to be "
+        f"{short(report.facts.positive, 24)}. Filled: as trained; hollow: tuned on the validation rows.",
+        kind="plainly",
+    )
+
+
+def _point(frame: Frame, scores: Mapping[str, float], rank: int, kind: str) -> Html:
+    x, y = frame.across(scores["recall"]), frame.down(scores["precision"])
+    return tag("circle", cx=x, cy=y, r=5, class_=f"at {kind} rank{rank}")
+
+
+def _about_thresholds(best: Finalist) -> str:
+    chosen = f"{min(best.tuned.thresholds):.2f} to {max(best.tuned.thresholds):.2f}"
+    return (
+        "As trained, a row is given its most probable class. Another threshold, the best on each training's "
+        f"validation rows, may do better or worse on the test rows; for the best it is {chosen}."
+    )
+
+
+def _thresholds(found: Finalists) -> Html:
+    ones = found.finalists
+    columns = [Cells("trial", [str(one.trial) for one in ones])]
+    for name in dict.fromkeys((found.metric, "precision", "recall")):
+        columns += [
+            Cells(brief_label(name), [_score(one.scores, name) for one in ones]),
+            Cells("tuned", [_score(one.tuned.scores, name) for one in ones]),
+        ]
+    return table(columns)
+
+
+def _score(scores: Mapping[str, float], name: str) -> str:
+    value = scores.get(name)
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _openings(report: StudyReport) -> Iterator[str]:
+    """That the test rows were opened once, or that they weren't."""
+    opened = report.openings
+    if len(opened) == 1:
+        trials = listed(str(trial) for trial in opened[0].trials)
+        yield f"The test rows were opened once, on {_when(opened[0].at)}, for trials {trials}."
+    elif opened:
+        times = listed(f"on {_when(each.at)} for trials {listed(map(str, each.trials))}" for each in opened)
+        yield (
+            f"The test rows were opened {len(opened)} times: {times}. Who chooses by what they said before "
+            "is flattered by them, too."
+        )
+
+
+def _when(at: str) -> str:
+    return f"{date_text(datetime.fromisoformat(at))} UTC"

@@ -1,0 +1,184 @@
+"""Prints the finalists: what the best configurations are worth, and which can't be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from search.evaluation import SCORES
+from search.results import StudyReport
+from search.score_labels import brief_label, score_label
+from search.tables import Column, configuration_text, count_of, fitted_table, indented, inset, short
+from studies.finalists_record import Finalists, Interval, Opening
+
+VERDICTS = {
+    "best": "the best",
+    "tied": "not told apart",
+    "worse": "worse",
+    "better": "better",
+}
+"""What a finalist's verdict is called."""
+
+
+def finalist_sections(report: StudyReport, width: int) -> Iterator[list[RenderableType]]:
+    """The finalists, their scores and their thresholds; or how far their trainings are."""
+    found = report.finalists
+    if found is not None and found.finalists:
+        yield [*_worth(report, found, width), Text(), *_sentences(report, found)]
+        yield _all_scores(report, found, width)
+        yield _thresholds(found, width)
+    elif lines := _unfinished(report):
+        yield [Text("Finalists", style="bold"), *lines]
+
+
+def _worth(report: StudyReport, found: Finalists, width: int) -> list[RenderableType]:
+    """Each finalist's mean with its interval, best first."""
+    ones = found.finalists
+    columns = [
+        Column("trial", [str(one.trial) for one in ones]),
+        Column("when\nfound", [f"{one.found:.3f}" for one in ones]),
+        Column("new seeds,\nvalidation", [f"{one.validation_mean:.3f}" for one in ones]),
+        Column("new seeds,\ntest", [f"{one.test_mean:.3f}" for one in ones]),
+        Column("95%", [_interval(one.interval) for one in ones]),
+        Column("against the best", [VERDICTS[one.verdict] for one in ones], right=False),
+        Column("p", ["-" if one.p_value is None else f"{one.p_value:.2g}" for one in ones]),
+        Column("less the best's", [_difference(one.difference) for one in ones], optional=True),
+        Column("sec", [f"{one.train_seconds:.1f}" for one in ones], optional=True),
+    ]
+    seeds = max(len(one.seeds) for one in ones)
+    title = Text.assemble(
+        ("Finalists", "bold"),
+        f"  {score_label(found.metric, report.facts.positive)}, {count_of(seeds, 'new training')} each",
+    )
+    named = [indented(f"trial {one.trial}: {configuration_text(one.configuration)}") for one in ones]
+    return [title, inset(fitted_table(columns, width, strong_row=0)), *named, *_failed(report, found)]
+
+
+def _failed(report: StudyReport, found: Finalists) -> Iterator[RenderableType]:
+    for one in found.finalists:
+        if one.failed:
+            causes = ", ".join(dict.fromkeys(one.failed))
+            yield indented(f"trial {one.trial}: {count_of(len(one.failed), 'training')} failed: {causes}")
+    for trial, failures in found.failed.items():
+        yield indented(f"trial {trial}: every new training failed: {', '.join(dict.fromkeys(failures))}")
+    yield from _unfinished(report)
+
+
+def _sentences(report: StudyReport, found: Finalists) -> Iterator[RenderableType]:
+    winner = found.winner
+    yield indented(
+        f"The search's winner, trial {winner.trial}, scored {winner.found:.3f} when found. Trained anew "
+        f"it scores {winner.validation_mean:.3f} on the same rows ({_signed(-winner.optimism[0])}) and "
+        f"{winner.test_mean:.3f} on the test rows ({_signed(-winner.optimism[1])})."
+    )
+    if len(found.finalists) > 1:
+        yield indented(_tied(found))
+    yield indented(
+        f"The intervals hold both kinds of noise, seeds and test rows ({found.draws:,} bootstrap draws); "
+        "p is corrected for the number of comparisons (Holm)."
+    )
+    yield from _openings(report.openings)
+
+
+def _tied(found: Finalists) -> str:
+    best, *others = found.tied
+    if not others:
+        return f"Every other one can be told apart from trial {best.trial}."
+    names = ", ".join(str(one.trial) for one in others)
+    rest = f"{'trial' if len(others) == 1 else 'trials'} {names}"
+    return f"No difference between trial {best.trial} and {rest} that chance wouldn't make as well."
+
+
+def _openings(openings: Sequence[Opening]) -> Iterator[RenderableType]:
+    for place, one in enumerate(openings):
+        names = ", ".join(str(trial) for trial in one.trials)
+        when = datetime.fromisoformat(one.at).strftime("%Y-%m-%d %H:%M UTC")
+        what = "Opened again" if place else "The test rows were opened"
+        noun = "trial" if len(one.trials) == 1 else "trials"
+        yield indented(f"{what} {when} for the {count_of(one.trainings, 'network')} of {noun} {names}.")
+    if len(openings) > 1:
+        yield indented(
+            "What was decided after the first opening may have been chosen by the test rows.", "bold"
+        )
+
+
+def _all_scores(report: StudyReport, found: Finalists, width: int) -> list[RenderableType]:
+    """Every score on the test rows, beside those of the baselines."""
+    positive = report.facts.positive
+    names = [found.metric, *(name for name in SCORES if name != found.metric)]
+    baselines = [(f'always\n"{short(one.says)}"', one.test) for one in report.baselines]
+    cells = _cells(report)
+    labels = [*(score_label(name, positive) for name in names), *(label for label, _, _ in cells)]
+    columns = [Column("", labels, right=False)]
+    for one in found.finalists:
+        counts = [f"{one.confusion[i][j] / len(one.seeds):.1f}" for _, i, j in cells]
+        figures = [f"{one.scores[name]:.3f}" for name in names]
+        columns.append(Column(f"trial\n{one.trial}", [*figures, *counts]))
+    for heading, scores in [("logistic\nregression", found.logistic), *baselines]:
+        counts = [str(scores.confusion[i][j]) for _, i, j in cells]
+        figures = [f"{getattr(scores, name):.3f}" for name in names]
+        columns.append(Column(heading, [*figures, *counts], optional=True))
+    title = Text.assemble(("Scores on the test rows", "bold"), "  means over the new trainings")
+    return [title, inset(fitted_table(columns, width, strong_row=0))]
+
+
+def _cells(report: StudyReport) -> list[tuple[str, int, int]]:
+    """The cells of the confusion matrix, where there are few enough to be rows of a table."""
+    classes = report.facts.classes
+    if len(classes) > 2:
+        return []
+    return [
+        (f"{short(true)} said {short(said)}", i, j)
+        for i, true in enumerate(classes)
+        for j, said in enumerate(classes)
+    ]
+
+
+def _thresholds(found: Finalists, width: int) -> list[RenderableType]:
+    ones = found.finalists
+    names = ("f1", "precision", "recall")
+    columns = [
+        Column("trial", [str(one.trial) for one in ones]),
+        *(_scores_column("as trained", name, [one.scores for one in ones]) for name in names),
+        *(_scores_column("tuned", name, [one.tuned.scores for one in ones]) for name in names),
+        Column("tuned\nthresholds", [_range(one.tuned.thresholds) for one in ones]),
+    ]
+    title = Text.assemble(
+        ("The threshold", "bold"), "  on the test rows, as trained and tuned on the validation rows"
+    )
+    return [title, inset(fitted_table(columns, width))]
+
+
+def _scores_column(how: str, name: str, scores: Sequence[Mapping[str, float]]) -> Column:
+    return Column(f"{how}\n{brief_label(name)}", [f"{one[name]:.3f}" for one in scores])
+
+
+def _unfinished(report: StudyReport) -> list[RenderableType]:
+    """How far the trainings are, where the study's search is over and they are not."""
+    due = report.finalists_due
+    if due is None or not (report.ended or due.done):
+        return []
+    text = f"{due.done} of {count_of(due.trainings, 'training')} done; the next launch goes on with them."
+    if report.finalists is not None:
+        text = f"Other trials are the best now: of their finalists, {text}"
+    return [indented(text, "bold")]
+
+
+def _interval(one: Interval) -> str:
+    return f"{one.low:.3f} to {one.high:.3f}"
+
+
+def _difference(one: Interval | None) -> str:
+    return "-" if one is None else f"{_signed(one.low)} to {_signed(one.high)}"
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}"

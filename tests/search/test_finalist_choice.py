@@ -1,0 +1,85 @@
+"""Who becomes a finalist, and what is left to train."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from search.finalist_choice import choose, due, finalists_wanted, replicas_of
+from studies.configuration import trial_seed
+from studies.finalists_record import Finalists
+from studies.records import SegmentReport
+from studies.replica_record import ReplicaRecord, new_seeds
+from studies.trial_record import TrialRecord
+from tests.search import fakes
+
+GENERATOR = random.Random(1)
+
+
+def ranked(*frameworks: str) -> list[TrialRecord]:
+    """Complete trials of these frameworks, best first, numbered from the worst."""
+    count = len(frameworks)
+    return [
+        fakes.complete(count - place, 0.9 - place / 100, fakes.draw(GENERATOR, framework))
+        for place, framework in enumerate(frameworks)
+    ]
+
+
+def places(records: list[TrialRecord], count: int) -> list[int]:
+    return [records.index(one) for one in choose(records, count)]
+
+
+def test_the_best_are_chosen_with_the_best_of_each_framework_among_them() -> None:
+    records = ranked("tensorflow", "tensorflow", "tensorflow", "spark", "tensorflow", "spark")
+    assert places(records, 1) == [0]
+    assert places(records, 2) == [0, 3]
+    assert places(records, 3) == [0, 1, 3]
+    assert places(records, 5) == [0, 1, 2, 3, 4]
+    assert places(records, 50) == [0, 1, 2, 3, 4, 5]
+    assert places([], 5) == []
+    assert places(records, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("study", "wanted"),
+    [
+        ({}, 5),
+        ({"report": {"finalists": 2}}, 2),
+        ({"report": {"finalists": 0}}, 0),
+        ({"space": {"framework": "analytic", "optimizer": "sgd"}}, 0),
+        ({"space": {"framework": "analytic", "optimizer": "sgd"}, "report": {"finalists": 2}}, 2),
+    ],
+)
+def test_without_a_network_there_are_no_finalists_unless_they_are_asked_for(
+    study: dict[str, object], wanted: int
+) -> None:
+    assert finalists_wanted(fakes.study_file(study)) == wanted
+
+
+def test_no_seed_of_a_finalist_is_one_of_a_trial_and_all_finalists_have_the_same() -> None:
+    file = fakes.study_file({"seed": 7, "report": {"seeds": 3}})
+    chosen = ranked("tensorflow", "spark")
+    wanted = replicas_of(file, chosen)
+    seeds = [[one.seed for one in several] for several in wanted.values()]
+    assert seeds[0] == seeds[1] == list(new_seeds(7, 3))
+    assert not set(seeds[0]) & {trial_seed(7, repeat) for repeat in range(10_000)}
+    assert all(0 <= seed < 2**31 for seed in new_seeds(2**31 - 1, 50))
+    assert [one.configuration for one, *_ in wanted.values()] == [one.configuration for one in chosen]
+
+
+def test_what_is_due_is_what_was_not_evaluated() -> None:
+    file = fakes.study_file({"report": {"seeds": 2}})
+    wanted = replicas_of(file, ranked("tensorflow", "spark"))
+    all_of_them = [one for several in wanted.values() for one in several]
+    records = {str(place): ReplicaRecord(one, SegmentReport(-1, 9)) for place, one in enumerate(all_of_them)}
+    some = {key: records[key] for key in ("0", "2")}
+
+    def evaluated(*keys: str) -> Finalists:
+        return Finalists("f1", (), {}, fakes.scores(0.9), 0, keys)
+
+    assert due({}, None, {}) is None
+    assert due(wanted, None, {}) == (4, 0)
+    assert due(wanted, None, some) == (4, 2)
+    assert due(wanted, evaluated(*records), records) is None
+    assert due(wanted, evaluated("0", "1"), records) == (4, 4)

@@ -1,0 +1,94 @@
+"""Which workers a driver counts: those that were met and are used. The scheduler is a table of workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from search import pulse as pulse_module
+from search.pulse import Pulse
+
+WORKER: Mapping[str, Any] = {"resources": {"TRIAL": 1}}
+
+
+class Scheduler:
+    """Says which workers it has."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.workers = dict.fromkeys(addresses, WORKER)
+        self.beats = 0
+
+    async def identity(self, n_workers: int) -> dict[str, Any]:
+        assert n_workers == -1
+        self.beats += 1
+        await asyncio.sleep(0)
+        return {"workers": dict(self.workers)}
+
+
+class Host:
+    """Meets workers; those whose name begins with ``bad`` are refused, and ``shy`` ones answer at last."""
+
+    def __init__(self) -> None:
+        self.met: list[list[str]] = []
+
+    async def meet(self, addresses: Sequence[str]) -> Mapping[str, bool]:
+        self.met.append(list(addresses))
+        answering = [one for one in addresses if not one.startswith("shy") or len(self.met) > 2]
+        return {one: not one.startswith("bad") for one in answering}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse_module, "BEAT_SECONDS", 0.001)
+
+
+async def until(condition: Any, pulse: Pulse) -> None:
+    beats = asyncio.create_task(pulse._beat())
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
+    beats.cancel()
+
+
+def test_a_worker_is_met_once_and_counted_only_where_it_is_used() -> None:
+    scheduler, host = Scheduler("good-1", "bad-1"), Host()
+    pulse = Pulse(SimpleNamespace(scheduler=scheduler), meet=host.meet)
+    asyncio.run(until(lambda: scheduler.beats > 5, pulse))
+    assert list(pulse.workers) == ["good-1"]
+    assert pulse.refused == ["bad-1"]
+    assert host.met == [["good-1", "bad-1"]]
+
+
+def test_one_that_does_not_answer_is_met_again_and_one_that_comes_back_too() -> None:
+    scheduler, host = Scheduler("good-1", "shy"), Host()
+    pulse = Pulse(SimpleNamespace(scheduler=scheduler), meet=host.meet)
+    asyncio.run(until(lambda: "shy" in pulse.workers, pulse))
+    assert host.met == [["good-1", "shy"], ["shy"], ["shy"]]
+    del scheduler.workers["good-1"]
+    asyncio.run(until(lambda: "good-1" not in pulse.workers, pulse))
+    scheduler.workers["good-1"] = WORKER
+    asyncio.run(until(lambda: "good-1" in pulse.workers, pulse))
+    assert host.met[-1] == ["good-1"]
+
+
+def test_meeting_that_takes_long_does_not_look_like_a_silent_scheduler() -> None:
+    scheduler = Scheduler("slow")
+    now = [0.0]
+
+    async def meet(_addresses: Sequence[str]) -> Mapping[str, bool]:
+        await asyncio.Event().wait()
+        return {}
+
+    pulse = Pulse(SimpleNamespace(scheduler=scheduler), clock=lambda: now[0], meet=meet)
+
+    def later() -> bool:
+        now[0] = float(scheduler.beats)
+        return scheduler.beats > 20
+
+    asyncio.run(until(later, pulse))
+    assert pulse.silent_seconds() <= 1.0
+    assert pulse.workers == {}

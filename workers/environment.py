@@ -1,0 +1,64 @@
+"""What a worker process runs in, for comparing it with the driver's."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from studies.errors import MachineError
+from workers.java import find_java
+from workers.rows import sees
+
+PROJECT = "honest-search"
+
+PACKAGES = (PROJECT, "dask", "distributed", "numpy", "tensorflow", "keras", "pyspark")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A process and its machine.
+
+    Attributes:
+        host: name of the machine.
+        versions: of ``python`` and of :data:`PACKAGES`, as far as they are there; ``java`` where it was
+            looked for and is fit for Spark.
+        sees_rows: whether it reads the study's rows where the driver wrote them.
+    """
+
+    host: str
+    versions: Mapping[str, str]
+    sees_rows: bool = True
+
+
+async def describe(rows: str, java: bool) -> Environment:
+    """This process's environment; run in workers by Dask, beside what they do.
+
+    Args:
+        rows: the driver's cache directory of the study's rows.
+        java: whether to look for Java, which takes a second.
+    """
+    return await asyncio.to_thread(environment, rows, java)
+
+
+def environment(rows: str, java: bool) -> Environment:
+    """As :func:`describe`, in the calling thread."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    if java and (found := _java()):
+        versions["java"] = found
+    return Environment(platform.node(), versions, sees(Path(rows)))
+
+
+def _java() -> str:
+    try:
+        return find_java().version
+    except MachineError:
+        return ""

@@ -1,0 +1,28 @@
+"""Lets any Dask worker say what it has for trials: ``dask worker --preload workers.preload ADDRESS``.
+
+Loaded in the worker's process before it runs anything, so that TensorFlow later finds the environment as it
+is set here. Resources that the worker was started with are left as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from workers import process
+from workers.gpus import find_gpus
+from workers.resources import RESOURCES, own_share
+
+
+async def dask_setup(worker: Any) -> None:
+    """Called by Dask in the worker's process, before the scheduler knows of it."""
+    process.dask_setup(worker)
+    if any(name in worker.state.total_resources for name in RESOURCES):
+        return
+    gpus = await asyncio.to_thread(find_gpus)
+    offer = own_share(gpus, worker.state.nthreads)
+    os.environ.update(offer.environment)
+    for name, count in offer.resources.items():
+        # Before the scheduler knows of the worker it can't be told of them; it hears of them with the rest.
+        worker.state.total_resources[name] = worker.state.available_resources[name] = float(count)

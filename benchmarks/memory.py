@@ -25,7 +25,7 @@ from _figures import Figure, run
 
 from studies.configuration import FULL_BATCH, Configuration
 from studies.data.split import Rows, Split
-from workers.tensorflow_programs import Program, ProgramPool
+from workers.tensorflow_programs import KEPT_PROGRAMS, Program, ProgramPool
 from workers.tensorflow_trainer import OPTIMIZERS, TensorFlowTrainer
 from workers.trainer import Deadline
 
@@ -50,7 +50,7 @@ class Mix:
 MIXES = {
     "study": Mix(500, ((16,),), (2000,), (32, 64, 128, 256, 512), ("sigmoid",), (0.0,)),
     "flood": Mix(
-        200, ((8,), (16,), (12, 6)), (1000, 1100), (16, 32, 64), ("sigmoid", "tanh", "relu"), (0.0, 0.2)
+        420, ((8,), (16,), (12, 6)), (1000, 1100), (16, 32, 64), ("sigmoid", "tanh", "relu"), (0.0, 0.2)
     ),
 }
 
@@ -78,8 +78,20 @@ def _in_a_process(name: str) -> Iterator[Figure]:
         at_most=200.0 if name == "study" else None,
     )
     if name == "flood":
-        growth = above / (programs[-1] - programs[SETTLED])
-        yield Figure(f"{name}: the same for each program compiled since", growth, "MB", at_most=3.0)
+        yield Figure(f"{name}: growth for each program compiled", _growth(after, programs), "MB", at_most=3.0)
+
+
+def _growth(after: Sequence[float], programs: Sequence[int]) -> float:
+    """MB for each program: from the highest memory of one cycle to that of the next.
+
+    In a cycle as many programs are compiled as are kept; at its end all machine code is given back.
+    """
+    last = programs[-1] // KEPT_PROGRAMS
+    before, following = (
+        max(memory for memory, count in zip(after, programs, strict=True) if count // KEPT_PROGRAMS == cycle)
+        for cycle in (last - 2, last - 1)
+    )
+    return (following - before) / KEPT_PROGRAMS
 
 
 def _run_mix(mix: Mix) -> dict[str, list[float]]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from search.display import Display, make_display
 from search.example_code import EXAMPLE, example_code, requirements, usage
 from search.exported import (
@@ -26,13 +28,15 @@ from search.model_card import CARD, model_card
 from search.opened import open_stored_study
 from search.replicas import Replica, ReplicaResult, run_replicas
 from search.results import StudyReport, scores_of, summarise
+from search.thresholds import tuned_threshold
 from studies.configuration import Configuration
-from studies.data import open_feature_step
+from studies.data import Split, open_feature_step
 from studies.errors import StudyFailedError, StudyFileError
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from workers import spark_session
+from workers.outcomes import Outcome
 from workers.saved_models import save_keras, save_spark
 
 NO_NETWORK = "analytic"
@@ -101,6 +105,7 @@ def export(
         classes=split.classes,
         positive=split.positive,
         threshold=threshold_of(split.classes),
+        tuned=_tuned(report.metric, split, result.outcome),
         weights=result.outcome.weights,
         step=step,
     )
@@ -170,6 +175,14 @@ def _origin(
     report: StudyReport, record: TrialRecord, result: ReplicaResult, seed: int, data_hash: str
 ) -> Origin:
     return Origin(report.name, record.number, seed, data_hash, dict(result.report.versions))
+
+
+def _tuned(metric: str, split: Split, outcome: Outcome) -> float | None:
+    """The threshold that the validation rows like best, of two classes."""
+    if threshold_of(split.classes) is None:
+        return None
+    labels = np.array(split.validation.labels)
+    return tuned_threshold(labels, outcome.probabilities["validation"], split.positive, metric)
 
 
 def _why_not(record: TrialRecord, result: ReplicaResult) -> str:

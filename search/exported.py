@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.thresholds import AS_TRAINED
 from studies.configuration import Configuration
 from studies.data import FeatureStep, open_feature_step
 from studies.data.cache import write_feature_step
@@ -65,6 +66,7 @@ class ExportedModel:
         positive: index of the positive class.
         threshold: of two classes, the positive one is said where its probability is above this; ``None`` for
             more classes, of which the most probable is said.
+        tuned: the threshold that the validation rows like best, for who wants it; ``None`` as above.
         weights: of the network.
         step: from texts or numbers to features.
     """
@@ -75,6 +77,7 @@ class ExportedModel:
     classes: tuple[str, ...]
     positive: int
     threshold: float | None
+    tuned: float | None
     weights: Weights
     step: FeatureStep
 
@@ -99,7 +102,7 @@ class ExportedModel:
 
 def threshold_of(classes: Sequence[str]) -> float | None:
     """The threshold as trained: that of two classes the more probable is said, the first of equal ones."""
-    return 0.5 if len(classes) == 2 else None
+    return AS_TRAINED if len(classes) == 2 else None
 
 
 def write_model(directory: Path, model: ExportedModel) -> None:
@@ -116,6 +119,7 @@ def write_model(directory: Path, model: ExportedModel) -> None:
         "labels": model.classes,
         "positive": model.positive,
         "threshold": model.threshold,
+        "threshold_tuned": model.tuned,
         "layers": model.layers,
         "activation": model.activation,
         "features": {"kind": model.step.kind, "columns": model.step.columns, "scaled": _is_scaled(model)},
@@ -156,6 +160,7 @@ def read_model(directory: Path) -> ExportedModel:
             classes=tuple(index["labels"]),
             positive=index["positive"],
             threshold=index["threshold"],
+            tuned=index["threshold_tuned"],
             weights=weights,
             step=open_feature_step(directory / FEATURES),
         )

@@ -79,6 +79,11 @@ def _what(report: StudyReport, record: TrialRecord, model: ExportedModel) -> Ite
         else f"{facts.positive} is said where its probability is above {model.threshold:g}"
     )
     yield f"- Decision: {said}"
+    if model.tuned is not None:
+        yield (
+            f"- The validation rows would have it above {model.tuned:.4g}: "
+            f"`search predict --threshold {model.tuned:.4g}`, or `threshold_tuned` in `model.json`"
+        )
 
 
 def _rank(report: StudyReport, record: TrialRecord) -> str:

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 
+from search.extras import check_extra
 from studies.data import Prepared, hash_of, prepare
 from studies.errors import MachineError, NotStoredError
 from studies.identity import refuse
@@ -25,13 +26,14 @@ def preflight(file: StudyFile) -> None:
     """Refuse a study that can't run on this machine.
 
     Raises:
-        MachineError: where Java, a library of Spark's, a sampler's package or that of the checkpoints'
-            place is missing.
+        MachineError: where Java, a library of Spark's, or the package of a sampler, a cluster or the
+            checkpoints' place is missing.
         StudyFileError: where nobody knows the protocol of the checkpoints' place.
         StorageError: where the storage's address is none, or no study can be kept there.
     """
     try:
         check_sampler(file.study.sampler)
+        check_extra(file.study.cluster)
     except MachineError as error:
         raise error.within(file.path.name) from None
     check_place(location_of(file))

@@ -87,15 +87,17 @@ class Cluster(Section):
     rows: str | None = None
     """A URL of fsspec's, such as `"s3://bucket/rows"`, where the prepared rows are put for workers that don't
     see the study's directory. By default the scheduler holds them in its memory while the study runs, and
-    each worker's machine is sent them once."""
+    each worker's machine is sent them once. `${NAME}` in it is taken from the environment, here and on each
+    worker; a password has no other way in."""
     options: dict[str, Any] = Field(default={})
     """What else the deployer of the kind takes, by its own names, such as
     `{ queue = "long", cores = 8, memory = "16GB", walltime = "04:00:00" }` for dask-jobqueue, or
-    `{ image = "…" }` for dask-kubernetes; for `ssh` asyncssh's `connect_options`."""
+    `{ image = "…" }` for dask-kubernetes; for `ssh` asyncssh's `connect_options`, in which `${NAME}` is
+    taken from the environment."""
 
     @model_validator(mode="after")
     def _goes_together(self) -> Cluster:
-        for wrong, message in (*self._of_address(), *self._of_deployers(), *self._of_tls()):
+        for wrong, message in (*self._of_address(), *self._of_deployers(), *self._of_rows(), *self._of_tls()):
             if wrong:
                 raise ValueError(message)
         return self
@@ -146,6 +148,15 @@ class Cluster(Section):
             ),
             (kind == "cuda" and self.gpu == "never", 'kind = "cuda" starts GPU workers; found gpu = "never"'),
             (kind == "cuda" and self.slots is not None, "slots is not for cuda, which has trials_per_gpu"),
+        ]
+
+    def _of_rows(self) -> list[tuple[bool, str]]:
+        local = self.kind in ("threads", "processes", "cuda")
+        # A password that stands in the address would be sent to the scheduler with it.
+        secret = re.search(r"://[^/@]*:(?!\$\{\w+\}@)[^/@]*@", self.rows or "")
+        return [
+            (local and self.rows is not None, f"rows is for workers elsewhere; found kind = {self.kind!r}"),
+            (secret is not None, "rows holds a password; allowed: `${NAME}` in its place, and NAME exported"),
         ]
 
     def _of_tls(self) -> list[tuple[bool, str]]:

@@ -185,7 +185,7 @@ def _move(building: Path, place: Path) -> None:
     building.rename(place)
 
 
-def fill_in(url: str) -> str:
+def fill_in(url: str, where: str = "cluster.rows") -> str:
     """The URL with each ``${NAME}`` taken from this process's environment: no password is ever sent.
 
     Raises:
@@ -196,7 +196,7 @@ def fill_in(url: str) -> str:
         name = match.group(1)
         if name not in os.environ:
             raise MachineError(
-                f"the environment has no variable {name}", where="cluster.rows", remedy=f"export {name}=…"
+                f"the environment has no variable {name}", where=where, remedy=f"export {name}=…"
             )
         return os.environ[name]
 

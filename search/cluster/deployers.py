@@ -8,7 +8,6 @@ says what it has; see :mod:`workers.resources`. To add a deployer: its name in
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import shlex
 import sys
@@ -22,9 +21,11 @@ from distributed.deploy.ssh import Worker as SshWorker
 
 from search.cluster import local
 from search.cluster.growing import GrowWhileBusy
+from search.extras import check_extra
 from studies.cluster import LOOPBACKS, Cluster
 from studies.errors import MachineError
 from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
+from workers.rows import fill_in
 
 QUEUE_SECONDS = 24 * 3600.0
 """How long jobs may wait in a queue, at the start or after the last one has ended."""
@@ -60,6 +61,7 @@ def deployer_of(section: Cluster, frameworks: Sequence[str], security: Any) -> D
     Raises:
         MachineError: where its package isn't installed.
     """
+    check_extra(section)
     return _DEPLOYERS[section.kind](section, frameworks, security)
 
 
@@ -98,7 +100,10 @@ def ssh_workers(section: Cluster, frameworks: Sequence[str]) -> dict[str, dict[s
                 "cls": SshWorker,
                 "options": {
                     "address": host,
-                    "connect_options": dict(section.options),
+                    "connect_options": {
+                        name: fill_in(value, "cluster.options") if isinstance(value, str) else value
+                        for name, value in section.options.items()
+                    },
                     "kwargs": options,
                     "remote_python": shlex.quote(sys.executable),
                 },
@@ -107,8 +112,6 @@ def ssh_workers(section: Cluster, frameworks: Sequence[str]) -> dict[str, dict[s
 
 
 def _ssh(section: Cluster, frameworks: Sequence[str], security: Any) -> Deployer:
-    _need("asyncssh", section.kind, "ssh")
-
     @contextmanager
     def started() -> Iterator[Any]:
         scheduler = local.scheduler(section.host, security)
@@ -170,8 +173,6 @@ def queue_options(section: Cluster, frameworks: Sequence[str], security: Any) ->
 
 
 def _queue(section: Cluster, frameworks: Sequence[str], security: Any) -> Deployer:
-    _need("dask_jobqueue", section.kind, "slurm")
-
     @contextmanager
     def started() -> Iterator[Any]:
         make = getattr(importlib.import_module("dask_jobqueue"), _CLASSES[section.kind])
@@ -207,8 +208,6 @@ def kubernetes_options(section: Cluster, frameworks: Sequence[str]) -> dict[str,
 
 
 def _kubernetes(section: Cluster, frameworks: Sequence[str], _security: Any) -> Deployer:
-    _need("dask_kubernetes", section.kind, "kubernetes")
-
     @contextmanager
     def started() -> Iterator[Any]:
         make = importlib.import_module("dask_kubernetes.operator").KubeCluster
@@ -220,16 +219,6 @@ def _kubernetes(section: Cluster, frameworks: Sequence[str], _security: Any) -> 
             yield cluster
 
     return Deployer(started, None, {}, QUEUE_SECONDS)
-
-
-def _need(module: str, kind: str, extra: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        package = module.replace("_", "-")
-        raise MachineError(
-            f"kind = {kind!r} needs the package {package}, which is not installed",
-            where="cluster.kind",
-            remedy=f"pip install 'honest-search[{extra}]'",
-        )
 
 
 def _not_started(section: Cluster, error: Exception) -> MachineError:

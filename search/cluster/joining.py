@@ -5,6 +5,7 @@ Each is met once, before it is counted, at the start as in the middle of a study
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -82,7 +83,9 @@ class Reception:
             self._news.append(f"workers that are not like this machine:\n{table(new)}")
 
 
-def wait_for_slots(pulse: Pulse, reception: Reception, gpu: GpuPolicy, where: str, seconds: float) -> Slots:
+def wait_for_slots(
+    pulse: Pulse, reception: Reception, gpu: GpuPolicy, where: str, patience: tuple[float, float]
+) -> Slots:
     """The slots of the first workers that can run the study, once they are there.
 
     Args:
@@ -90,13 +93,17 @@ def wait_for_slots(pulse: Pulse, reception: Reception, gpu: GpuPolicy, where: st
         reception: who meets them.
         gpu: the section's.
         where: the cluster, for a person.
-        seconds: how long they may take to come.
+        patience: seconds that the first may take to come, and that those which are there may have no slot.
 
     Raises:
         MachineError: where they don't come, or can't run it; it says what they have.
     """
-    end = time.monotonic() + seconds
+    to_come, there = patience
+    end = time.monotonic() + to_come
     while _missing(slots := offered(pulse.workers.values(), reception.frameworks, gpu), reception.frameworks):
+        if pulse.workers or pulse.refused:
+            # Those that come later are of the same kind, or won't be in time.
+            end, there = min(end, time.monotonic() + there), math.inf
         if time.monotonic() > end:
             raise _refusal(pulse, reception, slots, where)
         time.sleep(LOOK_SECONDS)

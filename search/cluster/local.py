@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from distributed import LocalCluster, Nanny, Scheduler, SpecCluster
 
-from search.slots import Slots
-from workers.resources import Offer
+from search.slots import Slots, slots_for
+from studies.cluster import Cluster
+from workers.gpus import Gpu
+from workers.resources import Offer, offers
 
 HOST = "127.0.0.1"
 
 LOOPBACK = f"{HOST}:0"
 """A free port of this machine alone. Without an address Dask's scheduler and its worker serve HTTP on every
 interface."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is started on this machine: worker processes with these offers, or threads of this one."""
+
+    slots: Slots
+    offers: tuple[Offer, ...] = ()
+
+
+def plan(section: Cluster, frameworks: Sequence[str], gpus: Sequence[Gpu]) -> Plan:
+    """What the section's cluster is, on a machine with these GPUs.
+
+    Threads share this process's device, whatever it is; of processes, each GPU gets its own, beside those on
+    the CPU.
+    """
+    slots = slots_for(section, frameworks)
+    if section.kind == "threads":
+        return Plan(slots)
+    only = section.kind == "cuda" or section.gpu == "require"
+    if set(frameworks) != {"spark"}:
+        on_gpus = len(gpus) * section.trials_per_gpu
+        slots = replace(slots, trial=0 if only else slots.trial, gpu=on_gpus, gpu_only=only)
+    used = gpus if slots.gpu else ()
+    return Plan(slots, offers(used, section.trials_per_gpu, slots.trial, slots.spark))
 
 
 def threads(slots: Slots) -> SpecCluster:
@@ -32,10 +60,10 @@ def threads(slots: Slots) -> SpecCluster:
     )
 
 
-def processes(offers: Sequence[Offer]) -> SpecCluster:
+def processes(found: Sequence[Offer]) -> SpecCluster:
     """A worker process for each offer."""
     return SpecCluster(
-        workers={str(number): _process(offer) for number, offer in enumerate(offers)},
+        workers={str(number): _process(offer) for number, offer in enumerate(found)},
         scheduler=scheduler(HOST),
         silence_logs=logging.WARNING,
     )

@@ -7,6 +7,7 @@ To add a cluster of this machine: its name in :class:`studies.cluster.Cluster`, 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,21 +23,22 @@ from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
 from search.cluster.security import security_of
 from search.cluster.shipping import Shipment
 from search.pulse import ANSWER_SECONDS, Pulse
-from search.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster, slots_for
+from search.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster
 from studies.cluster import DEPLOYED, LOOPBACKS, Cluster
 from studies.errors import MachineError
 from workers import cpu_threads
 from workers.environment import environment
 from workers.gpus import find_gpus
 from workers.offer import OfferThreads
-from workers.resources import HIDDEN, VISIBLE, offers
+from workers.resources import HIDDEN, VISIBLE
 
 SILENT_SECONDS = 60.0
 """How long a worker process may say nothing, because it is stopped or holds Python's lock, before the
 scheduler takes it for dead. Dask's own 300 s would let a stopped one hold its trial for five minutes."""
 
 FIND_SECONDS = 30.0
-"""How long the scheduler at an address may take to answer, and its workers to come."""
+"""How long the scheduler at an address may take to answer, and its workers to come; and how long those of
+any cluster that have come may have no slot for the study."""
 
 
 def _say_nothing(_what: str) -> None:
@@ -94,33 +96,23 @@ def _on_this_machine(section: Cluster, frameworks: Sequence[str]) -> Iterator[Ru
             where="cluster.gpu" if section.gpu == "require" else "cluster.kind",
             allowed="a GPU that nvidia-smi lists and CUDA_VISIBLE_DEVICES leaves visible",
         )
-    slots = slots_for(section, frameworks)
-    if section.kind == "threads":
-        hidden = {VISIBLE: HIDDEN} if section.gpu == "never" else {}
-        made: Callable[[], Any] = lambda: local.threads(slots)  # noqa: E731
-        processes, threads = 1, max(1, slots.trial)
-    else:
-        hidden = {}
-        if section.gpu == "require" or section.kind == "cuda":
-            slots = replace(slots, trial=0, gpu_only=True)
-        if slots.trial or slots.gpu_only:
-            slots = replace(slots, gpu=len(gpus) * section.trials_per_gpu)
-        found = offers(gpus if slots.gpu else (), section.trials_per_gpu, slots.trial, slots.spark)
-        made = lambda: local.processes(found)  # noqa: E731
-        processes, threads = max(1, slots.trial), 1
-    restarts = section.kind != "threads"
-    a_worker = {TRIAL: 1, GPU: 1, SPARK: slots.spark} if restarts else slots.by_kind
+    plan = local.plan(section, frameworks, gpus)
+    slots, restarts = plan.slots, bool(plan.offers)
+    at_once = max(1, slots.trial)
+    threads = cpu_threads.environment(cores(), *((at_once, 1) if restarts else (1, at_once)))
+    if section.gpu == "never":
+        os.environ[VISIBLE] = HIDDEN  # for good: TensorFlow reads it once in a process's life
     with (
-        cpu_threads.set_unless_set({**cpu_threads.environment(cores(), processes, threads), **hidden}),
+        cpu_threads.set_unless_set(threads),
         dask.config.set(_settings()),
-        made() as cluster,
+        local.processes(plan.offers) if restarts else local.threads(slots) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield RunningCluster(
             client,
             slots,
             _described(section, slots),
-            a_worker,
+            {TRIAL: 1, GPU: 1, SPARK: slots.spark} if restarts else slots.by_kind,
             restarts,
             tuple(frameworks),
             scheduler=cluster.scheduler if restarts else None,
@@ -193,7 +185,7 @@ def _joined(
     try:
         with Pulse(client, meet=reception.meet).beating() as pulse:
             client.register_plugin(OfferThreads(TRIAL, (TRIAL, SPARK, GPU)))
-            slots = wait_for_slots(pulse, reception, section.gpu, where, seconds)
+            slots = wait_for_slots(pulse, reception, section.gpu, where, (seconds, FIND_SECONDS))
             what = f"{slots.total} slots of {len(pulse.workers)} workers"
             if section.address:
                 what += f" at {section.address}"

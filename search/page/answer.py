@@ -111,9 +111,10 @@ def _sentences(report: StudyReport, best: Worth) -> Iterator[str]:
 def _flattery(report: StudyReport, best: Worth) -> str:
     count = len(report.ranked)
     if best.anew is not None:
+        luck = ": the best of many scores owes something to luck" if best.anew < best.found else ""
         return (
-            f"The search found it with {best.found:.3f} on the validation rows, the best of {count:,} and "
-            f"flattered by that; trained anew it has {best.anew:.3f} there."
+            f"The search found it with {best.found:.3f} on the validation rows; trained anew it has "
+            f"{best.anew:.3f} there{luck}."
         )
     if count < 2:
         return f"Its score on the validation rows, {best.found:.3f}, is the only one."

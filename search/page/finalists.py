@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from search.page.confusion import confusion
 from search.page.frame import HALF, LETTER, WIDE, Frame, box, line, on_every_screen, svg, text
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear, score_scale
 from search.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.page.words import counted, date_text, framework_name, listed, metric_label
+from search.page.words import counted, date_text, listed, metric_label
 from search.results import StudyReport
 from search.score_labels import brief_label
 from search.tables import configuration_text, short
@@ -48,12 +47,13 @@ def finalists(report: StudyReport) -> Section | None:
                 "The interval is of other seeds and other test rows together. Hollow: the validation score "
                 "by which the search found it.",
             ),
-            paragraph(_optimism(best)),
+            paragraph(_optimism(found.winner)),
             _table(found),
-            beside(_curves(report, found), _best_matrix(report, best)),
-            tag("h3", "The threshold"),
-            paragraph(_about_thresholds(best)),
-            _thresholds(found),
+            beside(
+                _curves(report, found),
+                figure("The threshold", _thresholds(found), _about_thresholds(best), kind="plainly"),
+            ),
+            (paragraph(words) for words in _better(found)),
             (paragraph(words) for words in _openings(report)),
             _due_words(report),
         ),
@@ -62,18 +62,19 @@ def finalists(report: StudyReport) -> Section | None:
 
 def _due(report: StudyReport) -> Section | None:
     words = _due_words(report)
-    title = "The finalists are not trained yet"
-    return None if words is None else Section("finalists", "Finalists", title, words)
+    return (
+        None if words is None else Section("finalists", "Finalists", "The finalists are not all there", words)
+    )
 
 
 def _due_words(report: StudyReport) -> Html | None:
+    """How far their trainings are, where the search is over and they are not."""
     due = report.finalists_due
-    if due is None:
+    if due is None or not (report.ended or due.done):
         return None
-    return paragraph(
-        f"The study's best configurations ask for {counted(due.trainings, 'training')} with new seeds, of "
-        f"which {due.done:,} are done. search launch goes on with them."
-    )
+    others = "Other trials are the best now: of their finalists, " if report.finalists is not None else ""
+    trainings = counted(due.trainings, "training")
+    return paragraph(f"{others}{due.done:,} of {trainings} done; the next launch goes on with them.")
 
 
 def _title(found: Finalists) -> str:
@@ -145,13 +146,24 @@ def _between(interval: Interval | None) -> str:
     return "–" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
 
 
-def _optimism(best: Finalist) -> str:
-    on_validation, on_test = best.optimism
+def _optimism(winner: Finalist) -> str:
+    on_validation, on_test = winner.optimism
     return (
-        f"How far the search flattered the best: it was found with {best.found:.3f}; trained anew it has "
-        f"{best.validation_mean:.3f} on the same validation rows ({-on_validation:+.3f}), and "
-        f"{best.test_mean:.3f} on the test rows ({-on_test:+.3f})."
+        f"How far the search flattered its winner, trial {winner.trial}: it was found with "
+        f"{winner.found:.3f}; trained anew it has {winner.validation_mean:.3f} on the same validation rows "
+        f"({-on_validation:+.3f}), and {winner.test_mean:.3f} on the test rows ({-on_test:+.3f})."
     )
+
+
+def _better(found: Finalists) -> Iterator[str]:
+    """That others do better on the test rows, where they do."""
+    others = [str(one.trial) for one in found.finalists if one.verdict == "better"]
+    if others:
+        named = f"Trial {others[0]} does" if len(others) == 1 else f"Trials {listed(others)} do"
+        yield (
+            f"{named} better on the test rows than the best, which the validation rows named. Choosing by "
+            "that would let the test rows flatter the choice."
+        )
 
 
 def _table(found: Finalists) -> Html:
@@ -213,13 +225,6 @@ def _point(frame: Frame, scores: Mapping[str, float], rank: int, kind: str) -> H
     return tag("circle", cx=x, cy=y, r=5, class_=f"at {kind} rank{rank}")
 
 
-def _best_matrix(report: StudyReport, best: Finalist) -> Html | None:
-    count = len(best.test)
-    together = f", {count} trainings together" if count > 1 else ""
-    title = f"{framework_name(best.configuration)}, trial {best.trial}{together}"
-    return confusion(report.facts.classes, best.confusion, title)
-
-
 def _about_thresholds(best: Finalist) -> str:
     chosen = f"{min(best.tuned.thresholds):.2f} to {max(best.tuned.thresholds):.2f}"
     return (
@@ -231,9 +236,9 @@ def _about_thresholds(best: Finalist) -> str:
 def _thresholds(found: Finalists) -> Html:
     ones = found.finalists
     columns = [Cells("trial", [str(one.trial) for one in ones])]
-    for name in dict.fromkeys((found.metric, "f1", "precision", "recall")):
+    for name in dict.fromkeys((found.metric, "precision", "recall")):
         columns += [
-            Cells(f"{brief_label(name)} as trained", [_score(one.scores, name) for one in ones]),
+            Cells(brief_label(name), [_score(one.scores, name) for one in ones]),
             Cells("tuned", [_score(one.tuned.scores, name) for one in ones]),
         ]
     return table(columns)

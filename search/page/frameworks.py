@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from search.page.confusion import confusion
 from search.page.drawn import shake
@@ -11,13 +13,11 @@ from search.page.html import Content, Html, joined, tag
 from search.page.scales import Bands, Linear, score_scale
 from search.page.section import Cells, Section, beside, figure, legend, paragraph, table
 from search.page.words import FRAMEWORKS, framework_name, metric_label
+from search.page.worth import Worth, contenders
 from search.readings import readings
 from search.results import SCORE_NAMES, StudyReport, scores_of
-from search.row_noise import row_interval
 from search.score_labels import score_label
 from search.tables import short
-from studies.records import Scores
-from studies.trial_record import TrialRecord
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
 """F1 whose curves stand behind precision and recall."""
@@ -25,13 +25,13 @@ LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
 
 def frameworks(report: StudyReport) -> Section | None:
     """Scores of the best of each framework, and all trials of each; none where there is one framework."""
-    best = report.best_by_framework
-    if len(best) < 2:
+    best = contenders(report)
+    if len(report.best_by_framework) < 2:
         return None
     return Section(
         "frameworks",
         "Frameworks",
-        _verdict(report, *list(best.values())[:2]),
+        _verdict(best),
         joined(
             figure(
                 "",
@@ -39,62 +39,56 @@ def frameworks(report: StudyReport) -> Section | None:
                 "Every trial's score on the validation rows. Where a strip is long, the framework's other "
                 "choices matter; its right end is what it can do.",
             ),
-            _scores_table(report, list(best.values())),
+            _scores_table(report, best),
         ),
     )
 
 
 def mistakes(report: StudyReport) -> Section | None:
     """Confusion matrices of the best of each framework, and the balance of precision and recall."""
-    found = [
-        (record, test) for record in report.best_by_framework.values() if (test := scores_of(record, "test"))
-    ]
+    found = [worth for worth in contenders(report) if worth.tested]
     if not found:
         return None
-    matrices = [
-        confusion(
-            report.facts.classes,
-            test.confusion,
-            f"{framework_name(record.configuration)}, trial {record.number}",
-        )
-        for record, test in found
-    ]
-    said = readings(report)
+    matrices = [confusion(report.facts.classes, worth.confusion, _matrix_title(worth)) for worth in found]
     return Section(
         "mistakes",
         "Mistakes",
-        _mistakes_title(report, *found[0]),
+        _mistakes_title(report, found[0]),
         joined(
-            (paragraph(words) for words in said),
+            (paragraph(words) for words in readings(report)),
             beside(joined(*matrices) or None, _balance(report)),
         ),
     )
 
 
-def _verdict(report: StudyReport, first: TrialRecord, second: TrialRecord) -> str:
-    """Which framework's best is better on the test rows, and whether these rows are enough to say so."""
-    ahead, behind = sorted((first, second), key=lambda record: -_by_test(report, record))
-    names = [framework_name(record.configuration) for record in (ahead, behind)]
-    scores = [_by_test(report, record) for record in (ahead, behind)]
-    said = f"{names[0]} {scores[0]:.3f}, {names[1]} {scores[1]:.3f} on the test rows"
-    positive = report.facts.classes.index(report.facts.positive)
-    test = scores_of(ahead, "test")
-    interval = row_interval(test, report.metric, positive) if test is not None else None
-    close = interval is not None and interval[0] <= scores[1]
-    return f"{said}: too close to tell apart" if close else said
+def _verdict(best: Sequence[Worth]) -> str:
+    """Which framework's best is better on the test rows, and whether these are enough to say so."""
+    if len(best) < 2:
+        return "Framework against framework"
+    ahead, behind = sorted(best[:2], key=lambda worth: -worth.score)
+    rows = "test rows" if ahead.tested and behind.tested else "validation rows"
+    said = " and ".join(f"{framework_name(each.configuration)} {each.score:.3f}" for each in (ahead, behind))
+    close = ahead.interval is not None and ahead.interval[0] <= behind.score
+    return f"{said} on the {rows}{': too close to tell apart' if close else ''}"
 
 
-def _by_test(report: StudyReport, record: TrialRecord) -> float:
-    test = scores_of(record, "test")
-    return float(getattr(test, report.metric)) if test is not None else report.score(record)
+def _matrix_title(worth: Worth) -> str:
+    together = f", {worth.trainings} trainings together" if worth.trainings > 1 else ""
+    return f"{framework_name(worth.configuration)}, trial {worth.trial}{together}"
 
 
-def _mistakes_title(report: StudyReport, record: TrialRecord, test: Scores) -> str:
-    index = report.facts.classes.index(report.facts.positive)
-    missed = sum(test.confusion[index]) - test.confusion[index][index]
-    false = sum(row[index] for row in test.confusion) - test.confusion[index][index]
-    positive = short(report.facts.positive, 24)
-    return f"Trial {record.number} misses {missed:,} {positive} and calls {false:,} others {positive}"
+def _mistakes_title(report: StudyReport, worth: Worth) -> str:
+    facts = report.facts
+    index = facts.classes.index(facts.positive)
+    missed = sum(worth.confusion[index]) - worth.confusion[index][index]
+    false = sum(row[index] for row in worth.confusion) - worth.confusion[index][index]
+    positive = short(facts.positive, 24)
+    counts = [f"{count / worth.trainings:,.3g}" for count in (missed, false)]
+    mean = " on average" if worth.trainings > 1 else ""
+    return (
+        f"The best misses {counts[0]} of {facts.positives('test'):,} {positive}{mean}, "
+        f"and calls {counts[1]} others {positive}"
+    )
 
 
 def _strips(report: StudyReport, width: int) -> Html:
@@ -126,27 +120,25 @@ def _strips(report: StudyReport, width: int) -> Html:
     return frame.svg(upright, labels, below, title, *marks, says="Scores of all trials by framework.")
 
 
-def _scores_table(report: StudyReport, records: list[TrialRecord]) -> Html:
+def _scores_table(report: StudyReport, best: Sequence[Worth]) -> Html:
     """Every score on the test rows, and of the baselines."""
-    columns = [
-        Cells(
-            "on the test rows",
-            [score_label(name, report.facts.positive) for name in SCORE_NAMES],
-            right=False,
-        )
-    ]
-    for record in records:
-        test = scores_of(record, "test")
-        columns.append(
-            Cells(f"{framework_name(record.configuration)}, trial {record.number}", _figures(test))
-        )
+    labels = [score_label(name, report.facts.positive) for name in SCORE_NAMES]
+    columns = [Cells("on the test rows", labels, right=False)]
+    columns += [Cells(_column_title(worth), _figures(worth.scores)) for worth in best if worth.tested]
+    if report.finalists is not None:
+        columns.append(Cells("logistic regression", _figures(asdict(report.finalists.logistic))))
     for baseline in report.baselines:
-        columns.append(Cells(f"always “{short(baseline.says)}”", _figures(baseline.test)))
+        columns.append(Cells(f"always “{short(baseline.says)}”", _figures(asdict(baseline.test))))
     return table(columns)
 
 
-def _figures(scores: Scores | None) -> list[Content]:
-    return [f"{getattr(scores, name):.3f}" if scores is not None else "–" for name in SCORE_NAMES]
+def _column_title(worth: Worth) -> str:
+    mean = f", mean of {worth.trainings}" if worth.trainings > 1 else ""
+    return f"{framework_name(worth.configuration)}, trial {worth.trial}{mean}"
+
+
+def _figures(scores: Mapping[str, Any]) -> list[Content]:
+    return [f"{scores[name]:.3f}" if name in scores else "–" for name in SCORE_NAMES]
 
 
 def _balance(report: StudyReport) -> Html:

@@ -38,6 +38,7 @@ def _model(configuration: Configuration, step: FeatureStep, classes: int = 2) ->
         classes=("ham", "spam", "other")[:classes],
         positive=1,
         threshold=0.5 if classes == 2 else None,
+        tuned=0.375 if classes == 2 else None,
         weights=tuple(draw.normal(size=shape).astype(np.float32) for shape in shapes),
         step=step,
     )

@@ -62,6 +62,15 @@ def test_each_process_of_a_host_knows_its_number_so_that_they_share_the_gpus_out
     assert first["kwargs"]["env"][PER_GPU] == "2"
 
 
+def test_a_password_for_ssh_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = SSH.model_copy(update={"options": {"password": "${SSH_PASSWORD}"}})
+    with pytest.raises(MachineError, match="no variable SSH_PASSWORD"):
+        deployers.ssh_workers(section, ())
+    monkeypatch.setenv("SSH_PASSWORD", "s3cret")
+    worker = deployers.ssh_workers(section, ())["gpu1-0"]
+    assert worker["options"]["connect_options"] == {"password": "s3cret"}
+
+
 def test_pods_run_the_image_with_the_preload() -> None:
     found = deployers.kubernetes_options(POD, BOTH)
     assert (found["image"], found["n_workers"]) == ("team/search:1", 3)

@@ -134,6 +134,8 @@ def test_plain_keras_and_plain_pyspark_give_the_probabilities_of_the_trials(tmp_
         assert exported.notes == (), "trained again, it scored what the trial had"
         expected = left_by(file, exported)
         assert len(np.unique(expected[:, 1])) > 5, "probabilities that tell rows apart"
+        assert exported.model.tuned is not None
+        assert 0 < exported.model.tuned < 1
         np.testing.assert_allclose(said_by_the_example(folder, texts), expected, rtol=0, atol=bound)
         np.testing.assert_allclose(predict(folder, scored).probabilities, expected, rtol=0, atol=bound)
         assert framework in (folder / "README.md").read_text()

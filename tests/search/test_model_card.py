@@ -23,6 +23,7 @@ def test_the_winners_card_has_its_test_scores_beside_the_validation_score_and_th
     assert "| F1 of spam | 0.830 | 0.840 | 0.233 | 0.000 |" in card
     assert "| are spam | 22 | 106 |" in card
     assert "spam is said where its probability is above 0.5" in card
+    assert "The validation rows would have it above 0.375" in card
 
 
 def test_another_trials_card_says_that_the_test_rows_were_not_opened_for_it() -> None:
@@ -64,6 +65,7 @@ def test_a_card_of_more_than_two_classes_has_no_threshold() -> None:
     report = report_of(told())
     card = model_card(report, report.records[4], model_of_numbers(classes=3), ())
     assert "the most probable class is said" in card
+    assert "--threshold" not in card
 
 
 def test_a_finalists_card_has_its_worth_over_seeds_and_how_much_the_search_flattered_it() -> None:

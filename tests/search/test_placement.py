@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from search.cluster import local
 from search.placement import KEPT, Speeds, pays, place
 from search.pulse import offered
 from search.slots import GPU, SPARK, TRIAL, Slots
+from studies.cluster import Cluster
+from workers.gpus import Gpu
 
 MIXED = Slots(trial=2, spark=1, gpu=2)
 BOTH = ("tensorflow", "spark")
@@ -75,6 +78,28 @@ def test_speeds_are_the_median_of_the_last_ones() -> None:
     found.heard(TRIAL, 50.0, 0)  # no epoch, no speed
     assert found.of(TRIAL) == 1.0
     assert found.of(GPU) is None
+
+
+@pytest.mark.parametrize(
+    ("section", "frameworks", "slots"),
+    [
+        (Cluster(kind="processes", slots=2), BOTH, Slots(2, 1, 2)),
+        (Cluster(kind="processes", slots=2, trials_per_gpu=3), ["tensorflow"], Slots(2, 0, 6)),
+        (Cluster(kind="processes", slots=2, gpu="require"), BOTH, Slots(0, 1, 2, gpu_only=True)),
+        (Cluster(kind="cuda", trials_per_gpu=2), ["tensorflow"], Slots(0, 0, 4, gpu_only=True)),
+        (Cluster(kind="processes", slots=2), ["spark"], Slots(0, 1)),
+        (Cluster(kind="threads", slots=2), ["tensorflow"], Slots(2)),
+    ],
+)
+def test_processes_of_a_machine_with_gpus_use_them(
+    section: Cluster, frameworks: list[str], slots: Slots
+) -> None:
+    plan = local.plan(section, frameworks, [Gpu("0", 1000), Gpu("1", 1000)])
+    assert plan.slots == slots
+    offered_by = [offer.resources for offer in plan.offers]
+    if section.kind != "threads":
+        gpu = "require" if slots.gpu_only else section.gpu
+        assert offered([{"resources": one} for one in offered_by], frameworks, gpu) == slots
 
 
 counts = some.integers(0, 5)

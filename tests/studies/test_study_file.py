@@ -235,6 +235,10 @@ REFUSED = {
         MINIMAL + '[cluster]\nhost = "0.0.0.0"\n',
         ["cluster", "never leaves this machine"],
     ),
+    "a password that would be sent": (
+        MINIMAL + '[cluster]\nkind = "slurm"\nrows = "ftp://me:s3cret@store/rows"\n',
+        ["cluster", "rows holds a password", "${NAME}"],
+    ),
     "GPUs that are started and never used": (
         MINIMAL + '[cluster]\nkind = "cuda"\ngpu = "never"\n',
         ["cluster", 'found gpu = "never"'],

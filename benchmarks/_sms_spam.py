@@ -31,7 +31,8 @@ def sms_spam() -> Iterator[Split]:
 
 
 def example_study(changes: Mapping[str, str]) -> str:
-    """The example study of SMS Spam without its known configurations, changed text by text.
+    """The search of the example study of SMS Spam, without its known configurations and without finalists,
+    changed text by text.
 
     Raises:
         ValueError: where a text to change isn't there any more.
@@ -42,7 +43,7 @@ def example_study(changes: Mapping[str, str]) -> str:
         if old not in text:
             raise ValueError(f"the example study has no '{old}'")
         text = text.replace(old, new)
-    return text
+    return f"{text}\n[report]\nfinalists = 0\n"
 
 
 TENSORFLOW_ALONE = {

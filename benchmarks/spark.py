@@ -32,7 +32,6 @@ from workers.network import flatten, parameters
 from workers.spark_rows import heap_mib
 from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.spark_trainer import SparkTrainer
-from workers.tensorflow_trainer import TensorFlowTrainer
 from workers.trainer import Deadline, State, Trainer, layer_sizes
 
 HIDDEN = (600,)
@@ -177,6 +176,9 @@ def _shapes(split: Split) -> list[Figure]:
 
 def _company(split: Split) -> list[Figure]:
     """Spark trials at once and threads of the session, with a TensorFlow trial beside them."""
+    # Late: the other parts shall not wait for TensorFlow, nor have its memory.
+    from workers.tensorflow_trainer import TensorFlowTrainer
+
     figures = []
     tensorflow = TensorFlowTrainer(split, HIDDEN)
     figures.append(Figure("TensorFlow epoch, alone", _epoch_alone(tensorflow), "ms"))

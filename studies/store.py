@@ -252,6 +252,10 @@ class StudyStore:
             if self._sharing.is_shared and self._said:  # what it said under its own name went with it
                 self._study.set_user_attr(STATUS_KEY, dict(self._said))
 
+    def is_alone(self) -> bool:
+        """Whether no other driver is on the study."""
+        return self._sharing.is_alone()
+
     # Beyond the search
 
     def replicas(self) -> dict[str, ReplicaRecord]:

@@ -98,6 +98,19 @@ def assert_same(one: State, other: State) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(one.weights, other.weights, strict=True))
 
 
+class Killing:
+    """Kills a server in the middle of a fit, and never says that the trial must end."""
+
+    def __init__(self, server: subprocess.Popen[bytes]) -> None:
+        self._asked, self._server = 0, server
+
+    def __call__(self) -> bool:
+        self._asked += 1
+        if self._asked == 3:  # once before the fit, then every moment during it
+            self._server.kill()
+        return False
+
+
 def test_a_master_elsewhere_gives_the_same_bits(tmp_path: Path, servers: Servers) -> None:
     expected = trained(trainer_of(tmp_path, DEFAULTS))
     port = free_port()
@@ -146,9 +159,10 @@ def test_a_connect_server_gives_the_same_bits_obeys_and_may_die(tmp_path: Path, 
     assert caught.value.failure.cause == "timeout"
     assert_same(trained(trainer), expected)
 
-    servers.processes[0].kill()
-    servers.processes[0].wait()
+    deadline = Deadline(stopped=Killing(servers.processes[0]))
     with pytest.raises(TrainingFailed) as caught:
-        trainer.advance(LBFGS, 7, trainer.begin(LBFGS, 7), LBFGS.epochs, Deadline())
+        trainer.advance(ENDLESS, 7, begun, ENDLESS.epochs, deadline)
     assert caught.value.failure.cause == "spark died"
+    with pytest.raises(MachineError, match="didn't take the session"):
+        trainer.begin(LBFGS, 7)
     assert_same(trained(trainer_of(tmp_path, DEFAULTS)), expected)

@@ -35,8 +35,8 @@ PATHS = (
 )
 """What is explained: whether it is the framework, where the rest of the gap comes from, whether the suggested
 fix helps, and what does. Spark's recipe and TensorFlow's could be explained at once; but what lies between
-holds Spark's L-BFGS for 100 iterations, which takes most of the time and, where the framework changes nothing,
-says nothing that TensorFlow's doesn't.
+holds Spark's L-BFGS for 100 iterations, which takes most of the time, and says nothing
+that TensorFlow's doesn't, if the framework changes nothing.
 """
 
 SEEDS = 3

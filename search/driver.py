@@ -77,10 +77,8 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
     """
     file = read_study_file(path)
     with open_study(file, display or make_display(), fresh=fresh) as opened:
-        if _Search(opened).run() and opened.store.leads():
-            # Stopping is no error: what ended is kept, and the report says that the study was interrupted.
-            with suppress(KeyboardInterrupt):
-                run_finalists(opened, finalists_wanted(file))
+        if _Search(opened).run():
+            _train_finalists(opened)
     return report(path)
 
 
@@ -125,7 +123,9 @@ class _Search:
         self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
 
     def run(self) -> bool:
-        """From the first event to the last; whether it came to its own end, and something is complete."""
+        """From the first event to the last; whether it came to its own end, with something to train anew, and
+        no other driver goes on: the last one trains the finalists.
+        """
         process.go_on()
         with interrupts_to(self.events):
             if "spark" in self.file.space.frameworks and not isinstance(self.actions[0], Finish):
@@ -135,7 +135,7 @@ class _Search:
                 self.display.update(self.loop, time.monotonic())
                 self._hear(next_event(self.events))
         complete = any(record.value is not None for record in self.loop.told)
-        return complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
+        return self.store.leads() and complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
 
     def _warm_spark(self) -> None:
         study = self.file.study
@@ -289,6 +289,16 @@ class _Search:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
             )
+
+
+def _train_finalists(opened: OpenedStudy) -> None:
+    """Train them, and leave the report of the search to be read whatever becomes of them."""
+    # Stopping is no error: what ended is kept, and the report says that the study was interrupted.
+    with suppress(KeyboardInterrupt):
+        try:
+            run_finalists(opened, finalists_wanted(opened.file))
+        except CheckpointError as error:
+            opened.display.note(f"no finalists: {error}")
 
 
 def _place_for_predictions(opened: OpenedStudy) -> str | None:

@@ -19,7 +19,7 @@ from search.opened import OpenedStudy, open_stored_study
 from search.replicas import ReplicaResult, key_of, run_replicas
 from search.results import StudyReport, ranking, report
 from search.tables import count_of
-from studies.errors import StudyFailedError
+from studies.errors import StorageError, StudyFailedError
 from studies.finalists_record import Opening
 from studies.study_file import read_study_file
 
@@ -42,6 +42,12 @@ def finalists(path: str | Path, *, display: Display | None = None) -> StudyRepor
     """
     file = read_study_file(path)
     with open_stored_study(file, display or make_display()) as opened:
+        if not opened.store.is_alone():
+            raise StorageError(
+                "another driver is running this study: its test rows stay closed until the search has ended",
+                where=file.path.name,
+                remedy="wait for it or stop it; search status tells",
+            )
         if not ranking(opened.store.records())[0]:
             raise StudyFailedError("there are no finalists: not one trial is complete")
         run_finalists(opened, finalists_wanted(file) or FINALISTS)

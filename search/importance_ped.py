@@ -25,6 +25,9 @@ from studies.distributions import Choice, Range
 
 Floats = NDArray[np.float64]
 
+Counts = NDArray[np.floating[Any]]
+"""Whole numbers, which numbers of four bytes hold as well as those of eight, in half of the memory."""
+
 CELLS = 50
 """Cells of an axis of numbers, or as many as it has values."""
 
@@ -88,7 +91,7 @@ def to_optuna(distribution: Choice | Range) -> CategoricalDistribution | IntDist
         )
 
 
-def divergences(grid: Grid, every: Floats, best: Floats) -> Floats:
+def divergences(grid: Grid, every: Counts, best: Counts) -> Floats:
     """(studies,) how far the best trials lie from all, in each of several studies of the same trials.
 
     Args:
@@ -97,8 +100,9 @@ def divergences(grid: Grid, every: Floats, best: Floats) -> Floats:
         best: (studies, trials) how often it counts among the best.
     """
     there = grid.cell >= 0
-    member = (grid.cell[there, None] == np.arange(grid.cells)).astype(np.float64)
-    of_all, of_best = every[:, there] @ member, best[:, there] @ member
+    member = (grid.cell[there, None] == np.arange(grid.cells)).astype(every.dtype)
+    with_it = slice(None) if there.all() else there
+    of_all, of_best = ((studies[:, with_it] @ member).astype(np.float64) for studies in (every, best))
     of_all = np.broadcast_to(of_all, of_best.shape)
     count, count_best = of_all.sum(axis=1), of_best.sum(axis=1)
     enough = (count >= FEWEST_WITH_PARAMETER) & (count_best > 0)

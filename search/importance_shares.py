@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.importance_ped import Floats, Grid, divergences
+from search.importance_ped import Counts, Floats, Grid, divergences
 
 SHUFFLES = 199
 """Random reorderings of the scores that a share is compared with."""
@@ -43,7 +43,7 @@ def best_count(trials: int) -> int:
     return max(5, min(trials // 3, max(20, trials // 10)))
 
 
-def best_of(every: Floats, scores: Floats, wanted: int) -> Floats:
+def best_of(every: Counts, scores: Floats, wanted: int) -> Counts:
     """(studies, trials) how often each trial counts among the best of its study.
 
     Trials tied with the last of ``wanted`` are taken in, but never all.
@@ -51,7 +51,7 @@ def best_of(every: Floats, scores: Floats, wanted: int) -> Floats:
     falling = np.argsort(-scores, kind="stable")
     cut = scores[falling][np.argmax(np.cumsum(every[:, falling], axis=1) >= wanted, axis=1)][:, None]
     lowest = np.where(every > 0, scores, np.inf).min(axis=1, keepdims=True)
-    members: Floats = every * np.where(cut == lowest, scores > cut, scores >= cut)
+    members: Counts = every * np.where(cut == lowest, scores > cut, scores >= cut)
     return members
 
 
@@ -82,9 +82,9 @@ def shares_of(grids: Mapping[str, Grid], scores: Floats) -> tuple[Share, ...]:
 def _shuffled(grids: Mapping[str, Grid], trials: int, best: int, generator: np.random.Generator) -> Floats:
     """(axes, shuffles) divergences where any trials may be the best."""
     chosen = np.argpartition(generator.random((SHUFFLES, trials)), best - 1, axis=1)[:, :best]
-    members = np.zeros((SHUFFLES, trials))
-    np.put_along_axis(members, chosen, 1.0, axis=1)
-    return _divergences(grids, np.ones((1, trials)), members)
+    members = np.zeros((SHUFFLES, trials), dtype=np.float32)
+    np.put_along_axis(members, chosen, np.float32(1), axis=1)
+    return _divergences(grids, np.ones((1, trials), dtype=np.float32), members)
 
 
 def _resampled(
@@ -98,9 +98,8 @@ def _resampled(
     trials = len(scores)
     # Multinomial counts, a tenth of the time that drawing them from that distribution takes.
     drawn = generator.integers(0, trials, (RESAMPLES, trials)) + trials * np.arange(RESAMPLES)[:, None]
-    every = (
-        np.bincount(drawn.ravel(), minlength=RESAMPLES * trials).reshape(RESAMPLES, trials).astype(np.float64)
-    )
+    counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * trials)
+    every = counts.reshape(RESAMPLES, trials).astype(np.float32)
     found = _divergences(grids, every, best_of(every, scores, best_count(trials)))
     found = found[:, found.sum(axis=0) > 0]
     if not found.size:
@@ -109,6 +108,6 @@ def _resampled(
     return low, high
 
 
-def _divergences(grids: Mapping[str, Grid], every: Floats, best: Floats) -> Floats:
+def _divergences(grids: Mapping[str, Grid], every: Counts, best: Counts) -> Floats:
     """(axes, studies)."""
     return np.stack([divergences(grid, every, best) for grid in grids.values()])

@@ -24,7 +24,7 @@ from search.opened import OpenedStudy
 from search.status import StoredStatus
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from search.tables import count_of, one_line
-from studies.errors import ClusterLostError
+from studies.errors import CheckpointError, ClusterLostError
 from studies.records import SegmentReport
 from studies.replica_record import Replica, ReplicaRecord
 from workers import process
@@ -79,7 +79,7 @@ def run_replicas(
     Raises:
         KeyboardInterrupt: where somebody asked to stop. What ended is kept, and the next call goes on.
         ClusterLostError: where the cluster can't be used any more.
-        CheckpointError: where the place of the outcomes refuses.
+        CheckpointError: where the place of the outcomes refuses, or workers write to another than is read.
     """
     keys = {one: key_of(opened, one) for one in dict.fromkeys(replicas)}
     kept = _kept(opened, keys, outcomes=outcomes)
@@ -87,6 +87,7 @@ def run_replicas(
     if missing:
         _Runs(opened, display, what, missing, keys, done=len(kept)).run()
         kept |= _kept(opened, {one: keys[one] for one in missing}, outcomes=outcomes, failed=True)
+        _check_there(opened, [one for one in missing if one not in kept])
     return {one: kept[one] for one in keys}
 
 
@@ -116,6 +117,16 @@ def _kept(
         if outcome is not None or not outcomes:
             found[one] = ReplicaResult(one, record.report, outcome)
     return found
+
+
+def _check_there(opened: OpenedStudy, lost: Sequence[Replica]) -> None:
+    """What a worker wrote and reported must be where this process reads."""
+    if lost:
+        raise CheckpointError(
+            f"{count_of(len(lost), 'training')} ended, and the files with what they left are not there",
+            where=outcomes_of(opened.file).url,
+            remedy="give checkpoints.url a place that this machine and every worker reach, and run it again",
+        )
 
 
 @dataclass

@@ -24,6 +24,7 @@ from search.provenance import Provenance, provenance_of
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from studies.configuration import Configuration
 from studies.distributions import Distribution
+from studies.explanation_record import KeptExplanation
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening
 from studies.records import Scores
@@ -91,6 +92,7 @@ class StudyReport:
         provenance: how it was run.
         finalists: what the best configurations are worth when they are trained anew with other seeds.
         openings: when the test rows were opened for finalists, the first time first.
+        explanations: what ``search explain`` found, the latest of each two sides.
         finalists_due: how far the trainings of the finalists are that the study file asks for, where they are
             not all there.
     """
@@ -117,6 +119,7 @@ class StudyReport:
     finalists: Finalists | None = None
     openings: tuple[Opening, ...] = ()
     finalists_due: FinalistsDue | None = None
+    explanations: tuple[KeptExplanation, ...] = ()
 
     @property
     def best(self) -> TrialRecord | None:
@@ -204,6 +207,7 @@ class StudyReport:
             "importance": asdict(self.importance),
             "failures": [asdict(failure) for failure in self.failures],
             "finalists": self.finalists.to_dict() if self.finalists else None,
+            "explanations": [one.to_dict() for one in self.explanations],
             "finalists_due": asdict(self.finalists_due) if self.finalists_due else None,
             "test_openings": [asdict(opening) for opening in self.openings],
             "storage": self.storage,
@@ -256,6 +260,7 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         finalists=stored.finalists,
         openings=stored.openings,
         finalists_due=_due(file, stored, ranked),
+        explanations=stored.explanations,
     )
 
 

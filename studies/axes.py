@@ -135,7 +135,10 @@ _ZERO_OR_ABOVE = {"": Kind("numbers of at least 0", _is_zero_or_above)}
 _RATE = {"": Kind("numbers of at least 0 and below 1", _is_rate)}
 _COUNT = {"": Kind(f"whole numbers from 1 to {LARGEST_COUNT}", _is_count)}
 _FLAG = {"": Kind("true or false", lambda value: isinstance(value, bool))}
-_BIASES = Kind(f'"{SCHEME_BIASES}" or numbers', lambda value: value == SCHEME_BIASES or is_finite(value))
+_BIASES = Kind(
+    f'"{SCHEME_BIASES}", numbers, or the name of an initialisation: {", ".join(INITIALISATIONS)}',
+    lambda value: value in (SCHEME_BIASES, *INITIALISATIONS) or is_finite(value),
+)
 
 AXES: tuple[AxisRule, ...] = (
     AxisRule("optimizer", {name: _names(names) for name, names in OPTIMIZERS.items()}, _always),

@@ -24,7 +24,8 @@ class Configuration:
     Attributes:
         framework: ``tensorflow``, ``spark`` or ``analytic`` (the shipped trainer for tests of a cluster).
         initialisation: name of a scheme in :mod:`workers.initialisation`.
-        biases: one number that all initial biases are set to; ``None`` leaves them as the scheme draws them.
+        biases: one number that all initial biases are set to, or the name of another scheme that they are
+            drawn by; ``None`` leaves them as the scheme draws them.
         optimizer: one of the framework's optimizers.
         epochs: passes over the training rows; for full-batch optimizers, iterations.
         learning_rate: step size; ``None`` for l-bfgs, which searches its own.
@@ -47,7 +48,7 @@ class Configuration:
     initialisation: str
     optimizer: str
     epochs: int
-    biases: float | None = None
+    biases: float | str | None = None
     learning_rate: float | None = None
     batch_size: int | None = None
     shuffle: bool | None = None
@@ -86,7 +87,9 @@ class Configuration:
             parts.append(f"batch {self.batch_size}")
         parts.append(self.initialisation)
         if self.biases is not None:
-            parts.append(f"biases {self.biases:g}")
+            parts.append(
+                f"biases {self.biases if isinstance(self.biases, str) else format(self.biases, 'g')}"
+            )
         parts.append(f"{self.epochs} iterations" if self.optimizer in FULL_BATCH else f"{self.epochs} epochs")
         return ", ".join([" ".join(parts), *self._seldom()])
 

@@ -23,6 +23,7 @@ FREE_KEYS = (
     "checkpoints",
     "report",
     "enqueue",
+    "recipe",
 )
 """Keys of the study file that may change between launches: they don't change what a trial means."""
 

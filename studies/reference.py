@@ -43,6 +43,8 @@ def _subsections() -> Iterator[str]:
     for name, field in Study.model_fields.items():
         if _is_section(field.annotation):
             yield from _section(name, typing.cast(type[BaseModel], field.annotation))
+        elif get_origin(field.annotation) is dict:
+            yield from _section(f"{name}.NAME", get_args(field.annotation)[1])
 
 
 def _section(name: str, model: type[BaseModel]) -> Iterator[str]:

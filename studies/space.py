@@ -334,6 +334,6 @@ def _configuration(framework: str, drawn: Mapping[str, Any]) -> Configuration:
     if values.get("biases") == SCHEME_BIASES:
         values["biases"] = None
     for name in ("biases", "learning_rate", "loss_scale", "weight_decay", "dropout"):
-        if values.get(name) is not None:
+        if values.get(name) is not None and not isinstance(values[name], str):
             values[name] = float(values[name])
     return Configuration(framework=framework, **values)

@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.configuration import Configuration, trial_seed
 from studies.drivers import STATUS_KEY
+from studies.explanation_record import KeptExplanation
 from studies.finalists_record import (
     FINALISTS,
     OPENINGS,
@@ -251,6 +252,10 @@ class StudyStore:
             if self._sharing.is_shared and self._said:  # what it said under its own name went with it
                 self._study.set_user_attr(STATUS_KEY, dict(self._said))
 
+    def is_alone(self) -> bool:
+        """Whether no other driver is on the study."""
+        return self._sharing.is_alone()
+
     # Beyond the search
 
     def replicas(self) -> dict[str, ReplicaRecord]:
@@ -264,6 +269,10 @@ class StudyStore:
     def finalists(self) -> Finalists | None:
         """What the finalists are worth, where they were evaluated."""
         return finalists_of(self._study.user_attrs)
+
+    def keep_explanation(self, explanation: KeptExplanation) -> None:
+        """Keep what was explained, in the place of an earlier explanation of the same two sides."""
+        self._study.set_user_attr(explanation.key, explanation.to_dict())
 
     def keep_finalists(self, finalists: Finalists) -> None:
         """Write what they are worth, in the place of what was there."""

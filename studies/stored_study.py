@@ -13,6 +13,7 @@ import optuna
 from studies.bulk_reading import read_records
 from studies.drivers import STATUS_KEY
 from studies.errors import NotStoredError
+from studies.explanation_record import KeptExplanation, explanations_of
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
 from studies.identity import differences, identity_of
@@ -37,6 +38,7 @@ class StoredStudy:
         replicas: trainings outside the search, by the keys of what they left.
         finalists: what the best configurations are worth, once they were trained anew.
         openings: when the test rows were opened for finalists.
+        explanations: what ``search explain`` found, the latest of each two sides.
     """
 
     records: tuple[TrialRecord, ...]
@@ -58,6 +60,7 @@ class StoredStudy:
     replicas: Mapping[str, ReplicaRecord] = field(default_factory=dict)
     finalists: Finalists | None = None
     openings: tuple[Opening, ...] = ()
+    explanations: tuple[KeptExplanation, ...] = ()
 
 
 def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
@@ -103,6 +106,7 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
         replicas=replica_records_of(attributes),
         finalists=finalists_of(attributes),
         openings=openings_of(attributes),
+        explanations=explanations_of(attributes),
     )
 
 

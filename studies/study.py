@@ -82,8 +82,9 @@ Axis = Annotated[
 class Data(Section):
     """Where the labelled rows come from, and how they are split. The only section without a default."""
 
-    source: Literal["sms-spam"] | None = None
-    """A built-in data set. Give this or `path`."""
+    source: Literal["sms-spam", "sms-spam-sorted"] | None = None
+    """A built-in data set; the second is the first with its rows in the order of their classes. Give this or
+    `path`."""
     path: str | None = None
     """A file, relative to the study file: csv, tsv, parquet, npz or libsvm, told by its ending."""
     text: str | None = None
@@ -94,6 +95,10 @@ class Data(Section):
     """The column of labels, strings or whole numbers, two classes or more. By default `label`; in npz `y`."""
     positive: str | int | None = None
     """The class whose precision, recall and F1 are reported. By default the rarest."""
+    positive_share: float | None = Field(default=None, gt=0, lt=1)
+    """Leave out rows, drawn by the seed, until the positive class is this share of the others and itself: to
+    see how a search fares on data that is more skewed, or less. Rows that stay are in the same part and order
+    as without. By default all rows are used."""
     validation: float = Field(default=0.16, gt=0, lt=1)
     """Share of all rows that configurations are compared on."""
     test: float = Field(default=0.20, gt=0, lt=1)
@@ -181,7 +186,8 @@ class Space(Section):
     `lecun_normal`, `orthogonal`, `truncated_normal` (stddev 0.01), `spark_uniform` (MLlib's own, biases too),
     `seed_uniform` (glorot_uniform with biases 1)."""
     biases: Axis = Fixed("scheme")
-    """Initial biases: `"scheme"` as the scheme draws them, or one number for all of them."""
+    """Initial biases: `"scheme"` as the scheme draws them, one number for all of them, or the name of another
+    scheme, by which they are drawn then."""
     optimizer: Axis = Field(default_factory=dict)
     """TensorFlow: `sgd`, `momentum`, `nesterov`, `rmsprop`, `adagrad`, `adam`, `adamw`, `nadam`,
     `lion`, all Keras's own, and `l-bfgs` and `gd`, which follow Spark's step by step. Spark: `l-bfgs`, `gd`:
@@ -359,6 +365,43 @@ class Report(Section):
     """Trainings of each finalist, with seeds that no trial of the search has."""
 
 
+class Recipe(Section):
+    """A configuration with a name, for `search explain`: how somebody trained the network, and which score
+    they judged it by. Keys are those of `[space]`, with one value each; it need not lie in the space, but for
+    its framework."""
+
+    framework: Framework
+    """`tensorflow` or `spark`."""
+    initialisation: str
+    """Scheme of the initial weights and biases."""
+    optimizer: str
+    """One of the framework's."""
+    biases: str | int | float = "scheme"
+    """Initial biases, as in `[space]`."""
+    learning_rate: float | None = None
+    """Required, but for l-bfgs."""
+    batch_size: int | None = None
+    """Required, but for l-bfgs and gd."""
+    epochs: int | None = None
+    """By default `model.epochs`."""
+    shuffle: bool | None = None
+    """By default true, where the optimizer takes batches."""
+    drop_last_batch: bool | None = None
+    """By default false."""
+    loss_scale: float | None = None
+    """By default 1."""
+    activation: str | None = None
+    """By default `model.activation`; TensorFlow only."""
+    class_weight: str | None = None
+    """By default `"none"`; TensorFlow only."""
+    weight_decay: float | None = None
+    """By default 0; TensorFlow only."""
+    dropout: float | None = None
+    """By default 0; TensorFlow only."""
+    score: Metric | None = None
+    """What its author calls the score, one of those of `[objective]`. By default `objective.metric`."""
+
+
 class Study(Section):
     """One search over one data set."""
 
@@ -403,6 +446,8 @@ class Study(Section):
     enqueue: list[dict[str, str | int | float | bool]] = Field(default=[])
     """Known configurations to try first, one `[[enqueue]]` table each, with keys and values of `[space]`:
     `framework = "spark"`. What they leave out is drawn."""
+    recipe: dict[str, Recipe] = Field(default={})
+    """Configurations with names, one `[recipe.NAME]` table each, for `search explain`. They are no trials."""
 
     @property
     def trial_limit(self) -> int | None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from studies.configuration import Configuration
 from studies.errors import StudyFileError, nearest
+from studies.recipes import recipe_configuration
 from studies.space import SearchSpace
 from studies.study import Study
-
-NOT_YET_KEYS: Mapping[tuple[str, ...], str] = {
-    ("recipe",): "explaining the difference between two recipes",
-}
-"""Keys of the design whose machinery isn't there yet: refused by name."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +28,14 @@ class StudyFile:
         study: its values, with the defaults filled in.
         space: the space that its trials are drawn from.
         enqueued: the Optuna parameters of its ``[[enqueue]]`` tables, in their order.
+        recipes: the configurations of its ``[recipe.NAME]`` tables, by name.
     """
 
     path: Path
     study: Study
     space: SearchSpace
     enqueued: tuple[dict[str, Any], ...]
+    recipes: Mapping[str, Configuration] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:
@@ -58,7 +57,6 @@ def read_study_file(path: str | Path) -> StudyFile:
     path = Path(path).absolute()
     raw = _parse(path)
     raw.setdefault("name", path.stem)
-    _refuse_not_yet(path, raw)
     try:
         study = Study.model_validate(raw)
     except ValidationError as error:
@@ -70,7 +68,8 @@ def read_study_file(path: str | Path) -> StudyFile:
     )
     if study.sampler.kind == "grid":
         next(space.grid(), None)
-    return StudyFile(path, study, space, enqueued)
+    recipes = {name: recipe_configuration(study, name, path.name) for name in study.recipe}
+    return StudyFile(path, study, space, enqueued, recipes)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -108,16 +107,6 @@ def _line_to_mend(text: str, message: str) -> str:
     line = lines[number - 1].strip() if number <= len(lines) else ""
     # An address may hold a password.
     return f"mend line {number}" if not line or "://" in line else f"mend line {number}: {line}"
-
-
-def _refuse_not_yet(path: Path, raw: Mapping[str, Any]) -> None:
-    for keys, what in NOT_YET_KEYS.items():
-        if _dig(raw, keys) is not None:
-            raise StudyFileError(
-                f"{what} is not there yet in this version",
-                where=_where(path, keys),
-                remedy=f"leave {'.'.join(keys)} out",
-            )
 
 
 def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> StudyFileError:
@@ -198,7 +187,8 @@ def _known_keys(section: Sequence[int | str]) -> list[str]:
     for key in section:
         if not isinstance(key, str):
             return []
-        model = model.model_fields[key].annotation
+        named = get_origin(model) is dict  # tables by a name that the file chooses
+        model = get_args(model)[1] if named else model.model_fields[key].annotation
     return list(model.model_fields)
 
 

@@ -40,23 +40,24 @@ class Scheme:
     biases: Draw
 
 
-def initial_weights(scheme: str, layers: Sequence[int], seed: int, biases: float | None = None) -> Weights:
+def initial_weights(
+    scheme: str, layers: Sequence[int], seed: int, biases: float | str | None = None
+) -> Weights:
     """The weights before the first epoch, float64.
 
     Args:
         scheme: a name in :data:`SCHEMES`.
         layers: (features, *hidden, classes).
         seed: 0 or above.
-        biases: one number that all biases are set to; ``None`` leaves them as the scheme draws them.
-            The weights are the same either way.
+        biases: one number that all biases are set to, or the name of another scheme, whose biases for this
+            seed they become; ``None`` leaves them as the scheme draws them. The weights are the same either
+            way.
 
     Raises:
         StudyFileError: where the scheme is not known.
         ValueError: where there are fewer than two layers, one of them is empty, or the seed is negative.
     """
-    drawn_by = SCHEMES.get(scheme)
-    if drawn_by is None:
-        raise _unknown_scheme(scheme)
+    drawn_by = _scheme(scheme)
     if len(layers) < 2 or min(layers) < 1:
         raise ValueError(f"layers must be two or more sizes of 1 or above, found {tuple(layers)}")
     streams = SeedSequence(seed).spawn(len(layers) - 1)
@@ -66,9 +67,30 @@ def initial_weights(scheme: str, layers: Sequence[int], seed: int, biases: float
         weights.append(drawn_by.weights(generator, fan_in, fan_out))
         if biases is None:
             weights.append(drawn_by.biases(generator, fan_in, fan_out))
+        elif isinstance(biases, str):
+            weights.append(_biases_of(_scheme(biases), default_rng(stream), fan_in, fan_out))
         else:
             weights.append(np.full(fan_out, float(biases)))
     return tuple(weights)
+
+
+def constant_biases(scheme: str) -> float | None:
+    """The one number that a scheme sets all biases to; ``None`` where it draws them."""
+    drawn_by = _scheme(scheme).biases
+    return 0.0 if drawn_by is _zeros else 1.0 if drawn_by is _ones else None
+
+
+def _biases_of(scheme: Scheme, generator: Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
+    """What the scheme itself would draw from this generator, which it draws the weights from first."""
+    scheme.weights(generator, fan_in, fan_out)
+    return scheme.biases(generator, fan_in, fan_out)
+
+
+def _scheme(name: str) -> Scheme:
+    found = SCHEMES.get(name)
+    if found is None:
+        raise _unknown_scheme(name)
+    return found
 
 
 def _glorot_limit(fan_in: int, fan_out: int) -> float:

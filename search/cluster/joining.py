@@ -104,7 +104,7 @@ def wait_for_slots(
         if pulse.workers or pulse.refused:
             # Those that come later are of the same kind, or won't be in time.
             end, there = min(end, time.monotonic() + there), math.inf
-        if time.monotonic() > end:
+        if time.monotonic() > end or (pulse.refused and not pulse.workers):
             raise _refusal(pulse, reception, slots, where)
         time.sleep(LOOK_SECONDS)
     return slots

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from search.page.answer import answer, header
 from search.page.curves import curves
+from search.page.explained import explained
 from search.page.finalists import finalists
 from search.page.frameworks import frameworks, mistakes
 from search.page.html import Html, tag
@@ -29,6 +30,7 @@ SECTIONS: Sequence[Callable[[StudyReport], Section | None]] = (
     history,
     curves,
     mattered,
+    explained,
     parallel,
     frameworks,
     mistakes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -60,4 +61,17 @@ def read_sms_spam(path: Path) -> LabelledRows:
         texts=tuple(text for _, text in pairs),
         columns=(COLUMNS[1],),
         row_name=lambda row: f"line {row + 1}",
+    )
+
+
+def by_label(rows: LabelledRows) -> LabelledRows:
+    """The same rows, those of one class after those of the other, as tables are often written."""
+    order = sorted(range(len(rows)), key=lambda row: str(rows.labels[row]))
+    if rows.texts is None:
+        raise ValueError("only sentences are sorted")
+    return replace(
+        rows,
+        labels=[rows.labels[row] for row in order],
+        texts=tuple(rows.texts[row] for row in order),
+        row_name=lambda row: rows.row_name(order[row]),
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from studies.data.labelled_rows import LabelledRows, counted
 from studies.data.labels import Labels, encode_labels
 from studies.data.sources import Source, digest_of, existing_file, locate, read
 from studies.data.split import Rows, Split
-from studies.data.splitting import Indices, stratified_split
+from studies.data.splitting import Indices, stratified_split, thinned
 from studies.records import ROW_SETS
 from studies.study import Data, Features
 
@@ -101,13 +102,19 @@ def _content_hash(source: Source, data: Data, features: Features, seed: int, vec
         "code": CODE_VERSION,
         "source": source.digest,
         "format": source.format,
-        "data": data.model_dump(mode="json", exclude={"source", "path"}),
+        "data": _plain(data),
         "features": features.model_dump(mode="json", exclude={"vectors"}),
         "vectors": digest_of(vectors) if vectors else None,
         "seed": seed,
         "gensim": version("gensim") if trains_words else None,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(data: Data) -> dict[str, Any]:
+    """The settings of ``[data]``; rows that are all used keep the hash that they had without the key."""
+    unused = {"positive_share"} if data.positive_share is None else set()
+    return data.model_dump(mode="json", exclude={"source", "path", *unused})
 
 
 def _make(
@@ -132,7 +139,10 @@ def _parts_of(rows: LabelledRows, data: Data, seed: int) -> tuple[Labels, tuple[
     """The labels of all rows, and which rows train, validate and test."""
     labels = encode_labels(rows, data.positive)
     column = f"{rows.where}, column '{rows.label_column}'"
-    return labels, stratified_split(labels, data.validation, data.test, seed, column)
+    parts = stratified_split(labels, data.validation, data.test, seed, column)
+    if data.positive_share is not None:
+        parts = thinned(parts, labels, data.positive_share, seed, column)
+    return labels, parts
 
 
 def _repeats_note(rows: LabelledRows, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studies.data.arrays import read_arrays
-from studies.data.builtin import COLUMNS, check_sms_spam, locate_sms_spam, read_sms_spam
+from studies.data.builtin import COLUMNS, by_label, check_sms_spam, locate_sms_spam, read_sms_spam
 from studies.data.labelled_rows import LabelledRows, listed
 from studies.data.libsvm import read_libsvm
 from studies.data.tables import read_table
@@ -26,11 +26,13 @@ FORMATS = {
 """Formats by file ending."""
 
 SMS_SPAM = "sms-spam"
+SMS_SPAM_SORTED = "sms-spam-sorted"
+BUILT_IN = (SMS_SPAM, SMS_SPAM_SORTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source that is there: its file, its format (``sms-spam`` or one of :data:`FORMATS`), its SHA-256."""
+    """A source that is there: its file, its format (of :data:`BUILT_IN` or :data:`FORMATS`), its SHA-256."""
 
     path: Path
     format: str
@@ -46,7 +48,7 @@ def locate(data: Data, base: Path) -> Source:
     """
     if data.path is None:
         path = locate_sms_spam()
-        source = Source(path, SMS_SPAM, digest_of(path))
+        source = Source(path, data.source or SMS_SPAM, digest_of(path))
         check_sms_spam(path, source.digest)
         return source
     path = existing_file(data.path, base, "[data] path")
@@ -67,9 +69,10 @@ def read(source: Source, data: Data, kind: str | None) -> LabelledRows:
     Raises:
         DataError: where the file doesn't hold what ``data`` and ``kind`` say; see the readers.
     """
-    if source.format == SMS_SPAM:
+    if source.format in BUILT_IN:
         _check_sms_spam_columns(data)
-        return read_sms_spam(source.path)
+        rows = read_sms_spam(source.path)
+        return by_label(rows) if source.format == SMS_SPAM_SORTED else rows
     if source.format == "npz":
         _refuse(data.text, "text", source, "arrays of numbers")
         return read_arrays(source.path, data)
@@ -115,14 +118,14 @@ def _check_sms_spam_columns(data: Data) -> None:
         if found is not None and found != column:
             raise DataError(
                 f"there is no column '{found}' of {key}s",
-                where=f'[data] source = "{SMS_SPAM}"',
+                where=f'[data] source = "{data.source}"',
                 allowed=listed(COLUMNS),
                 remedy=f'{key} = "{column}", or leave {key} out',
             )
     if data.features is not None:
         raise DataError(
             f"[data] features chooses {listed(data.features)}",
-            where=f'[data] source = "{SMS_SPAM}"',
+            where=f'[data] source = "{data.source}"',
             allowed="the column 'text'; there are no numbers",
             remedy="leave features out",
         )

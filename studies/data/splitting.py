@@ -47,6 +47,48 @@ def stratified_split(
     return train, validating, testing
 
 
+def thinned(
+    parts: tuple[Indices, Indices, Indices], labels: Labels, share: float, seed: int, where: str
+) -> tuple[Indices, Indices, Indices]:
+    """The parts without so many rows that the positive ones are ``share`` of each, ascending.
+
+    Positive rows are left out where they are more than that, rows of other classes where they are fewer, in
+    an order drawn from ``seed`` and the part. So a share further off keeps a subset of what a nearer one
+    keeps, and two shares are compared on the same rows but for those that one leaves out.
+
+    Raises:
+        DataError: where a part would lose a class.
+    """
+    generators = (np.random.default_rng((seed, number)) for number in range(PARTS))
+    train, validation, test = (
+        _thinned(part, labels, share, generator, where)
+        for part, generator in zip(parts, generators, strict=True)
+    )
+    return train, validation, test
+
+
+def _thinned(
+    part: Indices, labels: Labels, share: float, generator: np.random.Generator, where: str
+) -> Indices:
+    is_positive = labels.indices[part] == labels.positive
+    kept, thinned, odds = part[~is_positive], part[is_positive], share / (1 - share)
+    if len(thinned) < len(kept) * odds:
+        kept, thinned, odds = thinned, kept, 1 / odds
+    # The other classes are thinned out together, so that one of several can be lost.
+    chosen = generator.permutation(thinned)[: round(len(kept) * odds)]
+    left = np.sort(np.concatenate([kept, chosen]))
+    lost = set(labels.indices[part].tolist()) - set(labels.indices[left].tolist())
+    if lost:
+        raise DataError(
+            f"positive_share = {share:g} leaves no row of '{labels.classes[min(lost)]}' among "
+            f"{counted(len(part), 'row')}",
+            where=where,
+            allowed="a share that leaves one of each class to train, one to validate and one to test on",
+            remedy="give a share nearer to that of the data, or leave positive_share out",
+        )
+    return left
+
+
 def part_sizes(rows: int, shares: Sequence[float]) -> list[int]:
     """``rows`` dealt out by ``shares`` (which sum to 1): whole numbers that sum to ``rows``, none below 1.
 

@@ -57,7 +57,9 @@ def write(tmp_path: Path) -> Write:
             text = text.replace("hidden = [4]", "hidden = [600]").replace("epochs = 9", "epochs = 3")
         text = text.replace("trials = 6", f"trials = {trials}\nreproducible = true\nwidth = 3")
         path = directory / "small.toml"
-        path.write_text(f'{text}\n[sampler]\nstartup_trials = 4\n[pruner]\nkind = "asha"\n')
+        path.write_text(
+            f'{text}\n[sampler]\nstartup_trials = 4\n[pruner]\nkind = "asha"\n[report]\nfinalists = 0\n'
+        )
         return path
 
     return written

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from studies.stored_study import read_study
+from studies.study_file import read_study_file
 from tests.faults.programs import stored
 from tests.faults.warm import WarmDriver, warm_driver
 from tests.postgres import Server
@@ -18,6 +20,8 @@ from tests.postgres import Server
 pytestmark = pytest.mark.slow
 
 TRIALS = 24
+
+FINALISTS = "\n[report]\nfinalists = 2\nseeds = 2\n"
 
 ENQUEUED = "\n[[enqueue]]\nlearning_rate = 0.25\n\n[[enqueue]]\nlearning_rate = 0.125\n"
 
@@ -38,7 +42,7 @@ def nothing_told(drivers: tuple[WarmDriver, WarmDriver]) -> None:
 @pytest.fixture
 def study(postgres: Server, study_file: Callable[..., Path]) -> Path:
     storage = f'\n[storage]\nurl = "{postgres.database()}"\n'
-    return study_file(trials=f"trials = {TRIALS}", append=storage + ENQUEUED)
+    return study_file(trials=f"trials = {TRIALS}", append=storage + FINALISTS + ENQUEUED)
 
 
 def assert_whole(study: Path) -> None:
@@ -63,6 +67,9 @@ def test_two_drivers_at_once_run_exactly_the_trials_and_none_twice(
     assert all(driver.told for driver in drivers), "one of them had nothing to do"
     assert drivers[0].told + drivers[1].told == Counter(range(TRIALS))
     assert_whole(study)
+    found = read_study(read_study_file(study))
+    assert found.finalists is not None
+    assert len(found.openings) == 1, "both of them opened the test rows"
 
 
 def test_when_one_is_killed_the_other_finishes_its_trials_too(

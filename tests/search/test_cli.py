@@ -43,7 +43,9 @@ def test_help_imports_nothing_that_costs_time(command: str) -> None:
 
 
 def test_no_command_has_more_than_six_options() -> None:
-    names = "check dashboard export finalists init launch parity predict repair report status stop worker"
+    names = (
+        "check dashboard explain export finalists init launch parity predict repair report status stop worker"
+    )
     assert sorted(main.commands) == names.split()
     for command in main.commands.values():
         assert len([option for option in command.params if option.param_type_name == "option"]) <= 6
@@ -241,7 +243,7 @@ def test_without_java_a_space_with_spark_is_refused_and_others_are_not(
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("example", ["sms-spam", "question"])
+@pytest.mark.parametrize("example", ["sms-spam", "question", "question-sorted"])
 def test_init_writes_an_example_and_never_over_a_file(
     example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,7 +264,7 @@ def test_init_names_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(main, ["init", "questions"])
     assert done.exit_code == 2
-    assert "question, sms-spam" in done.stderr
+    assert "question, question-sorted, sms-spam" in done.stderr
     assert "did you mean 'question'?" in done.stderr
     assert contents(tmp_path) == {}
 

@@ -247,6 +247,17 @@ def test_the_live_display_draws_no_oftener_than_a_person_sees() -> None:
     display.stop()
 
 
+def test_what_comes_after_the_search_takes_the_place_of_the_view() -> None:
+    display, file = live()
+    display.start("sms-spam")
+    display.update(loop_of(fakes.trials(20)), 60.0)
+    before = len(file.getvalue())
+    display.progress("finalists: 3 of 9 trained")
+    assert "finalists: 3 of 9 trained" in file.getvalue()[before:]
+    assert "trials/min" not in file.getvalue()[before:]
+    display.stop()
+
+
 def test_a_live_display_can_be_stopped_twice_and_before_it_starts() -> None:
     display, _ = live()
     display.stop()
@@ -278,6 +289,7 @@ def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     display.note("reading the data")
     display.update(loop_of([]), 0.0)
     display.trial_told(FAILURES[0])
+    display.progress("finalists: 3 of 9 trained")
     display.stop()
     assert capsys.readouterr() == ("", "")
 

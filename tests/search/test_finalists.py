@@ -23,7 +23,7 @@ from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.search.test_driver import advance_of_the_trainer, change
 from tests.search.test_replicas import STOPS, Recorder
-from workers.outcomes import outcomes_of
+from workers.outcomes import Outcomes, outcomes_of
 
 Writes = Callable[..., Path]
 
@@ -210,6 +210,18 @@ def test_finalists_that_diverge_are_values_and_do_not_open_the_test_rows(
     assert len(found.finalists) == 1
     shown = CliRunner().invoke(main, ["report", str(study)]).stdout
     assert "every new training failed: bug" in shown
+
+
+def test_a_launch_whose_finalists_leave_nothing_still_reports(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outcomes, "write", lambda *_: None)
+    display = Recorder()
+    result = launch(study, display=display)
+    assert any(text.startswith("no finalists: ") and "checkpoints.url" in text for text in display.heard)
+    assert result.best is not None
+    assert result.finalists is None
+    assert result.openings == ()
 
 
 def test_what_can_not_be_done_is_refused(study: Path) -> None:

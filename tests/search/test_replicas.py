@@ -18,12 +18,12 @@ from search.opened import OpenedStudy, open_stored_study
 from search.replicas import NO_TRIAL, Replica, run_replicas
 from search.status import status
 from studies.configuration import Configuration
-from studies.errors import NotStoredError
+from studies.errors import CheckpointError, NotStoredError
 from studies.replica_record import ReplicaRecord
 from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import read_study_file
 from tests.search.test_driver import advance_of_the_trainer
-from workers.outcomes import outcomes_of
+from workers.outcomes import Outcomes, outcomes_of
 
 Writes = Callable[..., Path]
 
@@ -130,6 +130,14 @@ def test_a_failure_is_a_value_and_only_one_that_would_come_again_is_kept(
     assert len(display.trained) == 1
     assert again[broken].report.failure is None
     assert again[wild].report == results[wild].report
+
+
+def test_workers_that_write_elsewhere_are_said_to(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Outcomes, "write", lambda *_: None)
+    with opened(study) as (one, display), pytest.raises(CheckpointError, match="2 trainings ended") as raised:
+        run_replicas(one, REPLICAS[:2], display)
+    assert "checkpoints.url" in raised.value.remedy
+    assert sorted(display.trained) == [11, 12]
 
 
 class Stopper:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from workers import preload
 from workers.gpus import Gpu, find_gpus, share_memory, visible
 from workers.resources import (
     GPU,
@@ -111,6 +116,40 @@ def test_tensorflow_is_told_a_limit_or_to_grow_and_never_both() -> None:
     said.clear()
     share_memory(config, ["gpu"], 0)
     assert said == [("growth", "gpu", True)]
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A worker that was started without resources, before its scheduler knows of it."""
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setenv(VISIBLE, "0")  # set anew by what is tested, and put back afterwards
+    monkeypatch.setenv(MEMORY, "")
+    yield SimpleNamespace(state=SimpleNamespace(nthreads=3, total_resources={}, available_resources={}))
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_preload_says_what_the_process_has_and_hides_the_rest(
+    worker: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = nvidia_smi(tmp_path, 'print("0, GPU-aa11, 81559")')
+    monkeypatch.setenv("PATH", f"{found['PATH']}:{os.environ['PATH']}")
+    monkeypatch.setenv(PER_GPU, "2")
+    monkeypatch.setenv(NUMBER, "1")
+    asyncio.run(preload.dask_setup(worker))
+    assert worker.state.total_resources == worker.state.available_resources == {GPU: 1.0}
+    assert (os.environ[VISIBLE], os.environ[MEMORY]) == ("0", "36701")
+    worker.state.total_resources, worker.state.available_resources = {}, {}
+    monkeypatch.setenv(NUMBER, "2")
+    asyncio.run(preload.dask_setup(worker))
+    assert worker.state.total_resources == {TRIAL: 3.0}
+    assert os.environ[VISIBLE] == HIDDEN
+
+
+def test_the_preload_leaves_what_a_person_said(worker: SimpleNamespace) -> None:
+    worker.state.total_resources = {TRIAL: 7.0, "MEMORY": 1e9}
+    asyncio.run(preload.dask_setup(worker))
+    assert worker.state.total_resources == {TRIAL: 7.0, "MEMORY": 1e9}
+    assert os.environ[VISIBLE] == "0"
 
 
 def test_finding_gpus_starts_no_tensorflow() -> None:

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from studies.errors import StudyFileError
-from workers.initialisation import ORTHOGONAL_GRID, SCHEMES, TRUNCATED_STDDEV, initial_weights
+from workers.initialisation import (
+    ORTHOGONAL_GRID,
+    SCHEMES,
+    TRUNCATED_STDDEV,
+    constant_biases,
+    initial_weights,
+)
 
 FAN_IN, FAN_OUT = 150, 80
 
@@ -177,3 +183,22 @@ def test_layers_without_units_are_refused(layers: tuple[int, ...]) -> None:
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         initial_weights("he_normal", (2, 2), -1)
+
+
+@given(scheme=SCHEME, other=SCHEME, layers=LAYERS, seed=SEED)
+def test_biases_of_another_scheme_are_those_that_it_draws_itself(
+    scheme: str, other: str, layers: list[int], seed: int
+) -> None:
+    mixed = initial_weights(scheme, layers, seed, biases=other)
+    for got, own in zip(mixed[::2], initial_weights(scheme, layers, seed)[::2], strict=True):
+        np.testing.assert_array_equal(got, own)
+    for got, own in zip(mixed[1::2], initial_weights(other, layers, seed)[1::2], strict=True):
+        np.testing.assert_array_equal(got, own)
+
+
+@given(scheme=SCHEME, seed=SEED)
+def test_constant_biases_are_what_a_scheme_sets_them_to(scheme: str, seed: int) -> None:
+    constant = constant_biases(scheme)
+    drawn = np.concatenate(initial_weights(scheme, (3, 4, 2), seed)[1::2])
+    assert (constant is None) == (len(set(drawn)) > 1)
+    assert constant is None or (drawn == constant).all()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.data.labels import Labels
-from studies.data.splitting import part_sizes, stratified_split
+from studies.data.splitting import part_sizes, stratified_split, thinned
 from studies.errors import DataError
 
 shares = st.tuples(st.floats(0.01, 0.98), st.floats(0.01, 0.98)).filter(lambda pair: sum(pair) < 0.99)
@@ -80,3 +80,37 @@ def test_a_class_too_small_for_three_parts_is_named_with_its_rows() -> None:
         stratified_split(Labels(("ham", "spam"), np.array([0] * 9 + [1] * 2), 1), 0.2, 0.2, 0, "f.csv")
     assert caught.value.problem == "class 'spam' has only 2 rows"
     assert "at least 3 rows" in caught.value.allowed
+
+
+def split_of(positives: int, others: int) -> tuple[Labels, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    indices = np.random.default_rng(2).permutation(np.repeat([0, 1], [others, positives])).astype(np.int64)
+    labels = Labels(("ham", "spam"), indices, 1)
+    return labels, stratified_split(labels, 0.2, 0.2, 7, "f.csv")
+
+
+@given(st.floats(0.05, 0.9), st.integers(0, 2**31 - 1))
+def test_thinned_parts_have_the_share_that_was_asked_for_and_keep_the_source_order(
+    share: float, seed: int
+) -> None:
+    labels, parts = split_of(200, 800)
+    for whole, part in zip(parts, thinned(parts, labels, share, seed, "f.csv"), strict=True):
+        assert set(part) <= set(whole)
+        assert (np.diff(part) > 0).all()
+        positives = labels.indices[part].sum()
+        assert positives / len(part) == pytest.approx(share, abs=0.5 / (len(part) * min(share, 1 - share)))
+        kept = 0 if share <= 0.2 else 1  # of the class that is too few nothing is left out
+        assert (labels.indices[part] == kept).sum() == (labels.indices[whole] == kept).sum()
+
+
+def test_a_smaller_share_keeps_a_subset_of_what_a_larger_one_keeps() -> None:
+    labels, parts = split_of(200, 800)
+    more, less = (thinned(parts, labels, share, 3, "f.csv") for share in (0.1, 0.05))
+    for larger, smaller in zip(more, less, strict=True):
+        assert set(smaller) < set(larger)
+
+
+def test_a_share_that_leaves_a_part_without_a_class_is_refused() -> None:
+    labels, parts = split_of(200, 800)
+    for share, name in ((0.001, "spam"), (0.999, "ham")):
+        with pytest.raises(DataError, match=f"leaves no row of '{name}' among"):
+            thinned(parts, labels, share, 0, "f.csv")

@@ -1,0 +1,95 @@
+"""Which change moved the score by how much: the explanations that were made of a study, as waterfalls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from search.page.frame import LETTER, WIDE, box, line, on_every_screen, svg, text
+from search.page.html import Content, Html, joined, tag
+from search.page.scales import Linear
+from search.page.section import Cells, Section, figure, paragraph, table
+from search.page.words import counted
+from search.results import StudyReport
+from search.tables import short
+from studies.explanation_record import Change, KeptExplanation
+
+NOTES = {"none": "no change", "within noise": "within noise", "more": "", "less": ""}
+"""What an interval says of a change, in a word."""
+
+
+def explained(report: StudyReport) -> Section | None:
+    """Every explanation that the study keeps; none where nobody asked for one."""
+    found = report.explanations
+    if not found:
+        return None
+    title = "Which change moved the score by how much"
+    return Section("explained", "Explained", title, joined(*(_explanation(one) for one in found)))
+
+
+def _explanation(one: KeptExplanation) -> Html:
+    return joined(
+        tag("h3", f"From {one.start} to {one.end}"),
+        paragraph(" ".join(one.sentences)),
+        figure(
+            "",
+            on_every_screen(lambda width: waterfall(one, width)),
+            "One change at a time, from the top to the bottom; what moves the score most comes first. Means "
+            "over the seeds on the validation rows; hollow bars are within the seeds' noise.",
+        ),
+        _shares(one),
+        *(paragraph(tag("strong", f"{name[:1].upper()}{name[1:]}. "), words) for name, words in one.traps),
+    )
+
+
+def waterfall(one: KeptExplanation, width: int) -> Html:
+    """A row for each step, from the score before to the score after, between the two sides' own scores."""
+    ends = (0.0, *one.values, *(step.after for step in one.path))
+    scale = Linear(min(ends), max(*ends, 0.01))
+    left, right = (360, 150) if width == WIDE else (150, 84)
+    each, top = 30, 8
+    inner, floor = width - left - right, top + each * (len(one.path) + 2)
+    marks: list[Content] = []
+    for tick in scale.ticks(max(3, inner // 90)):
+        x = left + tick.part * inner
+        marks += [line(x, top, x, floor, "grid"), text(x, floor + 17, tick.label, "tick mid")]
+    for index, (name, before, after, figures, kind) in enumerate(_rows(one)):
+        middle = top + each * (index + 0.5)
+        begin, end = (left + scale.part(value) * inner for value in sorted((before, after)))
+        marks.append(text(left - 12, middle + 4, short(name, int((left - 12) / LETTER)), "name end"))
+        marks.append(box(begin, middle - 8, max(end - begin, 1.5), 16, kind, f"{name}: {figures}"))
+        marks.append(text(width - right + 10, middle + 4, figures.split("  ")[0], "value"))
+        if width == WIDE and "  " in figures:
+            marks.append(text(width, middle + 4, figures.split("  ")[1], "tick end"))
+    return svg(width, floor + 24, *marks, says=f"From {one.start} to {one.end}: {' '.join(one.sentences)}")
+
+
+def _rows(one: KeptExplanation) -> Iterator[tuple[str, float, float, str, str]]:
+    """Name, both ends of the bar, figures, class."""
+    yield one.start, 0.0, one.values[0], f"{one.values[0]:.3f}", "whole"
+    for step in one.path:
+        figures = f"{step.value:+.3f}  {NOTES[step.verdict]}".rstrip()
+        kind = step.verdict if step.verdict in ("more", "less") else "noise"
+        yield step.title, step.before, step.after, figures, f"step {kind}"
+    yield one.end, 0.0, one.values[1], f"{one.values[1]:.3f}", "whole"
+
+
+def _shares(one: KeptExplanation) -> Html:
+    parts = sorted(one.shares, key=lambda part: -abs(part.value))
+    gap = one.values[1] - one.values[0]
+    columns = [
+        Cells("change", [part.title for part in parts] + ["all of them: the gap"], right=False),
+        Cells("worth", [f"{part.value:+.3f}" for part in parts] + [f"{gap:+.3f}"]),
+        Cells("95%", [_range(part) for part in parts] + [""]),
+        Cells("", [NOTES[part.verdict] for part in parts] + [""], right=False),
+    ]
+    return joined(
+        paragraph(
+            f"What each change is worth, over all orders in which they can be made (Shapley values), with "
+            f"{counted(one.seeds, 'seed')}:"
+        ),
+        table(columns, strong=len(parts)),
+    )
+
+
+def _range(part: Change) -> str:
+    return "–" if part.low is None or part.high is None else f"{part.low:+.3f} to {part.high:+.3f}"

@@ -1,0 +1,261 @@
+"""The known ways in which a comparison of two trainings misleads, looked for in what was trained. Pure.
+
+Each detector reads reports, probabilities, weights and curves of the two sides, and says in a sentence or two
+what it saw, with its figures; where it saw nothing it says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.differences import Side
+from search.explanation import Trap
+from search.readings import NEAR_CHANCE, only_class_said
+from search.replicas import ReplicaResult
+from search.score_labels import score_label
+from search.tables import count_of, short
+from studies.configuration import FULL_BATCH, Configuration
+from studies.data.split import Split
+from studies.records import Scores
+from workers.initialisation import initial_weights
+from workers.scores import metric_of, score
+from workers.trainer import Weights
+
+FLAT = 0.1
+"""Share of its steepest slope below which a hidden unit counts as saturated."""
+
+MOSTLY = 0.5
+"""Share of (row, unit) pairs from which a layer counts as saturated."""
+
+RESAMPLES = 400
+"""Times that the validation rows are drawn anew, to see how much a difference depends on them."""
+
+MOST_ROWS = 2_000
+"""Validation rows whose hidden units are looked at."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one side's trainings.
+
+    Attributes:
+        side: what was trained.
+        metric: the score that it is judged by.
+        results: its trainings, by seed.
+    """
+
+    side: Side
+    metric: str
+    results: tuple[ReplicaResult, ...]
+
+    @property
+    def configuration(self) -> Configuration:
+        """What was trained."""
+        return self.side.configuration
+
+    @property
+    def scores(self) -> tuple[Scores, ...]:
+        """On the validation rows, of the trainings that came to an end."""
+        reports = (result.report for result in self.results)
+        return tuple(report.scores["validation"] for report in reports if report.failure is None)
+
+
+def find_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int]) -> tuple[Trap, ...]:
+    """All that were seen, in the order in which they should be read."""
+    return tuple(_all_traps(split, start, end, seeds))
+
+
+def _all_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int]) -> Iterator[Trap]:
+    yield from _different_scores(split, start, end)
+    for evidence in (start, end):
+        yield from _one_class(split, evidence)
+    for evidence in (start, end):
+        yield from _at_the_prior(split, evidence)
+    for evidence in (start, end):
+        yield from _saturated(split, evidence, seeds)
+    for evidence in (start, end):
+        yield from _sorted_rows(split, evidence)
+    yield from _iterations_and_epochs(split, start, end)
+    yield from _too_few_positives(split, start, end, seeds[0])
+
+
+def _different_scores(split: Split, start: Evidence, end: Evidence) -> Iterator[Trap]:
+    if start.metric == end.metric:
+        return
+    positive = split.classes[split.positive]
+    names = [score_label(evidence.metric, positive) for evidence in (start, end)]
+    yield Trap(
+        "different scores",
+        f"{start.side.name} is judged by {names[0]} and {end.side.name} by {names[1]}: these are two "
+        "quantities, and their difference says nothing of the networks.",
+    )
+
+
+def _one_class(split: Split, evidence: Evidence) -> Iterator[Trap]:
+    said = [(only_class_said(scores), scores.f1_weighted) for scores in evidence.scores]
+    constant = {one for one, _ in said if one is not None}
+    if not constant:
+        return
+    names = " or ".join(f'"{short(split.classes[one])}"' for one in sorted(constant))
+    figures = [weighted for one, weighted in said if one is not None]
+    where = "every seed" if len(figures) == len(said) else f"{len(figures)} of {len(said)} seeds"
+    yield Trap(
+        "one class only",
+        f"{evidence.side.name} says {names} to every validation row with {where}. Its weighted F1 there, "
+        f"{_from_to(figures)}, is what a program without a model gets.",
+    )
+
+
+def _at_the_prior(split: Split, evidence: Evidence) -> Iterator[Trap]:
+    """A loss that stays near the entropy of the classes' shares has learnt little but these shares."""
+    shares = np.bincount(split.train.labels, minlength=len(split.classes)) / len(split.train)
+    prior = float(-sum(share * math.log(share) for share in shares if share))
+    curves = [result.report.curve for result in evidence.results if result.report.curve]
+    losses = [curve[-1].train_loss for curve in curves]
+    if not losses or min(losses) < NEAR_CHANCE * prior:
+        return
+    configuration = evidence.configuration
+    rate = configuration.learning_rate
+    text = (
+        f"{evidence.side.name} ends at a training loss of {_from_to(losses)}, and {prior:.3f} is what saying "
+        f"the classes' shares to every row costs: in {_length(configuration)} it has hardly begun to learn."
+    )
+    if rate is not None:
+        text += f" A learning rate of {rate:g} is too small here; try 10 and 100 times as much."
+    yield Trap("loss at the class prior", text)
+
+
+def _saturated(split: Split, evidence: Evidence, seeds: Sequence[int]) -> Iterator[Trap]:
+    configuration = evidence.configuration
+    activation = configuration.activation or "sigmoid"
+    if configuration.framework == "analytic" or activation == "relu":
+        return
+    weights = next((r.outcome.weights for r in evidence.results if r.outcome is not None), None)
+    if weights is None:
+        return
+    layers = (split.features, *(b.shape[0] for b in weights[1::2]))
+    begun = initial_weights(configuration.initialisation, layers, seeds[0], configuration.biases)
+    features = split.validation.features[:MOST_ROWS]
+    for when, found in (("before the first step", begun), ("at the end", weights)):
+        share = saturated_share(found, features, activation)
+        if share > MOSTLY:
+            yield Trap(
+                "saturated hidden layer",
+                f"{evidence.side.name}: {when} {share:.0%} of the hidden units' outputs are so far out that "
+                "their slope is less than a tenth of the steepest, and pass next to no gradient on.",
+            )
+            return
+
+
+def saturated_share(weights: Weights, features: NDArray[np.float32], activation: str) -> float:
+    """Share of (row, unit) pairs whose slope is below :data:`FLAT` of the steepest; the worst hidden layer's.
+
+    A sigmoid s has slope s (1 - s), 1/4 at most; tanh t has 1 - t², 1 at most.
+    """
+    inputs, worst = np.asarray(features, dtype=np.float64), 0.0
+    for W, b in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        with np.errstate(over="ignore"):
+            z = inputs @ W + b
+            inputs = np.tanh(z) if activation == "tanh" else 1.0 / (1.0 + np.exp(-z))
+        slope = 1.0 - inputs**2 if activation == "tanh" else 4.0 * inputs * (1.0 - inputs)
+        worst = max(worst, float((slope < FLAT).mean()))
+    return worst
+
+
+def _sorted_rows(split: Split, evidence: Evidence) -> Iterator[Trap]:
+    """Batches of one class, which rows that are sorted by class make where nobody shuffles them."""
+    configuration, labels = evidence.configuration, split.train.labels
+    if configuration.shuffle is not False or configuration.batch_size is None:
+        return
+    batch = min(configuration.batch_size, len(labels))
+    end = len(labels) - len(labels) % batch if configuration.drop_last_batch else len(labels)
+    batches = [np.unique(labels[first : first + batch]) for first in range(0, end, batch)]
+    alone = sum(len(one) == 1 for one in batches)
+    if alone <= MOSTLY * len(batches):
+        return
+    last = f'"{short(split.classes[int(batches[-1][0])])}" alone' if len(batches[-1]) == 1 else "both"
+    yield Trap(
+        "rows sorted by class",
+        f"{evidence.side.name} takes the rows in their order, and {alone} of {len(batches)} batches hold one "
+        f"class alone; the last of each epoch holds {last}, and what it teaches is freshest. Shuffle.",
+    )
+
+
+def _iterations_and_epochs(split: Split, start: Evidence, end: Evidence) -> Iterator[Trap]:
+    kinds = [evidence.configuration.optimizer in FULL_BATCH for evidence in (start, end)]
+    if kinds[0] == kinds[1]:
+        return
+    said = [
+        f"{one.side.name}'s {_length(one.configuration)} are {_steps(split, one)}" for one in (start, end)
+    ]
+    yield Trap("iterations and epochs", f"{said[0]}, {said[1]}: the two counts can't be compared.")
+
+
+def _steps(split: Split, evidence: Evidence) -> str:
+    """How often the weights are changed."""
+    configuration, rows = evidence.configuration, len(split.train)
+    if configuration.batch_size is None:
+        return f"{configuration.epochs:,} steps on all {rows:,} rows"
+    batch = min(configuration.batch_size, rows)
+    batches = rows // batch if configuration.drop_last_batch else math.ceil(rows / batch)
+    return f"{configuration.epochs * batches:,} steps on {batch} rows each"
+
+
+def _too_few_positives(split: Split, start: Evidence, end: Evidence, seed: int) -> Iterator[Trap]:
+    """Whether the rows alone, drawn anew, could turn the difference round; by the end's score for both."""
+    found = [
+        next((r.outcome.probabilities["validation"] for r in one.results if r.outcome is not None), None)
+        for one in (start, end)
+    ]
+    if found[0] is None or found[1] is None:
+        return
+    gap, half = row_noise(split, found[0], found[1], end.metric, seed)
+    positives = int((split.validation.labels == split.positive).sum())
+    if gap == 0 or half <= abs(gap):
+        return
+    # The half-width falls with the square root of the rows.
+    needed = math.ceil(positives * (half / gap) ** 2)
+    name = score_label(end.metric, split.classes[split.positive])
+    yield Trap(
+        "too few positives",
+        f"Measured alike, by {name}, the two differ by {abs(gap):.3f}, and {positives} rows of "
+        f'"{short(split.classes[split.positive])}" among the validation rows tell differences of {half:.3f} '
+        f"and more: about {needed:,} would be needed to tell this one.",
+    )
+
+
+def row_noise(
+    split: Split, one: NDArray[np.float64], other: NDArray[np.float64], metric: str, seed: int
+) -> tuple[float, float]:
+    """The difference of two predictors' scores on the validation rows, and half its 95% interval.
+
+    The rows of each class are drawn anew with replacement, the same for both: B. Efron and R. Tibshirani, "An
+    Introduction to the Bootstrap", 1993, chapter 13.
+    """
+    labels, generator = split.validation.labels, np.random.default_rng(seed)
+    by_class = [np.flatnonzero(labels == index) for index in np.unique(labels)]
+
+    def difference(rows: NDArray[np.int64]) -> float:
+        first, second = (score(labels[rows], p[rows], split.positive) for p in (one, other))
+        return metric_of(second, metric) - metric_of(first, metric)
+
+    drawn = [
+        difference(np.concatenate([generator.choice(rows, len(rows)) for rows in by_class]))
+        for _ in range(RESAMPLES)
+    ]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return difference(np.arange(len(labels))), float(high - low) / 2
+
+
+def _length(configuration: Configuration) -> str:
+    return count_of(configuration.epochs, "iteration" if configuration.optimizer in FULL_BATCH else "epoch")
+
+
+def _from_to(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.3f}", f"{max(values):.3f}"
+    return low if low == high else f"{low} to {high}"

@@ -83,7 +83,7 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
 @click.option("--quiet", is_flag=True, help="No progress; only the report.")
 @JSON
 def finalists(study: Path, quiet: bool, as_json: bool) -> None:
-    """Train the best configurations anew, and say what they are worth.
+    """Train the best anew with other seeds: what are they worth?
 
     With seeds that the search didn't use; then the test rows are opened, once. A launch does so by itself
     when its search has ended; this does it for one that was stopped, and goes on with what is missing.
@@ -157,7 +157,7 @@ def stop(study: Path, now: bool) -> None:
 @STUDY
 @JSON
 def check(study: Path, as_json: bool) -> None:
-    """Validate a study, load its data, and print what a launch would do."""
+    """Validate a study, and print what a launch would do."""
     from search.plan import check as plan_of
     from search.plan import render_plan
 
@@ -322,7 +322,7 @@ def export(study: Path, directory: Path, trial: int | None, quiet: bool) -> None
 )
 @JSON
 def predict(directory: Path, file: Path, threshold: float | None, as_json: bool) -> None:
-    """Score the rows of a csv, tsv or Parquet file with an exported model.
+    """Score the rows of a file with an exported model.
 
     DIR is what `search export` wrote. Prints csv to stdout, a row for each of FILE's: the label that is said,
     and the probability of each.

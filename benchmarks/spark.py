@@ -59,17 +59,17 @@ data = np.load(sys.argv[1])
 spark = SparkSession.builder.config("spark.driver.extraJavaOptions", sys.argv[2]).getOrCreate()
 rows = [(float(label), Vectors.dense(row)) for row, label in zip(data["X"].tolist(), data["y"])]
 frame = spark.createDataFrame(rows, ["label", "features"])
-for iterations in (1, 10, 10, 10, 100):
+for line in sys.stdin:
     begun = time.perf_counter()
     MultilayerPerceptronClassifier(
         layers=[int(units) for units in data["layers"]],
-        maxIter=iterations,
+        maxIter=int(line),
         initialWeights=Vectors.dense(data["weights"]),
     ).fit(frame)
     print(time.perf_counter() - begun, flush=True)
 """
-"""The recipe of the question, with our initial weights so that the work is the same; the first fit is not
-counted, as none of ours is."""
+"""The recipe of the question, with our initial weights so that the work is the same. Told iterations line by
+line, it answers with seconds."""
 
 
 def measure(part: str, blas: str) -> Sequence[Figure]:
@@ -90,44 +90,67 @@ def measure(part: str, blas: str) -> Sequence[Figure]:
 
 
 def _recipe(split: Split, blas: str) -> list[Figure]:
-    """The recipe of the question and ours, computing in Java and in a native library where there is one."""
+    """The recipe of the question and ours, computing in Java and in a native library where there is one.
+
+    The two take turns, each in a JVM of its own: a machine is never quite idle.
+    """
     figures = []
-    times: list[tuple[float, float]] = []
-    for name, settings in (("Java", JAVA), ("native BLAS", SparkSettings(native_blas=blas or None))):
-        with _trainer(split, settings) as trainer:
+    of_ours: list[dict[int, float]] = []
+    native = SparkSettings(native_blas=blas or None)
+    for name, settings, options in (
+        ("Java", JAVA, NO_BLAS),
+        ("native BLAS", native, f"{PATH}{blas}" if blas else ""),
+    ):
+        with _trainer(split, settings) as trainer, _plain(split, options) as plain:
             trainer.warm()
             if spark_session.start().native_blas != (name != "Java"):
                 print("found no native BLAS: give the path of one with --blas", file=sys.stderr)
                 return figures
-            short = min(_seconds(trainer, SHORT) for _ in range(4))
-            long, state = _trained(trainer, LONG)
+            plain(1)
+            theirs, ours = dict.fromkeys((10, 100), float("inf")), dict.fromkeys((10, 100), float("inf"))
+            for asked in (10, 10, 10, 100):
+                theirs[asked] = min(theirs[asked], plain(asked))
+                seconds, state = _trained(trainer, replace(SHORT, epochs=asked))
+                ours[asked] = min(ours[asked], seconds)
+                print(f"{name}, {asked}: plain {theirs[asked]:.2f} s, ours {seconds:.2f} s", file=sys.stderr)
         spark_session.stop()
-        plain = _plain(split, NO_BLAS if name == "Java" else f"{PATH}{blas}" if blas else "")
-        ours, done = (short, long), len(state.losses)
-        for asked, theirs, mine in zip((10, 100), plain, ours, strict=True):
+        for asked in (10, 100):
+            done = len(state.losses)
             what = f"{name}, {asked} iterations" + (f" (ends after {done})" if done < asked else "")
             figures += [
-                Figure(f"plain recipe, {what}", theirs, "s"),
-                Figure(f"ours, {what}", mine, "s"),
-                Figure(f"plain / ours, {what}", theirs / mine),
+                Figure(f"plain recipe, {what}", theirs[asked], "s"),
+                Figure(f"ours, {what}", ours[asked], "s"),
+                Figure(f"plain / ours, {what}", theirs[asked] / ours[asked]),
             ]
-        times.append(ours)
-    for asked, java, native in zip((10, 100), *times, strict=True):
-        figures.append(Figure(f"ours, Java / native BLAS, {asked} iterations", java / native))
-    return figures
+        of_ours.append(ours)
+    java, library = of_ours
+    return figures + [
+        Figure(f"ours, Java / native BLAS, {asked} iterations", java[asked] / library[asked])
+        for asked in (10, 100)
+    ]
 
 
-def _plain(split: Split, options: str) -> tuple[float, float]:
-    """Seconds of the recipe's fits of 10 and of 100 iterations, in a process of its own."""
+@contextmanager
+def _plain(split: Split, options: str) -> Iterator[Callable[[int], float]]:
+    """Gives what says the seconds of a fit of so many iterations of the recipe, in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "rows.npz"
         layers = layer_sizes(split, HIDDEN)
         weights = flatten(initial_weights("spark_uniform", layers, SEED))
         np.savez(path, X=split.train.features, y=split.train.labels, layers=layers, weights=weights)
         command = [sys.executable, "-c", PLAIN, str(path), options]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    _, *short, long = (float(seconds) for seconds in said)
-    return min(short), long
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            told, answers = process.stdin, process.stdout
+
+            def seconds(iterations: int) -> float:
+                print(iterations, file=told, flush=True)
+                return float(answers.readline())
+
+            yield seconds
 
 
 def _sessions(split: Split) -> list[Figure]:

@@ -27,6 +27,7 @@ from search.explanation import (
     Measured,
     Rows,
     SideResult,
+    Trap,
     attribute,
     measured,
     shares_of,
@@ -131,6 +132,8 @@ class _Explaining:
     def run(self) -> Explanation:
         """Train what is needed, and put it together."""
         count = len(self.between.differences)
+        # First, because what these left is wanted too. Of the mixtures it isn't: a megabyte each adds up.
+        ends = self._ends((frozenset(), frozenset(range(count))))
         drawn: tuple[tuple[int, ...], ...] = ()
         if count <= MOST_EXACT:
             self._ask(every_set(count))
@@ -138,7 +141,8 @@ class _Explaining:
         if count > MOST_EXACT:
             drawn = drawn_orders(count, self.effort.pairs, self.file.study.seed)
             self._ask([made for one in drawn for made in sets_of_order(one)])
-        return self._explanation(attribute(order, drawn, self.values))
+        traps = find_traps(self.split, *ends, self.seeds)
+        return self._explanation(attribute(order, drawn, self.values), traps)
 
     def _ask(self, sets: Collection[Changed]) -> Mapping[Changed, Values]:
         """The values of sets; what isn't known yet is trained, all of it together."""
@@ -173,7 +177,7 @@ class _Explaining:
                 )
         return found
 
-    def _explanation(self, found: Attribution) -> Explanation:
+    def _explanation(self, found: Attribution, traps: tuple[Trap, ...]) -> Explanation:
         nothing, everything = frozenset[int](), frozenset(range(len(self.between.differences)))
         gap = tuple(
             after - before
@@ -198,7 +202,7 @@ class _Explaining:
             trained=len(trained),
             without_spark=self.between.without_spark,
             remainder=float(found.remainder(gap)),
-            traps=find_traps(self.split, self._evidence(nothing), self._evidence(everything), self.seeds),
+            traps=traps,
         )
 
     def _side(self, number: int, made: Changed) -> SideResult:
@@ -212,13 +216,16 @@ class _Explaining:
             diverged=sum(one is self.without_a_model for one in scores),
         )
 
-    def _evidence(self, made: Changed) -> Evidence:
-        """What the two sides' trainings left; the mixtures' weights and probabilities are not needed."""
-        configuration, score = self.between.at(made)
-        replicas = [Replica(configuration, seed) for seed in self.seeds]
-        results = run_replicas(self.opened, replicas, self.display, what="explain")
-        side = self.sides[bool(made)]
-        return Evidence(side, score, tuple(results[one] for one in replicas))
+    def _ends(self, sets: tuple[Changed, Changed]) -> tuple[Evidence, Evidence]:
+        """Train the two sides, and look at what their trainings left."""
+        replicas = [[Replica(self.between.at(made)[0], seed) for seed in self.seeds] for made in sets]
+        both = [replica for several in replicas for replica in several]
+        self.results |= run_replicas(self.opened, both, self.display, what="explain")
+        start, end = (
+            Evidence(side, tuple(self.results[one] for one in several))
+            for side, several in zip(self.sides, replicas, strict=True)
+        )
+        return start, end
 
 
 def _is_kept(failure: Failure | None) -> bool:

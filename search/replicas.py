@@ -74,7 +74,7 @@ def run_replicas(
         replicas: which; equal ones run once.
         display: what shows the progress.
         what: they are for, for a person.
-        outcomes: whether what they left is wanted; otherwise a report is enough, and the file may be gone.
+        outcomes: whether what they left is wanted; otherwise a report is enough, and no file is written.
 
     Raises:
         KeyboardInterrupt: where somebody asked to stop. What ended is kept, and the next call goes on.
@@ -85,7 +85,7 @@ def run_replicas(
     kept = _kept(opened, keys, outcomes=outcomes)
     missing = [one for one in keys if one not in kept]
     if missing:
-        _Runs(opened, display, what, missing, keys, done=len(kept)).run()
+        _Runs(opened, display, what, missing, keys, done=len(kept), outcomes=outcomes).run()
         kept |= _kept(opened, {one: keys[one] for one in missing}, outcomes=outcomes, failed=True)
         _check_there(opened, [one for one in missing if one not in kept])
     return {one: kept[one] for one in keys}
@@ -139,6 +139,7 @@ class _Runs:
     missing: Sequence[Replica]
     keys: Mapping[Replica, str]
     done: int
+    outcomes: bool
 
     def __post_init__(self) -> None:
         study = self.opened.file.study
@@ -244,7 +245,7 @@ class _Runs:
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
             spark=self.spark,
-            outcomes=outcomes_of(self.opened.file).url,
+            outcomes=outcomes_of(self.opened.file).url if self.outcomes else None,
             row_sets=ROWS_SCORED,
         )
 

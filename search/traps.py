@@ -44,14 +44,17 @@ class Evidence:
     """What is known of one side's trainings.
 
     Attributes:
-        side: what was trained.
-        metric: the score that it is judged by.
+        side: what was trained, and the score that it is judged by.
         results: its trainings, by seed.
     """
 
     side: Side
-    metric: str
     results: tuple[ReplicaResult, ...]
+
+    @property
+    def metric(self) -> str:
+        """The score that it is judged by."""
+        return self.side.score
 
     @property
     def configuration(self) -> Configuration:

@@ -101,7 +101,7 @@ def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
         end for one in found.finalists for end in (one.interval.low, one.interval.high, one.found, *one.test)
     ]
     scale = score_scale(values)
-    left, right = (400, 116) if width == WIDE else (76, 112)
+    left, right = (446, 116) if width == WIDE else (76, 112)
     each, top = 38, 8
     inner, floor = width - left - right, top + each * len(found.finalists)
     marks: list[Content] = []
@@ -111,7 +111,7 @@ def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
     for index, one in enumerate(found.finalists):
         middle = top + each * (index + 0.5)
         name = _name(one) if width == WIDE else f"trial {one.trial}"
-        marks.append(text(left - 14, middle + 4, short(name, int((left - 14) / LETTER)), "name end"))
+        marks.append(text(left - 14, middle + 4, short(name, int((left - 14) / (LETTER - 0.5))), "name end"))
         marks += _marks(one, scale, left, inner, middle)
         marks.append(text(width - right + 14, middle + 4, f"{one.test_mean:.3f}", "value"))
         marks.append(text(width, middle + 4, VERDICTS[one.verdict], "tick end"))

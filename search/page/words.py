@@ -28,7 +28,9 @@ def framework_name(configuration: Configuration | None) -> str:
 
 def in_words(configuration: Configuration) -> str:
     """A configuration as a sentence's end: "a TensorFlow network, trained with rmsprop at …"."""
-    parts = [f"a {framework_name(configuration)} network trained with {configuration.optimizer}"]
+    name = framework_name(configuration)
+    article = "an" if name[:1].lower() in "aeiou" else "a"
+    parts = [f"{article} {name} network trained with {configuration.optimizer}"]
     if configuration.learning_rate is not None:
         parts.append(f"at a learning rate of {configuration.learning_rate:.3g}")
     if configuration.batch_size is not None:

@@ -12,13 +12,14 @@ from search import launch
 from search.cluster import start_cluster, starting
 from search.display import SilentDisplay
 from search.slots import Slots
+from search.stopping import Limits
 from studies.cluster import Cluster
 from studies.errors import MachineError
 from tests.certificates import make_certificates
 from tests.conftest import write_rows
 from tests.faults.dask_programs import SEARCH, DaskPrograms, dask_programs
-from tests.faults.histories import every_score_is_that_of_an_undisturbed_run, is_whole
-from tests.faults.programs import wait_until
+from tests.faults.histories import every_score_is_that_of_an_undisturbed_run
+from tests.faults.programs import stored, wait_until
 from workers.rows import CACHE, FILES
 
 pytestmark = pytest.mark.slow
@@ -93,42 +94,40 @@ def test_trials_go_to_gpus_as_the_study_file_says_while_workers_come_and_go(
     assert {"gpu-1", "gpu-late"} <= used(study, Comes()) <= {"gpu-0", "gpu-1", "gpu-late"}
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["through the scheduler", "through a store"])
 def test_workers_that_see_nothing_of_the_study_get_its_rows_once_a_machine(
-    shared: bool, programs: DaskPrograms, study_file: Writes, tmp_path: Path
+    programs: DaskPrograms, study_file: Writes, tmp_path: Path
 ) -> None:
-    store, home, late_home = tmp_path / "store", tmp_path / "machine", tmp_path / "late"
-    more = f'rows = "file://{store}"' if shared else ""
-    directory = tmp_path / "study"
+    home, late_home, directory = tmp_path / "machine", tmp_path / "late", tmp_path / "study"
     directory.mkdir()
     study = directory / "small.toml"
-    made = study_file(slots=at(programs.address, more), trials="trials = 8", epochs="epochs = 300")
+    made = study_file(slots=at(programs.address), trials="trials = 1000", epochs="epochs = 100")
     study.write_text(made.read_text())
     write_rows(directory, rows=20_000)
-    for number in range(2):
-        programs.add_worker(
-            "--nthreads", "1", "--name", f"blind-{number}", blind_to=directory, **{CACHE: str(home)}
-        )
+
+    def add(name: str, cache: Path) -> None:
+        programs.add_worker("--nthreads", "1", "--name", name, blind_to=directory, **{CACHE: str(cache)})
 
     class LateComer(Notes):
-        """A machine that has no copy comes in the middle."""
+        """A machine that has no copy comes in the middle; enough was seen when it has told a trial."""
 
         def update(self, loop: object, now: float) -> None:  # noqa: ARG002  the display's own signature
-            if loop.told and len(programs.workers) == 2:  # type: ignore[attr-defined]
-                options = ("--nthreads", "1", "--name", "late")
-                programs.add_worker(*options, blind_to=directory, **{CACHE: str(late_home)})
+            told = {record.report.worker for record in loop.told}  # type: ignore[attr-defined]
+            if told and len(programs.workers) == 2:
+                add("late", late_home)
+            if "late" in told:
+                loop.limits = Limits(trials=1)  # type: ignore[attr-defined]
 
+    add("blind-0", home)
+    add("blind-1", home)
     display = LateComer()
-    workers = used(study, display)
-    (sent,) = [note for note in display.notes if "the rows" in note and "don't see" in note]
-    assert ("through cluster.rows" if shared else "through the scheduler") in sent
-    assert "late" in workers
+    assert "late" in used(study, display)
+    (sent,) = [note for note in display.notes if "go to workers that don't see the study's directory" in note]
+    assert "through the scheduler" in sent
     for cache in (home, late_home):
         (copy,) = cache.iterdir()
         assert {file.name for file in copy.iterdir()} == set(FILES)
         assert copy.stat().st_mode & 0o077 == 0
-    assert bool(list(tmp_path.glob("store/*"))) is shared
-    every_score_is_that_of_an_undisturbed_run(study, is_whole(study, 8))
+    every_score_is_that_of_an_undisturbed_run(study, stored(study)[-4:])
 
 
 def test_who_has_no_certificate_of_the_authority_is_let_in_nowhere(

@@ -116,6 +116,8 @@ def said_by_the_example(folder: Path, texts: list[str]) -> NDArray[np.float64]:
     return np.array(json.loads(done.stdout.splitlines()[-1]))
 
 
+# Keras writes TensorFlow's variables in a way that NumPy 2 is going to drop.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 @pytest.mark.slow
 def test_plain_keras_and_plain_pyspark_give_the_probabilities_of_the_trials(tmp_path: Path) -> None:
     write_texts(tmp_path)

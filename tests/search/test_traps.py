@@ -59,7 +59,7 @@ def evidence(
     left = weights or initial_weights("glorot_uniform", LAYERS, 1)
     outcome = Outcome(left, "sigmoid", {"validation": probabilities})
     results = tuple(ReplicaResult(Replica(configuration, seed), report, outcome) for seed in SEEDS)
-    return Evidence(Side(name, configuration, metric), metric, results)
+    return Evidence(Side(name, configuration, metric), results)
 
 
 def seen(split: Split, start: Evidence, end: Evidence) -> dict[str, str]:

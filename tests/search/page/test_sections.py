@@ -122,6 +122,7 @@ def test_configurations_in_words() -> None:
     assert in_words(spark) == (
         f"a Spark network trained with l-bfgs for 20 iterations, from {spark.initialisation} weights"
     )
+    assert in_words(replace(spark, framework="analytic")).startswith("an analytic network")
     assert parameter_label("learning_rate") == "learning rate"
     assert parameter_label("optimizer.tensorflow") == "optimizer (TensorFlow)"
     assert [listed(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]

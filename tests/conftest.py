@@ -11,6 +11,9 @@ from hypothesis import settings
 
 from tests import postgres as postgresql
 
+# Before anybody imports them: assertions in helpers say as much as those in tests.
+pytest.register_assert_rewrite("tests.faults.histories", "tests.faults.warm")
+
 # A loaded machine is no bug: pytest's own timeout catches what hangs.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")

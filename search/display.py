@@ -39,6 +39,9 @@ class Display(Protocol):
     def progress(self, text: str) -> None:
         """How far it is with what comes after the search; a few times a second."""
 
+    def cluster(self, text: str) -> None:
+        """What a cluster is now whose workers come and go; a few times a second."""
+
     def stop(self) -> None:
         """The launch is over; also called where it ends in an error."""
 
@@ -70,6 +73,9 @@ class SilentDisplay:
         """Nothing."""
 
     def progress(self, text: str) -> None:
+        """Nothing."""
+
+    def cluster(self, text: str) -> None:
         """Nothing."""
 
     def stop(self) -> None:
@@ -104,6 +110,9 @@ class LineDisplay:
     def progress(self, text: str) -> None:
         """Nothing: what ended is noted."""
 
+    def cluster(self, text: str) -> None:
+        """Nothing."""
+
     def stop(self) -> None:
         """Nothing."""
 
@@ -118,6 +127,7 @@ class LiveDisplay:
 
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
     _title: str = ""
+    _cluster: str = ""
     _told_here: int = 0
     _drawn: float = float("-inf")
     _live: Live | None = None
@@ -140,7 +150,10 @@ class LiveDisplay:
         if self._live is None or now - self._drawn < REFRESH_SECONDS:
             return
         self._drawn = now
-        view = live_view(loop, now, self._title, told_here=self._told_here, height=self.console.height - 1)
+        room = self.console.height - 1
+        view = live_view(
+            loop, now, self._title, told_here=self._told_here, height=room, cluster=self._cluster
+        )
         self._live.update(view, refresh=True)
 
     def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002  the view takes it from the loop
@@ -155,6 +168,10 @@ class LiveDisplay:
         """The text, in the place of the view."""
         if self._live is not None:
             self._live.update(Text.assemble((self._title, "bold"), f"  {text}"), refresh=True)
+
+    def cluster(self, text: str) -> None:
+        """Kept for the next picture."""
+        self._cluster = text
 
     def stop(self) -> None:
         """Give the terminal back."""

@@ -163,6 +163,8 @@ class _Search:
         self.looked = now
         for news in self.cluster.news():
             self.display.note(news)
+        if self.cluster.pulse is not None:
+            self.display.cluster(self.cluster.describe())
         told = self.store.news()
         if told is not None:
             self._pass_on(Heard(tuple(told)))

@@ -19,7 +19,9 @@ _FIXED_LINES = 15
 the view without blank lines and ended trials."""
 
 
-def live_view(loop: Loop, now: float, title: str, *, told_here: int, height: int = 24) -> RenderableType:
+def live_view(
+    loop: Loop, now: float, title: str, *, told_here: int, height: int = 24, cluster: str = ""
+) -> RenderableType:
     """A picture of a search.
 
     Args:
@@ -27,17 +29,18 @@ def live_view(loop: Loop, now: float, title: str, *, told_here: int, height: int
         now: reading of its clock, in seconds.
         title: first line.
         told_here: trials that ended in this launch, for the pace; ``loop.told`` has earlier ones too.
+        cluster: what the cluster is now, where its workers come and go.
         height: lines of the terminal; running and ended trials that don't fit are counted instead.
     """
     low = height < _FIXED_LINES + 2
-    room = max(2, height - _FIXED_LINES)
+    room = max(2, height - _FIXED_LINES - bool(cluster))
     running = sorted(loop.running, key=lambda one: one.since)
     for_running = min(len(running), max(1, room - 3)) or 1
     ended = [] if low else _ended(loop, min(8, room - for_running))
     sections = (
         _progress(loop, now, title, told_here),
         _best(loop),
-        _running(running, now, for_running, len(loop.paused)),
+        [*([_line(cluster, "dim")] if cluster else []), *_running(running, now, for_running, loop)],
         [*ended, *_failed(failures_of(loop.told))],
         [_line(_hint(loop), "dim")],
     )
@@ -122,8 +125,10 @@ def _furthest(loop: Loop) -> str:
     return f"none is complete; {score:.3f} after {count_of(rung, 'epoch')}, trial {-number}"
 
 
-def _running(running: list[LoopTrial], now: float, most: int, paused: int) -> list[RenderableType]:
+def _running(running: list[LoopTrial], now: float, most: int, loop: Loop) -> list[RenderableType]:
+    paused = len(loop.paused)
     title = Text(f"Running: {len(running)}", style="bold")
+    title.append(f" of {count_of(loop.slots.total, 'slot')}", style="dim")
     table = _rows()
     for one in running[:most]:
         table.add_row(

@@ -100,7 +100,7 @@ class StoredStatus:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "cluster": self._cluster.description,
+            "cluster": self._cluster.describe(),
             "slots": self._cluster.slots.total,
         }
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from search.pulse import ANSWER_SECONDS, Pulse, offered, offers
 from search.slots import Slots
+from search.tables import count_of
 from studies.cluster import GpuPolicy
+from studies.sizes import describe_size
 
 NO_WORKERS_SECONDS = 120.0
 """How long trials wait while there is no worker for them, before the cluster is given up. A worker process
@@ -30,6 +32,7 @@ class RunningCluster:
         client: the driver's connection.
         slots: trials that it can run at once.
         description: what it is, for a person.
+        dashboard: link to its scheduler's own page; empty where it has none.
         a_worker: slots of each kind that one worker process has.
         restarts: whether a worker process that hangs can be ended.
         frameworks: those of the study's space.
@@ -52,6 +55,19 @@ class RunningCluster:
     gpu: GpuPolicy = "prefer"
     patience: float | None = None
     news: Callable[[], Sequence[str]] = _no_news
+    dashboard: str = ""
+
+    def describe(self) -> str:
+        """What it is now, for a person: where workers come and go, how many there are and what they hold."""
+        if self.pulse is None:
+            return self.description
+        workers = list(self.pulse.workers.values())
+        memory = sum(int(worker.get("metrics", {}).get("memory", 0)) for worker in workers)
+        parts = [
+            f"{count_of(len(workers), 'worker')} {self.description}",
+            f"{describe_size(memory)} of memory",
+        ]
+        return ", ".join([*parts, *([self.dashboard] if self.dashboard else [])])
 
     def slots_a_worker(self, kind: str) -> int:
         """Slots of a kind in the same process; the most that any has, where they differ."""

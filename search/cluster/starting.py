@@ -186,25 +186,33 @@ def _joined(
         with Pulse(client, meet=reception.meet).beating() as pulse:
             client.register_plugin(OfferThreads(TRIAL, (TRIAL, SPARK, GPU)))
             slots = wait_for_slots(pulse, reception, section.gpu, where, (seconds, FIND_SECONDS))
-            what = f"{slots.total} slots of {len(pulse.workers)} workers"
-            if section.address:
-                what += f" at {section.address}"
+            dashboard = _dashboard_of(client)
+            if dashboard:
+                site.say(f"Dask's dashboard: {dashboard}")
             yield RunningCluster(
                 client,
                 slots,
-                what,
+                f"at {section.address}" if section.address else f"of kind {section.kind}",
                 {},
                 True,
                 tuple(frameworks),
                 pulse,
                 gpu=section.gpu,
                 news=reception.news,
+                dashboard=dashboard,
             )
     finally:
         if shipment is not None:
             # A scheduler that is gone has forgotten them.
             with contextlib.suppress(OSError, RuntimeError):
                 client.sync(shipment.take_back, callback_timeout=ANSWER_SECONDS)
+
+
+def _dashboard_of(client: Any) -> str:
+    try:
+        return str(client.dashboard_link or "")
+    except KeyError:  # the scheduler was started without one, or without Bokeh
+        return ""
 
 
 def _connect(address: str, security: Any) -> Any:

@@ -48,9 +48,11 @@ def loop_of(
     return loop
 
 
-def shown(loop: Loop, now: float, *, told_here: int = 0, width: int = 80, height: int = 24) -> str:
+def shown(
+    loop: Loop, now: float, *, told_here: int = 0, width: int = 80, height: int = 24, cluster: str = ""
+) -> str:
     console = Console(file=StringIO(), width=width, height=height, highlight=False)
-    console.print(live_view(loop, now, "sms-spam", told_here=told_here, height=height))
+    console.print(live_view(loop, now, "sms-spam", told_here=told_here, height=height, cluster=cluster))
     output = console.file
     assert isinstance(output, StringIO)
     return output.getvalue()
@@ -121,7 +123,13 @@ def test_the_view_has_what_runs_and_for_how_long_the_longest_first() -> None:
 
 def test_more_trials_than_fit_are_counted() -> None:
     text = shown(loop_of(fakes.trials(5), running=64), 75.0)
-    assert "Running: 64, the 6 longest" in text
+    assert "Running: 64 of 64 slots, the 6 longest" in text
+
+
+def test_the_view_has_what_the_cluster_is_where_somebody_said_it() -> None:
+    said = "3 workers at tcp://10.0.0.7:8786, 1.2 GB of memory"
+    assert said in shown(loop_of([], running=3), 75.0, cluster=said)
+    assert "worker" not in shown(loop_of([], running=3), 75.0)
 
 
 def test_the_view_has_failures_by_cause_and_the_latest_message_as_it_is() -> None:

@@ -23,6 +23,7 @@ from search.cluster import RunningCluster
 from search.display import SilentDisplay
 from search.events import Asked
 from search.loop import Loop
+from search.pulse import Pulse
 from search.results import FailedTrials
 from search.slots import TRIAL, Slots
 from search.status import (
@@ -108,6 +109,22 @@ def rendered(found: Status, width: int = 80) -> str:
     stream = io.StringIO()
     render_status(found, Console(file=stream, width=width, highlight=False))
     return stream.getvalue()
+
+
+def test_a_cluster_whose_workers_come_and_go_says_how_many_there_are_and_what_they_hold() -> None:
+    pulse = Pulse(None)
+    running = RunningCluster(
+        None,
+        Slots(2),
+        "at tcp://10.0.0.7:8786",
+        {},
+        restarts=True,
+        pulse=pulse,
+        dashboard="http://10.0.0.7:8787",
+    )
+    assert running.describe() == "0 workers at tcp://10.0.0.7:8786, 0 B of memory, http://10.0.0.7:8787"
+    pulse.workers = {"tcp://a": {"metrics": {"memory": 200_000_000}}, "tcp://b": {"metrics": {}}}
+    assert running.describe().startswith("2 workers at tcp://10.0.0.7:8786, 200 MB of memory")
 
 
 def test_a_study_that_was_never_launched_is_an_error_with_a_remedy(study_file: Writes) -> None:

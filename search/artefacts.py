@@ -1,4 +1,5 @@
-"""What the dashboard shows of a trial as files: drawn when somebody looks, from what storage and disk hold.
+"""What the dashboard shows of trials and of the study as files: drawn when somebody looks, from what storage
+and disk hold.
 
 Nothing of it is stored: a search pays for none of it, and a study that was searched before has it too.
 """
@@ -6,8 +7,9 @@ Nothing of it is stored: a search pays for none of it, and a study that was sear
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
@@ -19,7 +21,8 @@ from search.dashboard_storage import artefact_attribute
 from search.exported import threshold_of
 from search.results import scores_of
 from search.score_labels import score_label
-from search.trial_plots import confusion_matrix, learning_curve, precision_recall
+from search.trial_plots import confusion_matrix, learning_curve, precision_recall, waterfall
+from studies.explanation_record import KeptExplanation
 from studies.facts import DataFacts
 from studies.trial_record import TrialRecord
 
@@ -144,15 +147,29 @@ def artefacts_of(record: TrialRecord, *, has_probabilities: bool) -> dict[str, s
     )
 
 
+def artefacts_of_study(explanations: Iterable[KeptExplanation]) -> dict[str, str]:
+    """The study's own, a waterfall for each explanation, as Optuna's system attributes name them."""
+    return dict(
+        artefact_attribute(_identity(one), f"from {one.start} to {one.end}.svg", SVG) for one in explanations
+    )
+
+
+def _identity(one: KeptExplanation) -> str:
+    """What the address of an explanation ends with; trials' begin with a number below 16 digits."""
+    return hashlib.sha256(one.key.encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class DrawnArtefacts:
     """Optuna's artefact store, for reading alone: each is made when it is asked for.
 
     Attributes:
         known: what there is of a trial, by its number, with its probabilities where they are wanted.
+        explanations: those that the study keeps now.
     """
 
     known: Callable[[int, bool], Known]
+    explanations: Callable[[], Iterable[KeptExplanation]] = tuple
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
         """The content.
@@ -165,6 +182,9 @@ class DrawnArtefacts:
         content = None
         if artefact is not None and number.isdigit():
             content = artefact.make(self.known(int(number), artefact.from_probabilities))
+        if not digit:
+            found = (one for one in self.explanations() if _identity(one) == artifact_id)
+            content = next((waterfall(one) for one in found), None)
         if content is None:
             raise ArtifactNotFound(artifact_id)
         return io.BytesIO(content.encode())

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from search.artefacts import DrawnArtefacts, Known, ValidationRows, artefacts_of
+from search.artefacts import DrawnArtefacts, Known, ValidationRows, artefacts_of, artefacts_of_study
 from search.dashboard_server import LOOPBACK, serve
 from search.dashboard_storage import DashboardStorage
 from search.dashboard_view import study_attributes, trial_attributes
 from studies.data import hash_of, open_split, source_of_parts
 from studies.errors import CheckpointError, MachineError, UserError
+from studies.explanation_record import KeptExplanation, explanations_of
 from studies.facts import DataFacts
 from studies.storage import open_storage
 from studies.stored_study import read_study
@@ -56,7 +57,7 @@ def dashboard(path: str | Path, port: int = 0) -> Iterator[tuple[WSGIServer, str
     try:
         shown = _Shown(file, storage, stored.study._study_id, stored.facts, stored.metric, data_hash)
         view = DashboardStorage(storage, shown.study_id, shown.of_trial, shown.of_study)
-        server = _listening(wsgi(view, artifact_store=DrawnArtefacts(shown.known)), port)
+        server = _listening(wsgi(view, artifact_store=DrawnArtefacts(shown.known, shown.explanations)), port)
         with server:
             yield server, f"http://{LOOPBACK}:{server.server_port}/dashboard/studies/{shown.study_id}"
     finally:
@@ -78,10 +79,15 @@ class _Shown:
     _left: frozenset[str] = frozenset()
     _rows: list[ValidationRows | None] = field(default_factory=list)
 
-    def of_study(self) -> Attributes:
-        """Readable attributes of the study."""
+    def of_study(self) -> tuple[Attributes, Attributes]:
+        """Readable attributes of the study, and its artefacts."""
         raw = self.storage.get_study_user_attrs(self.study_id)
-        return study_attributes(raw, self.facts, self.metric, self.file.study.trial_limit)
+        readable = study_attributes(raw, self.facts, self.metric, self.file.study.trial_limit)
+        return readable, artefacts_of_study(explanations_of(raw))
+
+    def explanations(self) -> tuple[KeptExplanation, ...]:
+        """Those that the study keeps now."""
+        return explanations_of(self.storage.get_study_user_attrs(self.study_id))
 
     def of_trial(self, trial: FrozenTrial) -> tuple[Attributes, Attributes]:
         """Readable attributes of a trial, and its artefacts; those of one that has ended are kept."""

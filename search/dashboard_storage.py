@@ -35,7 +35,7 @@ class DashboardStorage(BaseStorage):
         backend: where the study is.
         study_id: the study's, in the backend.
         of_trial: readable attributes and artefacts of a trial: two mappings, as user and system attributes.
-        of_study: readable attributes of the study.
+        of_study: readable attributes of the study, and its artefacts, as ``of_trial`` gives a trial's.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class DashboardStorage(BaseStorage):
         backend: BaseStorage,
         study_id: int,
         of_trial: Callable[[FrozenTrial], tuple[Attributes, Attributes]],
-        of_study: Callable[[], Attributes],
+        of_study: Callable[[], tuple[Attributes, Attributes]],
     ) -> None:
         self._backend = backend
         self._study_id = study_id
@@ -57,13 +57,14 @@ class DashboardStorage(BaseStorage):
         studies = [study for study in self._backend.get_all_studies() if study._study_id == self._study_id]
         shown = [copy.copy(study) for study in studies]
         for study in shown:
-            study.user_attrs = dict(self._of_study())
+            study.user_attrs, artefacts = (dict(part) for part in self._of_study())
+            study.system_attrs = {**study.system_attrs, **artefacts}
         return shown
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """Readable ones."""
         self._check(study_id)
-        return dict(self._of_study())
+        return dict(self._of_study()[0])
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """A trial, with readable attributes."""
@@ -109,9 +110,9 @@ class DashboardStorage(BaseStorage):
         return self._backend.get_study_directions(study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """The backend's."""
+        """The backend's, notes among them, and the study's artefacts."""
         self._check(study_id)
-        return self._backend.get_study_system_attrs(study_id)
+        return {**self._backend.get_study_system_attrs(study_id), **self._of_study()[1]}
 
     def remove_session(self) -> None:
         """The backend's."""

@@ -1,4 +1,4 @@
-"""Pictures of one trial, each an SVG file by itself: what a dashboard shows as its artefacts.
+"""Pictures of trials and explanations, each an SVG file by itself: what a dashboard shows as artefacts.
 
 Always on white: a picture doesn't know whether the page around it is dark.
 """
@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from search.page.frame import Frame, line, text
+from search.page.explained import waterfall_marks
+from search.page.frame import WIDE, Frame, line, text
 from search.page.html import Content, Html, joined, number, tag
 from search.page.scales import Linear, score_scale
 from search.tables import short
+from studies.explanation_record import KeptExplanation
 from studies.records import CurvePoint
 
 WIDTH, HEIGHT = 640, 440
@@ -26,6 +28,8 @@ text { font: 13px system-ui, sans-serif; fill: #333 }
 .grid { stroke: #e4e4e8 } .axis { stroke: #888 } .baseline { stroke: #888; stroke-dasharray: 5 4 }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round }
 .loss { stroke: #8a6d3b } .score { stroke: #1f6fb5 } .dot { fill: #1f6fb5; stroke: #fff; stroke-width: 1.5 }
+.whole { fill: #8a92a1 } .step.more { fill: #0d7a5f } .step.less { fill: #c2293c }
+.step.noise { fill: none; stroke: #565d6b } .value { font-weight: 600 }
 .hit { fill: #1f6fb5 } .miss { fill: #c2452d } .count { font-size: 20px; font-weight: 600 }
 """
 
@@ -167,15 +171,24 @@ def _from_zero(values: Sequence[float]) -> Linear:
     return Linear(0.0, 1.05 * max(values, default=1.0) or 1.0)
 
 
-def _picture(title: str, *marks: Content) -> str:
+def waterfall(one: KeptExplanation) -> str:
+    """Which change moved the score by how much, one change at a time."""
+    above = 44
+    height, marks = waterfall_marks(one, WIDE)
+    title = f"From {one.start} to {one.end}: which change moved the score by how much"
+    return _picture(title, tag("g", marks, transform=f"translate(0 {above})"), size=(WIDE, height + above))
+
+
+def _picture(title: str, *marks: Content, size: tuple[float, float] = (WIDTH, HEIGHT)) -> str:
+    width, height = size
     return tag(
         "svg",
         tag("style", Html(_STYLE)),
-        tag("rect", width=WIDTH, height=HEIGHT, fill="#fff"),
+        tag("rect", width=width, height=height, fill="#fff"),
         text(16, 26, title, "title"),
         *marks,
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {number(WIDTH)} {number(HEIGHT)}",
-        width=WIDTH,
-        height=HEIGHT,
+        viewBox=f"0 0 {number(width)} {number(height)}",
+        width=width,
+        height=height,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from search.page.frame import LETTER, WIDE, box, line, on_every_screen, svg, text
 from search.page.html import Content, Html, joined, tag
@@ -43,6 +43,12 @@ def _explanation(one: KeptExplanation) -> Html:
 
 def waterfall(one: KeptExplanation, width: int) -> Html:
     """A row for each step, from the score before to the score after, between the two sides' own scores."""
+    height, marks = waterfall_marks(one, width)
+    return svg(width, height, *marks, says=f"From {one.start} to {one.end}: {' '.join(one.sentences)}")
+
+
+def waterfall_marks(one: KeptExplanation, width: int) -> tuple[float, Sequence[Content]]:
+    """What the waterfall is drawn of, and its height."""
     ends = (0.0, *one.values, *(step.after for step in one.path))
     scale = Linear(min(ends), max(*ends, 0.01))
     left, right = (360, 150) if width == WIDE else (150, 84)
@@ -60,7 +66,7 @@ def waterfall(one: KeptExplanation, width: int) -> Html:
         marks.append(text(width - right + 10, middle + 4, figures.split("  ")[0], "value"))
         if width == WIDE and "  " in figures:
             marks.append(text(width, middle + 4, figures.split("  ")[1], "tick end"))
-    return svg(width, floor + 24, *marks, says=f"From {one.start} to {one.end}: {' '.join(one.sentences)}")
+    return floor + 24, marks
 
 
 def _rows(one: KeptExplanation) -> Iterator[tuple[str, float, float, str, str]]:

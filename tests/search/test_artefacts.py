@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from search.artefacts import DrawnArtefacts, Known, ValidationRows, artefacts_of
+from search.artefacts import DrawnArtefacts, Known, ValidationRows, artefacts_of, artefacts_of_study
+from studies.explanation_record import Change, KeptExplanation
 from studies.records import CurvePoint
 from studies.trial_record import TrialRecord
 from tests.search.fakes import FACTS, complete, draw, running
@@ -52,6 +53,36 @@ def test_every_artefact_that_is_named_can_be_opened() -> None:
         meta = json.loads(value)
         content = drawn(meta["artifact_id"])
         assert content.startswith("<svg" if meta["mimetype"] == "image/svg+xml" else "right,")
+
+
+EXPLANATION = KeptExplanation(
+    start="spark",
+    end="tensorflow",
+    scores=("weighted F1", "F1 of spam"),
+    values=(0.915, 0.0),
+    seeds=3,
+    path=(
+        Change("score weighted F1 → F1 of spam", -0.331, -0.75, -0.29, "less", 0.915, 0.584),
+        Change("biases <as drawn> → 1", 0.015, -0.1, 0.1, "within noise", 0.584, 0.599),
+        Change("optimizer l-bfgs → sgd", -0.599, -0.62, -0.33, "less", 0.599, 0.0),
+    ),
+    shares=(),
+    sentences=("The definition of the score lowers it.",),
+    traps=(),
+)
+
+
+def test_an_explanation_is_an_artefact_of_the_study() -> None:
+    store = DrawnArtefacts(lambda _number, _with_rows: Known(trial(), FACTS, "f1"), lambda: (EXPLANATION,))
+    [(_, value)] = artefacts_of_study((EXPLANATION,)).items()
+    meta = json.loads(value)
+    assert meta["filename"] == "from spark to tensorflow.svg"
+    picture = store.open_reader(meta["artifact_id"]).read().decode()
+    assert picture.startswith("<svg")
+    for words in ("From spark to tensorflow", "-0.331", "+0.015", "within noise", "biases &lt;as drawn&gt;"):
+        assert words in picture
+    with pytest.raises(ArtifactNotFound):
+        store.open_reader("e" * 64)
 
 
 def test_predictions_begin_with_the_surest_mistakes() -> None:

@@ -27,7 +27,10 @@ def shown() -> tuple[DashboardStorage, InMemoryStorage]:
             {"score": trial.value},
             dict([artefact_attribute("1-1", "curve.svg", "image/svg+xml")]),
         ),
-        lambda: {"rows": "12 train"},
+        lambda: (
+            {"rows": "12 train"},
+            dict([artefact_attribute("e1", "waterfall.svg", "image/svg+xml")]),
+        ),
     )
     return view, backend
 
@@ -39,6 +42,9 @@ def test_one_study_is_shown_with_readable_names_and_artefacts(shown: Shown) -> N
     view, backend = shown
     [study] = view.get_all_studies()
     assert (study.study_name, study.user_attrs) == ("mine", {"rows": "12 train"})
+    assert "artifacts:e1" in study.system_attrs
+    assert "artifacts:e1" in view.get_study_system_attrs(study._study_id)
+    assert backend.get_study_system_attrs(study._study_id) == {}
     trials = view.get_all_trials(study._study_id)
     assert [trial.user_attrs for trial in trials] == [{"score": 0.5}, {"score": 0.75}]
     assert all("artifacts:1-1" in trial.system_attrs for trial in trials)

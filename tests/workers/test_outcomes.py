@@ -138,4 +138,5 @@ def test_without_a_place_for_its_outcome_a_segment_fails_of_the_disk(
     report = run_segment(segment)
     assert report.failure is not None
     assert report.failure.cause == "disk"
-    assert "its outcome can't be kept in" in report.failure.message
+    assert report.failure.message.startswith("the outcome can't be written: ")
+    assert str(tmp_path) in report.failure.message

@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from search import cluster, dispatch, launch
+from search import dispatch, launch
+from search.cluster import local, starting
 from search.display import SilentDisplay
 from search.results import StudyReport
 from studies.records import Failure
@@ -106,7 +107,7 @@ def test_a_configuration_that_kills_three_workers_fails_and_is_not_run_again(
 def test_a_worker_that_is_stopped_is_ended_and_its_trial_run_again(
     doomed: Doomed, study_file: Writes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "SILENT_SECONDS", 1.0)  # Dask waits for ten heartbeats, 5 s, at the least
+    monkeypatch.setattr(starting, "SILENT_SECONDS", 1.0)  # Dask waits for ten heartbeats, 5 s, at the least
     path = study_file(slots=PROCESSES)
     doomed(path, {(1, 9): [(f"{TRAINING}5", "stopped")]})
     is_whole(path, 6)
@@ -133,13 +134,13 @@ def test_a_segment_that_holds_pythons_lock_for_ever_times_out_and_the_others_com
 def test_a_worker_that_takes_too_much_memory_is_ended_and_its_trial_fails_of_that(
     doomed: Doomed, study_file: Writes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process = cluster._process
+    process = local._process
 
-    def small(resources: Mapping[str, int]) -> dict[str, Any]:
-        made = process(resources)
+    def small(offer: local.Offer) -> dict[str, Any]:
+        made = process(offer)
         return {**made, "options": {**made["options"], "memory_limit": "600MB"}}
 
-    monkeypatch.setattr(cluster, "_process", small)
+    monkeypatch.setattr(local, "_process", small)
     path = study_file(slots=PROCESSES)
     result = doomed(path, {(2, 9): [(f"{TRAINING}5", "out of memory")] * 3})
     states = {record.number: record.state for record in result.records}

@@ -31,11 +31,9 @@ SPACES: Mapping[str, str] = {
     "analytic": SMALL,
     "tensorflow": SMALL.replace('framework = "analytic"', 'framework = "tensorflow"').replace(
         "[cluster]",
-        'optimizer.tensorflow = ["sgd", "adam", "l-bfgs"]\n\n[report]\nfinalists = 0\n\n[cluster]',
+        'optimizer.tensorflow = ["sgd", "adam", "l-bfgs"]\n\n[cluster]',
     ),
-    "spark": SMALL.replace('framework = "analytic"', 'framework = ["tensorflow", "spark"]').replace(
-        "[cluster]", "[report]\nfinalists = 0\n\n[cluster]"
-    ),
+    "spark": SMALL.replace('framework = "analytic"', 'framework = ["tensorflow", "spark"]'),
 }
 
 KILLS = 5

@@ -28,8 +28,8 @@ PARENT = """
 import sys
 from workers import spark_session
 spark = spark_session.start()
-print(spark.process.pid, flush=True)
 try:
+    print(spark.process.pid, flush=True)
     sys.stdin.read()
 except KeyboardInterrupt:
     print("interrupted", spark.session.range(5).count(), flush=True)

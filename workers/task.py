@@ -137,6 +137,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
             segment,
             checkpoints=process.place_of(segment.checkpoints, segment.split),
             outcomes=process.place_of(segment.outcomes, segment.split),
+            predictions=process.place_of(segment.predictions, segment.split),
         )
         trainer = process.trainer_for(
             segment.configuration.framework, segment.split, segment.hidden, segment.spark
@@ -150,10 +151,8 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         probabilities = _predict(trainer, split, left, segment.row_sets if finished else ("validation",))
         scores = _score(split, probabilities, left.epoch)
         _keep(segment, split, state)
-        if finished and segment.outcomes is not None:
-            _keep_outcome(segment.outcomes, segment, trainer, split, left)
-        if finished and segment.predictions is not None:
-            _keep_predictions(segment.predictions, segment, split, probabilities["validation"])
+        if finished:
+            _leave(segment, trainer, split, left, probabilities)
     return SegmentReport(
         trial=segment.trial,
         epoch=state.epoch,
@@ -185,21 +184,32 @@ def _keep(segment: Segment, split: Split, state: State) -> None:
         kept.write(segment.trial, _identity(segment, split), state)
 
 
-def _keep_outcome(url: str, segment: Segment, trainer: Trainer, split: Split, state: State) -> None:
-    """Keep what the trial leaves, before it reports: whoever has the report finds the outcome."""
-    probabilities = {name: trainer.predict(state, getattr(split, name).features) for name in PREDICTED}
+def _leave(
+    segment: Segment,
+    trainer: Trainer,
+    split: Split,
+    state: State,
+    known: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Keep what a finished trial leaves, before it reports: whoever has the report finds it.
+
+    Args:
+        segment, trainer, split: of the trial.
+        state: that it leaves.
+        known: its probabilities of the rows that were scored.
+    """
     layers = layer_sizes(split, segment.hidden)
     key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash)
-    with _failing_of_the_disk(url):
-        Outcomes(url).write(key, Outcome(state.weights, state.activation, probabilities))
-
-
-def _keep_predictions(url: str, segment: Segment, split: Split, probabilities: NDArray[np.float64]) -> None:
-    layers = layer_sizes(split, segment.hidden)
-    key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash)
-    # Nothing is built on them: a disk that refuses costs a picture, and no trial.
-    with contextlib.suppress(CheckpointError, MachineError):
-        Outcomes(url).write(key, Outcome((), DEFAULT_ACTIVATION, {"validation": probabilities}))
+    if segment.outcomes is not None:
+        left = _predict(trainer, split, state, [name for name in PREDICTED if name not in known])
+        probabilities = {name: known[name] if name in known else left[name] for name in PREDICTED}
+        with _failing_of_the_disk(segment.outcomes):
+            Outcomes(segment.outcomes).write(key, Outcome(state.weights, state.activation, probabilities))
+    if segment.predictions is not None:
+        seen = Outcome((), DEFAULT_ACTIVATION, {"validation": known["validation"]})
+        # Nothing is built on them: a disk that refuses costs a picture, and no trial.
+        with contextlib.suppress(CheckpointError, MachineError):
+            Outcomes(segment.predictions).write(key, seen)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import platform
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from distributed import Nanny
 from distributed.utils import get_ip
 from pydantic import ValidationError
 
-from search.cluster.local import LOOPBACK
+from search.cluster.local import nanny_options
 from search.cluster.security import security_of
 from search.slots import cores
 from studies.cluster import Cluster
@@ -103,16 +102,10 @@ async def _run(options: WorkerOptions, found: Sequence[Offer], started: Callable
         for number, offer in enumerate(found):
             nanny = Nanny(
                 address,
-                nthreads=offer.threads,
-                resources=dict(offer.resources),
                 name=f"{name}-{number}",
-                host=host,
-                dashboard_address=LOOPBACK,
-                preload=["workers.process"],
-                env=dict(offer.environment),
                 security=security,
                 death_timeout=FIND_SECONDS,
-                silence_logs=logging.WARNING,
+                **nanny_options(offer, host),
             )
             try:
                 nannies.append(await stack.enter_async_context(nanny))

@@ -82,14 +82,18 @@ def scheduler(host: str, security: Any = None) -> dict[str, Any]:
     return {"cls": Scheduler, "options": {**options, **protocol}}
 
 
-def _process(offer: Offer) -> dict[str, Any]:
-    options = {
+def nanny_options(offer: Offer, host: str) -> dict[str, Any]:
+    """What Dask's nanny is told to start the worker process of an offer, listening at ``host``."""
+    return {
         "nthreads": offer.threads,
         "resources": dict(offer.resources),
-        "host": HOST,
+        "host": host,
         "dashboard_address": LOOPBACK,
         "preload": ["workers.process"],
         "env": dict(offer.environment),
         "silence_logs": logging.WARNING,
     }
-    return {"cls": Nanny, "options": options}
+
+
+def _process(offer: Offer) -> dict[str, Any]:
+    return {"cls": Nanny, "options": nanny_options(offer, HOST)}

@@ -98,10 +98,9 @@ class Dispatcher:
     _warming: Any = None
     _starving: float | None = None
     _speeds: Speeds = field(default_factory=Speeds)
-    _taken: Counter[str] = field(
-        default_factory=Counter
-    )  # slots by kind: runs are too many to count each time
-    _alone: Counter[str] = field(default_factory=Counter)
+    # Slots by kind, because runs are too many to count each time; and the kinds of which one run has all.
+    _taken: Counter[str] = field(default_factory=Counter)
+    _alone: set[str] = field(default_factory=set)
     _epochs: dict[int, int] = field(default_factory=dict)  # that unfinished trials have, by number
 
     def __post_init__(self) -> None:
@@ -284,13 +283,13 @@ class Dispatcher:
         self._runs[run.segment.trial] = run
         self._taken[run.kind] += 1
         if run.attempt.alone:
-            self._alone[run.kind] += 1
+            self._alone.add(run.kind)
 
     def _remove(self, run: Run) -> None:
         del self._runs[run.segment.trial]
         self._taken[run.kind] -= 1
         if run.attempt.alone:
-            del self._alone[run.kind]  # there is one at a time
+            self._alone.remove(run.kind)
 
     def _hangs(self, run: Run) -> bool:
         limit = run.segment.trial_timeout

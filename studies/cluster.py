@@ -20,6 +20,9 @@ QUEUES: tuple[str, ...] = get_args(QueueKind)
 
 DEPLOYED: tuple[str, ...] = get_args(DeployedKind)
 
+_LOCAL = ("threads", "processes", "cuda")
+"""Kinds whose trials never leave this machine."""
+
 _TAKES_OPTIONS = ("ssh", *QUEUES, "kubernetes")
 
 LOOPBACKS = ("127.0.0.1", "localhost", "::1")
@@ -151,7 +154,7 @@ class Cluster(Section):
         ]
 
     def _of_rows(self) -> list[tuple[bool, str]]:
-        local = self.kind in ("threads", "processes", "cuda")
+        local = self.kind in _LOCAL
         # A password that stands in the address would be sent to the scheduler with it.
         secret = re.search(r"://[^/@]*:(?!\$\{\w+\}@)[^/@]*@", self.rows or "")
         return [
@@ -161,7 +164,7 @@ class Cluster(Section):
 
     def _of_tls(self) -> list[tuple[bool, str]]:
         given = [key is not None for key in (self.tls_ca, self.tls_cert, self.tls_key)]
-        local = self.kind in ("threads", "processes", "cuda")
+        local = self.kind in _LOCAL
         return [
             (any(given) and not all(given), "tls_ca, tls_cert and tls_key go together; found only some"),
             (

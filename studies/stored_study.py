@@ -52,15 +52,15 @@ class StoredStudy:
     study: optuna.Study
     location: Location
 
-    @property
-    def status(self) -> Mapping[str, Any]:
-        """The latest that a driver wrote of what runs; empty where none has yet."""
-        return self.statuses[-1] if self.statuses else {}
-
     replicas: Mapping[str, ReplicaRecord] = field(default_factory=dict)
     finalists: Finalists | None = None
     openings: tuple[Opening, ...] = ()
     explanations: tuple[KeptExplanation, ...] = ()
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The latest that a driver wrote of what runs; empty where none has yet."""
+        return self.statuses[-1] if self.statuses else {}
 
 
 def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:

@@ -92,7 +92,7 @@ def _confusion_matrix(known: Known) -> str | None:
 def _precision_recall(known: Known) -> str | None:
     if known.probabilities is None or known.rows is None:
         return None
-    positive = known.facts.classes.index(known.facts.positive)
+    positive = known.facts.positive_index
     title = f"Trial {known.record.number}: precision and recall of {known.facts.positive}"
     is_positive, probability = known.rows.labels == positive, known.probabilities[:, positive]
     return precision_recall(is_positive, probability, title, threshold_of(known.facts.classes))

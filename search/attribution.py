@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -152,9 +152,4 @@ def _less(values: Values, others: Values) -> Values:
 
 
 def _mean_of(several: Sequence[Values]) -> Values:
-    return tuple(_means(several))
-
-
-def _means(several: Sequence[Values]) -> Iterator[Fraction]:
-    for column in zip(*several, strict=True):
-        yield mean(column)
+    return tuple(mean(column) for column in zip(*several, strict=True))

@@ -14,13 +14,6 @@ NAMES = ("f1", "f1_macro", "f1_weighted", "precision", "recall", "mcc", "accurac
 """The scores that a confusion matrix decides."""
 
 
-def confusion_of(labels: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """(classes, classes) counts of (rows,) labels and (rows,) said."""
-    cells = np.bincount(labels * classes + said, minlength=classes * classes)
-    counts: NDArray[np.int64] = cells.reshape(classes, classes)
-    return counts
-
-
 def score_of(counts: Counts, name: str, positive: int) -> NDArray[np.float64]:
     """(…) one of :data:`NAMES`; 0 where it has nothing to divide by.
 

@@ -7,12 +7,12 @@ nothing: what they say of the best is unbiased, and so are the differences from 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.confusions import NAMES, confusion_of, score_of
+from search.confusions import NAMES, score_of
 from search.logistic import logistic_probabilities
 from search.resampling import Table, drawn_means, drawn_scores, draws_for, holm, interval, p_value
 from search.thresholds import said_at, tuned_threshold
@@ -26,17 +26,14 @@ from studies.finalists_record import (
     Tuned,
     Verdict,
 )
-from studies.records import Scores
-from workers.scores import metric_of, score
+from studies.records import SCORE_NAMES, Scores
+from workers.scores import confusion_of, metric_of, passing, score
 
 SIGNIFICANT = 0.05
 """Corrected p-value below which a finalist is told apart from the best."""
 
 CURVE_POINTS = 101
 """Points that are kept of a precision-recall curve."""
-
-SCORES = tuple(field.name for field in fields(Scores) if field.name != "confusion")
-"""Every score that is one number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +149,7 @@ def _finalist(
         verdict=compared.verdict,
         difference=compared.difference,
         p_value=compared.p_value,
-        scores={name: _mean(test, name) for name in SCORES},
+        scores={name: _mean(test, name) for name in SCORE_NAMES},
         confusion=_plain(np.sum([scores.confusion for scores in test], axis=0)),
         tuned=_tuned(one, split, metric),
         curve=_curve(one, split),
@@ -177,19 +174,15 @@ def _curve(one: Candidate, split: Split) -> tuple[PrecisionRecall, ...]:
     """Precision and recall of the test rows of all trainings together, at thresholds spread over recall."""
     probability = np.concatenate([training.test[:, split.positive] for training in one.trained])
     positive = np.tile(split.test.labels == split.positive, len(one.trained))
-    order = np.argsort(-probability, kind="stable")
-    falling, found = probability[order], np.cumsum(positive[order])
-    if not found[-1]:
+    thresholds, hits, said = passing(positive, probability)
+    if not hits[-1]:
         return ()
-    last = np.append(np.flatnonzero(falling[1:] < falling[:-1]), len(falling) - 1)
-    recall, precision = found[last] / found[-1], found[last] / (last + 1)
+    recall, precision = hits / hits[-1], hits / said
     # Of thresholds with the same recall the first has the best precision.
     wanted = np.searchsorted(recall, np.linspace(recall[0], 1.0, CURVE_POINTS))
-    kept = np.unique(np.append(0, np.minimum(wanted, len(last) - 1)))
-    return tuple(
-        PrecisionRecall(float(falling[last[place]]), float(precision[place]), float(recall[place]))
-        for place in kept
-    )
+    kept = np.unique(np.append(0, np.minimum(wanted, len(hits) - 1)))
+    points = zip(thresholds[kept].tolist(), precision[kept].tolist(), recall[kept].tolist(), strict=True)
+    return tuple(PrecisionRecall(*point) for point in points)
 
 
 def _scores(one: Candidate, rows: Rows, positive: int, row_set: str) -> list[Scores]:

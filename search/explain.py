@@ -14,8 +14,6 @@ from search.attribution import (
     drawn_orders,
     every_set,
     greedy_order,
-    interval,
-    mean,
     sets_of_order,
 )
 from search.differences import Between, Side
@@ -24,7 +22,6 @@ from search.explain_words import to_keep
 from search.explanation import (
     Attribution,
     Explanation,
-    Measured,
     Rows,
     SideResult,
     Trap,
@@ -35,12 +32,11 @@ from search.explanation import (
 )
 from search.opened import OpenedStudy, open_stored_study, open_study
 from search.replicas import FOR_GOOD, Replica, ReplicaResult, key_of, run_replicas
-from search.results import SCORE_NAMES
 from search.sides import DEFAULT_SIDES, find_sides, names_a_trial
 from search.traps import Evidence, find_traps
 from studies.configuration import Configuration
 from studies.errors import StudyFailedError, StudyFileError
-from studies.records import Failure, Scores
+from studies.records import SCORE_NAMES, Failure, Scores
 from studies.replica_record import new_seeds
 from studies.study_file import read_study_file
 from workers.scores import constant_scores, majority_class, metric_of
@@ -210,7 +206,7 @@ class _Explaining:
         scores, values = self._scores(configuration), self.values[made]
         return SideResult(
             side=self.sides[number],
-            value=Measured(float(mean(values)), *(interval(values) or (None, None))),
+            value=measured(values),
             by_seed=tuple(map(float, values)),
             scores={name: sum(getattr(one, name) for one in scores) / len(scores) for name in SCORE_NAMES},
             diverged=sum(one is self.without_a_model for one in scores),

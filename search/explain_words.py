@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from search.explanation import Contribution, Explanation, Measured, SideResult
 from search.score_labels import score_label
-from search.tables import count_of
+from search.tables import count_of, listed
 from studies.explanation_record import Change, KeptExplanation
+
+VERDICTS = {"none": "no change", "within noise": "within noise", "more": "", "less": ""}
+"""What an interval says of a change, in a word."""
 
 
 def to_json(explanation: Explanation) -> dict[str, Any]:
@@ -106,11 +109,11 @@ def _parts(one: Explanation) -> Iterator[str]:
         yield f"{title} {verb} the score by {abs(part.value):.3f}{_range(part)}."
     noisy = [part for part in trained if part.verdict == "within noise"]
     if noisy:
-        names = _listed([f"{part.difference.title} ({part.value:+.3f})" for part in noisy])
+        names = listed([f"{part.difference.title} ({part.value:+.3f})" for part in noisy])
         yield f"Within noise of {count_of(len(one.seeds), 'seed')}: {names}."
     nothing = [part for part in trained if part.verdict == "none"]
     if nothing:
-        yield f"Changes nothing: {_listed([part.difference.title for part in nothing])}."
+        yield f"Changes nothing: {listed([part.difference.title for part in nothing])}."
     if any(abs(part.value) > abs(one.gap.value) for part in one.shares) and len(one.shares) > 1:
         yield "A change can move the score by more than the whole gap: others move it back."
 
@@ -134,8 +137,3 @@ def figure(value: Measured) -> str:
 def capital(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
-
-
-def _listed(words: Sequence[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

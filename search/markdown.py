@@ -8,12 +8,12 @@ from search.importance import ImportanceGroup
 from search.page.finalists import VERDICTS
 from search.readings import readings
 from search.render_importance import sentence
-from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
+from search.results import StudyReport, scores_of, seconds_of
 from search.row_noise import row_interval
 from search.score_labels import brief_label, score_label
 from search.tables import configuration_text, count_of, one_line, or_dash, short
 from studies.finalists_record import Finalists
-from studies.records import ROW_SETS
+from studies.records import ROW_SETS, SCORE_NAMES
 from studies.trial_record import TrialRecord
 
 
@@ -60,9 +60,7 @@ def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
         title = f"always “{_plain(short(baseline.says))}”"
         columns.append((title, [f"{getattr(baseline.test, name):.3f}" for name in SCORE_NAMES]))
     yield _table(columns)
-    interval = (
-        row_interval(test, report.metric, report.facts.classes.index(report.facts.positive)) if test else None
-    )
+    interval = row_interval(test, report.metric, report.facts.positive_index) if test else None
     if interval is not None:
         yield (
             f"Other rows of the same kind would give a test {brief_label(report.metric)} between "

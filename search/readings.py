@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from search.results import StudyReport, scores_of
-from search.tables import short
+from search.tables import count_of, listed, short
 from studies.facts import DataFacts
 from studies.records import Scores
 from studies.trial_record import TrialRecord
@@ -34,6 +34,16 @@ def readings(report: StudyReport) -> tuple[str, ...]:
     return tuple(sentence for said in sorted(groups) for sentence in _sentences(groups[said], said, report))
 
 
+def finalists_due(report: StudyReport) -> str | None:
+    """How far the trainings of the finalists are, where the search is over and they are not."""
+    due = report.finalists_due
+    if due is None or not (report.ended or due.done):
+        return None
+    others = "Other trials are the best now: of their finalists, " if report.finalists is not None else ""
+    trainings = count_of(due.trainings, "training")
+    return f"{others}{due.done} of {trainings} done; the next launch goes on with them."
+
+
 def only_class_said(scores: Scores) -> int | None:
     """The class that was said to every row, or ``None`` where there is more than one."""
     said = [index for index, rows in enumerate(zip(*scores.confusion, strict=True)) if sum(rows)]
@@ -51,7 +61,7 @@ def _sentences(records: Sequence[TrialRecord], said: int, report: StudyReport) -
     found = [scores for record in records if (scores := scores_of(record, "test")) is not None]
     name = short(facts.classes[said])
     one = len(records) == 1
-    trials = f"Trial {records[0].number}" if one else f"Trials {_all(str(r.number) for r in records)}"
+    trials = f"Trial {records[0].number}" if one else f"Trials {listed(str(r.number) for r in records)}"
     yield (
         f'{trials} {"says" if one else "say"} "{name}" to every test row: {"its" if one else "their"} '
         f'weighted F1 of {found[0].f1_weighted:.3f} is that of a program that always says "{name}".'
@@ -79,10 +89,4 @@ def _figures(values: Sequence[float]) -> str:
     """All of them, or from the least to the greatest where they are many."""
     if len(values) > MOST_FIGURES:
         return f"{min(values):.3f} to {max(values):.3f}"
-    return _all(f"{value:.3f}" for value in values)
-
-
-def _all(words: Iterator[str]) -> str:
-    """``1, 2 and 3``."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+    return listed(f"{value:.3f}" for value in values)

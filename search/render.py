@@ -11,7 +11,7 @@ from rich.text import Text
 from search.readings import readings
 from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
-from search.results import SCORE_NAMES, StudyReport, scores_of, seconds_of
+from search.results import StudyReport, scores_of, seconds_of
 from search.score_labels import brief_label, score_label
 from search.tables import (
     INDENT,
@@ -26,7 +26,7 @@ from search.tables import (
     short,
     table_width,
 )
-from studies.records import ROW_SETS, Scores
+from studies.records import ROW_SETS, SCORE_NAMES, Scores
 from studies.trial_record import TrialRecord
 
 LARGEST_CONFUSION = 6

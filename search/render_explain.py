@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from search.explain_words import capital, sentences
+from search.explain_words import VERDICTS, capital, sentences
 from search.explanation import Contribution, Explanation, Measured, Step
 from search.score_labels import score_label
 from search.tables import INDENT, Column, configuration_text, count_of, fitted_table, indented, short
@@ -18,8 +18,6 @@ BAR, SHORTEST_BAR = 30, 8
 
 NAME = 36
 """Columns that names of changes take at most beside the bars."""
-
-VERDICTS = {"none": "no change", "within noise": "within noise", "more": "", "less": ""}
 
 
 def render_explanation(one: Explanation, console: Console) -> None:

@@ -8,11 +8,12 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from search.evaluation import SCORES
+from search.readings import finalists_due
 from search.results import StudyReport
 from search.score_labels import brief_label, score_label
 from search.tables import Column, configuration_text, count_of, fitted_table, indented, inset, short
 from studies.finalists_record import Finalists, Interval, Opening
+from studies.records import SCORE_NAMES
 
 VERDICTS = {
     "best": "the best",
@@ -108,7 +109,7 @@ def _openings(openings: Sequence[Opening]) -> Iterator[RenderableType]:
 def _all_scores(report: StudyReport, found: Finalists, width: int) -> list[RenderableType]:
     """Every score on the test rows, beside those of the baselines."""
     positive = report.facts.positive
-    names = [found.metric, *(name for name in SCORES if name != found.metric)]
+    names = [found.metric, *(name for name in SCORE_NAMES if name != found.metric)]
     baselines = [(f'always\n"{short(one.says)}"', one.test) for one in report.baselines]
     cells = _cells(report)
     labels = [*(score_label(name, positive) for name in names), *(label for label, _, _ in cells)]
@@ -157,14 +158,8 @@ def _scores_column(how: str, name: str, scores: Sequence[Mapping[str, float]]) -
 
 
 def _unfinished(report: StudyReport) -> list[RenderableType]:
-    """How far the trainings are, where the study's search is over and they are not."""
-    due = report.finalists_due
-    if due is None or not (report.ended or due.done):
-        return []
-    text = f"{due.done} of {count_of(due.trainings, 'training')} done; the next launch goes on with them."
-    if report.finalists is not None:
-        text = f"Other trials are the best now: of their finalists, {text}"
-    return [indented(text, "bold")]
+    words = finalists_due(report)
+    return [] if words is None else [indented(words, "bold")]
 
 
 def _interval(one: Interval) -> str:

@@ -261,6 +261,6 @@ def _parts(record: ReplicaRecord, metric: str) -> Iterator[str]:
     yield "failed" if score is None else f"{score:.3f}"
     yield one.configuration.describe()
     yield f"seed {one.seed}"
-    yield f"{report.ledger.setup + report.ledger.train + report.ledger.score:.1f} s"
+    yield f"{report.ledger.work:.1f} s"
     if report.failure is not None:
         yield f"{report.failure.cause}: {one_line(report.failure.message)}"

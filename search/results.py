@@ -27,7 +27,7 @@ from studies.distributions import Distribution
 from studies.explanation_record import KeptExplanation
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening
-from studies.records import Scores
+from studies.records import SCORE_NAMES, Scores
 from studies.stored_study import StoredStudy, read_study
 from studies.study_file import StudyFile, read_study_file
 from studies.trial_record import TrialRecord
@@ -35,9 +35,6 @@ from workers.scores import constant_scores
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name != "confusion")
-"""Every score that is one number."""
 
 
 @dataclass(frozen=True)
@@ -274,7 +271,7 @@ def baselines_of(facts: DataFacts) -> tuple[Baseline, ...]:
     """What saying one class to every test row scores: the positive class, and the commonest in training."""
     counts = facts.counts["test"]
     labels = np.repeat(np.arange(len(counts)), counts)
-    positive = facts.classes.index(facts.positive)
+    positive = facts.positive_index
     commonest = int(np.argmax(facts.counts["train"]))
     return tuple(
         Baseline(facts.classes[said], constant_scores(labels, len(counts), said, positive))
@@ -293,10 +290,7 @@ def score_of(record: TrialRecord) -> float | None:
 
 def seconds_of(record: TrialRecord) -> float | None:
     """Seconds of work on a trial, in all its segments: setting up, training and scoring, not waiting."""
-    if record.report is None:
-        return None
-    ledger = record.report.ledger
-    return ledger.setup + ledger.train + ledger.score
+    return None if record.report is None else record.report.ledger.work
 
 
 def scores_of(record: TrialRecord, row_set: str) -> Scores | None:

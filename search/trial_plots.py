@@ -17,6 +17,7 @@ from search.page.scales import Linear, score_scale
 from search.tables import short
 from studies.explanation_record import KeptExplanation
 from studies.records import CurvePoint
+from workers.scores import passing
 
 WIDTH, HEIGHT = 640, 440
 
@@ -112,15 +113,12 @@ def precision_recall_points(
     positive: NDArray[np.bool_], probability: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(points,) recall, ascending, and (points,) precision, one point a distinct probability; none without
-    positive rows. Rows of equal probability pass a threshold together.
+    positive rows.
     """
-    order = np.argsort(-probability, kind="stable")
-    found = np.cumsum(positive[order])
-    if not len(found) or not found[-1]:
+    if not positive.any():
         return np.empty(0), np.empty(0)
-    ranked = probability[order]
-    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    return found[ends] / found[-1], found[ends] / (ends + 1)
+    _, hits, said = passing(positive, probability)
+    return hits / hits[-1], hits / said
 
 
 def _operating_point(

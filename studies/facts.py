@@ -34,9 +34,14 @@ class DataFacts:
         """Rows in one set."""
         return sum(self.counts[row_set])
 
+    @property
+    def positive_index(self) -> int:
+        """The positive class's place in ``classes``."""
+        return self.classes.index(self.positive)
+
     def positives(self, row_set: str) -> int:
         """Rows of the positive class in one set."""
-        return self.counts[row_set][self.classes.index(self.positive)]
+        return self.counts[row_set][self.positive_index]
 
     def all_positive_f1(self, row_set: str) -> float:
         """F1 of the positive class of a predictor that always says positive: 2p/(1+p) for a share p."""

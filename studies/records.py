@@ -45,6 +45,10 @@ class Scores:
         return cls(**{**values, "confusion": confusion})
 
 
+SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name != "confusion")
+"""Every score that is one number."""
+
+
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
     """How far a trial was after ``epoch`` epochs.
@@ -67,6 +71,11 @@ class TimeLedger:
     setup: float = 0.0
     train: float = 0.0
     score: float = 0.0
+
+    @property
+    def work(self) -> float:
+        """Seconds without the waiting."""
+        return self.setup + self.train + self.score
 
     def __add__(self, other: TimeLedger) -> TimeLedger:
         return TimeLedger(
@@ -134,8 +143,7 @@ class SegmentReport:
 
     def with_elapsed(self, seconds: float) -> SegmentReport:
         """The same report, with all that the driver waited for it beyond its own work booked as queued."""
-        work = self.ledger.setup + self.ledger.train + self.ledger.score
-        return replace(self, ledger=replace(self.ledger, queued=max(0.0, seconds - work)))
+        return replace(self, ledger=replace(self.ledger, queued=max(0.0, seconds - self.ledger.work)))
 
     def following(self, earlier: SegmentReport | None) -> SegmentReport:
         """The same report as that of a whole trial, of which ``earlier`` are the segments before."""

@@ -47,8 +47,7 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float64], positiv
     if not rows or labels.shape != (rows,):
         raise ValueError(f"found {len(labels)} labels for {rows} rows; allowed: one for each of 1 or more")
     _check_finite(probabilities)
-    cells = np.bincount(labels * classes + probabilities.argmax(axis=1), minlength=classes * classes)
-    confusion: list[list[int]] = cells.reshape(classes, classes).tolist()
+    confusion: list[list[int]] = confusion_of(labels, probabilities.argmax(axis=1), classes).tolist()
 
     support = [sum(row) for row in confusion]
     predicted = [sum(column) for column in zip(*confusion, strict=True)]
@@ -70,6 +69,33 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float64], positiv
         log_loss=_log_loss(labels, probabilities),
         confusion=tuple(tuple(row) for row in confusion),
     )
+
+
+def confusion_of(labels: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """(classes, classes) counts of (rows,) labels and (rows,) said."""
+    cells = np.bincount(labels * classes + said, minlength=classes * classes)
+    counts: NDArray[np.int64] = cells.reshape(classes, classes)
+    return counts
+
+
+def passing(
+    positive: NDArray[np.bool_], probability: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """What reaches each threshold, the highest first: precision is hits / said, recall hits / hits[-1].
+
+    Rows of equal probability pass a threshold together, so that their order doesn't matter.
+
+    Args:
+        positive: (rows,) whether a row is of the positive class; at least one row.
+        probability: (rows,) that it is.
+
+    Returns:
+        (thresholds,) the distinct probabilities, falling; how many positive rows reach each; how many rows.
+    """
+    order = np.argsort(-probability)
+    falling, found = probability[order], np.cumsum(positive[order])
+    last_of_ties = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+    return falling[last_of_ties], found[last_of_ties], last_of_ties + 1
 
 
 def metric_of(scores: Scores, metric: str) -> float:
@@ -117,19 +143,11 @@ def _ratio(numerator: int, denominator: int) -> float:
 
 
 def _average_precision(positive: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
-    """Sum over the thresholds of (recall gained) × (precision); 0 without positive rows.
-
-    Rows of equal probability pass a threshold together, so that their order doesn't matter.
-    """
-    order = np.argsort(-probability)
-    found = np.cumsum(positive[order])
-    if not found[-1]:
+    """Sum over the thresholds of (recall gained) × (precision); 0 without positive rows."""
+    _, hits, said = passing(positive, probability)
+    if not hits[-1]:
         return 0.0
-    ranked = probability[order]
-    last_of_ties = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    true_positives = found[last_of_ties]
-    precision = true_positives / (last_of_ties + 1)
-    return float(np.diff(true_positives, prepend=0) @ precision / found[-1])
+    return float(np.diff(hits, prepend=0) @ (hits / said) / hits[-1])
 
 
 def _matthews(hits: Sequence[int], support: Sequence[int], predicted: Sequence[int]) -> float:

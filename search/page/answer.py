@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from search.live_view import duration_text
-from search.page.frame import HALF, LETTER, box, line, on_every_screen, svg, text
+from search.page.frame import HALF, LETTER, box, on_every_screen, svg, text, uprights
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear
 from search.page.section import Section, copied, folded, paragraph
@@ -163,10 +163,7 @@ def _drawing(report: StudyReport, width: int) -> Html:
     left, right, each = (200, 52, 34) if width > HALF else (138, 46, 34)
     scale = Linear(min(0.0, *(row.value for row in rows)), 1.0)
     inner, floor = width - left - right, 14 + each * len(rows)
-    marks: list[Content] = []
-    for tick in scale.ticks(5):
-        x = left + tick.part * inner
-        marks += [line(x, 8, x, floor, "grid"), text(x, floor + 18, tick.label, "tick mid")]
+    marks: list[Content] = [*uprights(scale.ticks(5), (left, inner), (8, floor))]
     for index, row in enumerate(rows):
         middle = 14 + each * index + each / 2
         marks.append(text(left - 12, middle + 4, short(row.label, int((left - 12) / LETTER)), "name end"))

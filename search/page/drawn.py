@@ -32,6 +32,11 @@ def placed(record: TrialRecord, name: str, distribution: Distribution) -> Value 
     return value if value is not None and distribution.contains(value) else None
 
 
+def is_of(record: TrialRecord, framework: str) -> bool:
+    """Whether a trial is of this framework."""
+    return record.configuration is not None and record.configuration.framework == framework
+
+
 GOLDEN = 0.6180339887498949
 """Its multiples, less whole numbers, each fall into the largest gap that those before left."""
 

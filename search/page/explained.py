@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from search.page.frame import LETTER, WIDE, box, line, on_every_screen, svg, text
+from search.explain_words import VERDICTS, capital
+from search.page.frame import LETTER, WIDE, box, on_every_screen, svg, text, uprights
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear
 from search.page.section import Cells, Section, figure, paragraph, table
@@ -12,9 +13,6 @@ from search.page.words import counted
 from search.results import StudyReport
 from search.tables import short
 from studies.explanation_record import Change, KeptExplanation
-
-NOTES = {"none": "no change", "within noise": "within noise", "more": "", "less": ""}
-"""What an interval says of a change, in a word."""
 
 
 def explained(report: StudyReport) -> Section | None:
@@ -37,7 +35,7 @@ def _explanation(one: KeptExplanation) -> Html:
             "over the seeds on the validation rows; hollow bars are within the seeds' noise.",
         ),
         _shares(one),
-        *(paragraph(tag("strong", f"{name[:1].upper()}{name[1:]}. "), words) for name, words in one.traps),
+        *(paragraph(tag("strong", f"{capital(name)}. "), words) for name, words in one.traps),
     )
 
 
@@ -54,10 +52,7 @@ def waterfall_marks(one: KeptExplanation, width: int) -> tuple[float, Sequence[C
     left, right = (360, 150) if width == WIDE else (150, 84)
     each, top = 30, 8
     inner, floor = width - left - right, top + each * (len(one.path) + 2)
-    marks: list[Content] = []
-    for tick in scale.ticks(max(3, inner // 90)):
-        x = left + tick.part * inner
-        marks += [line(x, top, x, floor, "grid"), text(x, floor + 17, tick.label, "tick mid")]
+    marks: list[Content] = [*uprights(scale.ticks(max(3, inner // 90)), (left, inner), (top, floor))]
     for index, (name, before, after, figures, kind) in enumerate(_rows(one)):
         middle = top + each * (index + 0.5)
         begin, end = (left + scale.part(value) * inner for value in sorted((before, after)))
@@ -73,7 +68,7 @@ def _rows(one: KeptExplanation) -> Iterator[tuple[str, float, float, str, str]]:
     """Name, both ends of the bar, figures, class."""
     yield one.start, 0.0, one.values[0], f"{one.values[0]:.3f}", "whole"
     for step in one.path:
-        figures = f"{step.value:+.3f}  {NOTES[step.verdict]}".rstrip()
+        figures = f"{step.value:+.3f}  {VERDICTS[step.verdict]}".rstrip()
         kind = step.verdict if step.verdict in ("more", "less") else "noise"
         yield step.title, step.before, step.after, figures, f"step {kind}"
     yield one.end, 0.0, one.values[1], f"{one.values[1]:.3f}", "whole"
@@ -86,7 +81,7 @@ def _shares(one: KeptExplanation) -> Html:
         Cells("change", [part.title for part in parts] + ["all of them: the gap"], right=False),
         Cells("worth", [f"{part.value:+.3f}" for part in parts] + [f"{gap:+.3f}"]),
         Cells("95%", [_range(part) for part in parts] + [""]),
-        Cells("", [NOTES[part.verdict] for part in parts] + [""], right=False),
+        Cells("", [VERDICTS[part.verdict] for part in parts] + [""], right=False),
     ]
     return joined(
         paragraph(

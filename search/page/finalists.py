@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from search.page.frame import HALF, LETTER, WIDE, Frame, box, line, on_every_screen, svg, text
+from search.page.frame import HALF, LETTER, WIDE, Frame, box, line, on_every_screen, svg, text, uprights
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear, score_scale
 from search.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.page.words import counted, date_text, listed, metric_label
+from search.page.words import counted, date_text, metric_label
+from search.readings import finalists_due
 from search.results import StudyReport
 from search.score_labels import brief_label
-from search.tables import configuration_text, short
+from search.tables import configuration_text, listed, short
 from studies.finalists_record import Finalist, Finalists, Interval
 
 SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted", "average_precision", "mcc")
@@ -68,13 +69,8 @@ def _due(report: StudyReport) -> Section | None:
 
 
 def _due_words(report: StudyReport) -> Html | None:
-    """How far their trainings are, where the search is over and they are not."""
-    due = report.finalists_due
-    if due is None or not (report.ended or due.done):
-        return None
-    others = "Other trials are the best now: of their finalists, " if report.finalists is not None else ""
-    trainings = counted(due.trainings, "training")
-    return paragraph(f"{others}{due.done:,} of {trainings} done; the next launch goes on with them.")
+    words = finalists_due(report)
+    return None if words is None else paragraph(words)
 
 
 def _title(found: Finalists) -> str:
@@ -104,10 +100,7 @@ def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
     left, right = (446, 116) if width == WIDE else (76, 112)
     each, top = 38, 8
     inner, floor = width - left - right, top + each * len(found.finalists)
-    marks: list[Content] = []
-    for tick in scale.ticks(max(3, inner // 90)):
-        x = left + tick.part * inner
-        marks += [line(x, top, x, floor, "grid"), text(x, floor + 17, tick.label, "tick mid")]
+    marks: list[Content] = [*uprights(scale.ticks(max(3, inner // 90)), (left, inner), (top, floor))]
     for index, one in enumerate(found.finalists):
         middle = top + each * (index + 0.5)
         name = _name(one) if width == WIDE else f"trial {one.trial}"

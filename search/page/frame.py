@@ -7,11 +7,11 @@ text is readable on both. Colours are classes, because the page has them for lig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from search.page.html import Content, Html, joined, number, tag
-from search.page.scales import Bands, Scale, category
+from search.page.scales import Bands, Scale, Tick, category
 from studies.distributions import Value
 
 WIDE, HALF = 920, 440
@@ -171,6 +171,20 @@ def text(x: float, y: float, content: str, kind: str, *, transform: str | None =
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Html:
     """A straight line."""
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
+
+
+def uprights(ticks: Iterable[Tick], across: tuple[float, float], down: tuple[float, float]) -> Iterator[Html]:
+    """Grid lines at the ticks of a level axis, and their labels beneath.
+
+    Args:
+        ticks: of the axis.
+        across: where it begins, and how long it is.
+        down: where the lines begin and end.
+    """
+    for tick in ticks:
+        x = across[0] + tick.part * across[1]
+        yield line(x, down[0], x, down[1], "grid")
+        yield text(x, down[1] + 17, tick.label, "tick mid")
 
 
 def box(x: float, y: float, width: float, height: float, kind: str, says: str = "") -> Html:

@@ -7,17 +7,18 @@ from dataclasses import asdict
 from typing import Any
 
 from search.page.confusion import confusion
-from search.page.drawn import shake
-from search.page.frame import HALF, Dot, Frame, on_every_screen, text
-from search.page.html import Content, Html, joined, tag
+from search.page.drawn import is_of, shake
+from search.page.frame import HALF, Dot, Frame, on_every_screen, text, uprights
+from search.page.html import Content, Html, joined
 from search.page.scales import Bands, Linear, score_scale
 from search.page.section import Cells, Section, beside, figure, legend, paragraph, table
 from search.page.words import FRAMEWORKS, framework_name, metric_label
 from search.page.worth import Worth, contenders
 from search.readings import readings
-from search.results import SCORE_NAMES, StudyReport, scores_of
+from search.results import StudyReport, scores_of
 from search.score_labels import score_label
 from search.tables import short
+from studies.records import SCORE_NAMES
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
 """F1 whose curves stand behind precision and recall."""
@@ -79,7 +80,7 @@ def _matrix_title(worth: Worth) -> str:
 
 def _mistakes_title(report: StudyReport, worth: Worth) -> str:
     facts = report.facts
-    index = facts.classes.index(facts.positive)
+    index = facts.positive_index
     missed = sum(worth.confusion[index]) - worth.confusion[index][index]
     false = sum(row[index] for row in worth.confusion) - worth.confusion[index][index]
     positive = short(facts.positive, 24)
@@ -96,28 +97,20 @@ def _strips(report: StudyReport, width: int) -> Html:
     rows = Bands(tuple(reversed(names)))
     scale = score_scale([score for _, score in report.scored])
     left = 92
-    frame = Frame(scale, Bands(()), width, 50 + 64 * len(names), left=left, bottom=40)
-    frame = Frame(scale, rows, width, frame.height, left=left, bottom=40)
+    frame = Frame(scale, rows, width, 50 + 64 * len(names), left=left, bottom=40)
+    floor = frame.height - frame.bottom
     marks = []
     for name in names:
         dots = [
             Dot(score, name, record.number, 0.0, shake(record.number) * 0.62 / len(names))
             for record, score in report.scored
-            if record.configuration is not None and record.configuration.framework == name
+            if is_of(record, name)
         ]
         marks.append(frame.dots(dots, name))
     labels = (text(left - 12, frame.down(name) + 4, FRAMEWORKS.get(name, name), "name end") for name in names)
-    upright = (
-        tag("line", x1=x, x2=x, y1=frame.top, y2=frame.height - frame.bottom, class_="grid")
-        for tick in scale.ticks(8)
-        for x in [left + tick.part * frame.inner_width]
-    )
-    below = (
-        text(left + tick.part * frame.inner_width, frame.height - 23, tick.label, "tick mid")
-        for tick in scale.ticks(8)
-    )
+    grid = uprights(scale.ticks(8), (left, frame.inner_width), (frame.top, floor))
     title = text(left + frame.inner_width / 2, frame.height - 4, metric_label(report), "label mid")
-    return frame.svg(upright, labels, below, title, *marks, says="Scores of all trials by framework.")
+    return frame.svg(grid, labels, title, *marks, says="Scores of all trials by framework.")
 
 
 def _scores_table(report: StudyReport, best: Sequence[Worth]) -> Html:
@@ -153,7 +146,7 @@ def _balance(report: StudyReport) -> Html:
             (
                 Dot(scores.recall, scores.precision, record.number)
                 for record, scores in found
-                if record.configuration is not None and record.configuration.framework == kind
+                if is_of(record, kind)
             ),
             kind,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from search.page.drawn import Shades, scale_of, shake, thinned
+from search.page.drawn import Shades, placed, scale_of, shake, thinned
 from search.page.frame import HALF, LETTER, WIDE, line, on_every_screen, svg, text
 from search.page.html import Content, Html, joined, number, tag
 from search.page.scales import Bands, Scale, near_the_best
@@ -80,8 +80,7 @@ def _axis(report: StudyReport, plain: str, drawn: Sequence[tuple[TrialRecord, fl
     values: dict[int, Value] = {}
     for record, _ in drawn:
         for name, distribution in distributions.items():
-            value = record.params.get(name)
-            if value is not None and distribution.contains(value):
+            if (value := placed(record, name, distribution)) is not None:
                 values[record.number] = value
     scale = _together(list(distributions.values()))
     spread = 0.7 / len(scale.values) if isinstance(scale, Bands) else 0.0

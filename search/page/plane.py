@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from search.importance import ImportanceGroup
 from search.importance_variance import Plane
-from search.page.drawn import PLASTIC, Shades, placed, scale_of, shake, thinned
+from search.page.drawn import PLASTIC, Shades, is_of, placed, scale_of, shake, thinned
 from search.page.frame import Dot, Frame, box, room_below
 from search.page.html import Html, joined, tag
 from search.page.scales import Bands, Scale, category
@@ -65,7 +65,9 @@ def _plane(report: StudyReport, group: ImportanceGroup, plane: Plane, shades: Sh
             if mean is not None:
                 cell = (first, second)
                 fields.append(_field(frame, cell[order[0]], cell[order[1]], shades.of(mean), f"{mean:.3f}"))
-    members = thinned([pair for pair in report.scored if _is_of(pair[0], group.framework)], MOST_DOTS)
+    members = thinned(
+        [pair for pair in report.scored if not group.framework or is_of(pair[0], group.framework)], MOST_DOTS
+    )
     names = [names[index] for index in order]
     dots = _shaded(members, [(name, report.parameters[name]) for name in names], frame, shades)
     labels = [parameter_label(plane.axes[index]) for index in order]
@@ -108,10 +110,6 @@ def _ends_of(scale: Scale, cell: tuple[Value, Value]) -> tuple[float, float]:
         middle, half = scale.part(cell[0]), 0.5 / len(scale.values)
         return middle - half, middle + half
     return scale.part(cell[0]), scale.part(cell[1])
-
-
-def _is_of(record: TrialRecord, framework: str) -> bool:
-    return not framework or (record.configuration is not None and record.configuration.framework == framework)
 
 
 def _shaded(

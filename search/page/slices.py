@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from search.importance_variance import Curve, CurveCell
-from search.page.drawn import placed, scale_of, shake
+from search.page.drawn import is_of, placed, scale_of, shake
 from search.page.frame import Dot, Frame, box, room_below
 from search.page.html import Html, joined, tag
 from search.page.scales import Bands, score_scale
 from search.page.section import beside, figure, legend, paragraph
-from search.page.words import FRAMEWORKS, framework_name, metric_label, parameter_label
+from search.page.words import FRAMEWORKS, metric_label, parameter_label
 from search.results import StudyReport
 from studies.distributions import Distribution
 
@@ -59,16 +59,17 @@ def _slice(report: StudyReport, name: str, distribution: Distribution) -> Html |
     scores = score_scale([score for _, score in report.scored])
     frame = Frame(scale, scores, height=208 + bottom, bottom=bottom)
     curve = _curve(report, name)
-    dots = [
-        (
-            framework_name(record.configuration).lower(),
-            Dot(value, score, record.number, shake(record.number) * shaken),
-        )
-        for record, value, score in found
-    ]
+    dots = {
+        kind: [
+            Dot(value, score, record.number, shake(record.number) * shaken)
+            for record, value, score in found
+            if is_of(record, kind)
+        ]
+        for kind in FRAMEWORKS
+    }
     drawing = frame.svg(
         frame.axes("", metric_label(report)),
-        *(frame.dots((dot for framework, dot in dots if framework == kind), kind) for kind in FRAMEWORKS),
+        *(frame.dots(of_kind, kind) for kind, of_kind in dots.items()),
         _model(frame, curve) if curve is not None else None,
         says=f"Score by {parameter_label(name)}.",
     )

@@ -11,9 +11,9 @@ from search.page.frame import Frame, box, on_every_screen, svg, text
 from search.page.html import Content, Html, joined, number, tag
 from search.page.scales import Linear
 from search.page.section import Cells, Section, figure, legend, table
-from search.page.words import FRAMEWORKS, counted, listed
+from search.page.words import FRAMEWORKS, counted
 from search.results import StudyReport
-from search.tables import one_line
+from search.tables import listed, one_line
 from studies.records import TimeLedger
 from studies.trial_record import TrialRecord
 
@@ -64,7 +64,7 @@ def failures(report: StudyReport) -> Section | None:
 def time_spent(report: StudyReport) -> Section | None:
     """The ledger of work, and the use of the cluster over time."""
     ledgers = [(record, record.report.ledger) for record in report.records if record.report is not None]
-    worked = sum(_work_of(ledger) for _, ledger in ledgers)
+    worked = sum(ledger.work for _, ledger in ledgers)
     if worked <= 0:
         return None
     return Section(
@@ -103,7 +103,7 @@ def work_of(records: Iterable[TrialRecord], *, waits: bool) -> list[Work]:
     found = []
     for record, (begun, ended) in known:
         assert record.report is not None
-        seconds = _work_of(record.report.ledger)
+        seconds = record.report.ledger.work
         last = (ended - start).total_seconds()
         first = (begun - start).total_seconds()
         if not waits or len(record.rung_scores) < 2 or last - first < seconds:
@@ -153,10 +153,6 @@ def _moments(record: TrialRecord) -> tuple[datetime, datetime] | None:
     return record.started, record.completed
 
 
-def _work_of(ledger: TimeLedger) -> float:
-    return ledger.setup + ledger.train + ledger.score
-
-
 def _which(trials: Sequence[int]) -> str:
     named = ", ".join(str(trial) for trial in trials[:MOST_NAMED])
     left = len(trials) - MOST_NAMED
@@ -177,10 +173,10 @@ def _ledger(ledgers: Sequence[tuple[TrialRecord, TimeLedger]], width: int) -> Ht
         name = record.configuration.framework if record.configuration is not None else "?"
         rows[name] = rows.get(name, TimeLedger()) + ledger
     left, right, each = 92, 84, 34
-    longest = max(_work_of(ledger) for ledger in rows.values())
+    longest = max(ledger.work for ledger in rows.values())
     inner = width - left - right
     marks: list[Content] = []
-    for index, (name, ledger) in enumerate(sorted(rows.items(), key=lambda row: -_work_of(row[1]))):
+    for index, (name, ledger) in enumerate(sorted(rows.items(), key=lambda row: -row[1].work)):
         y, x = 6.0 + each * index, float(left)
         marks.append(text(left - 12, y + 17, FRAMEWORKS.get(name, name), "name end"))
         for part, words in PARTS.items():
@@ -188,7 +184,7 @@ def _ledger(ledgers: Sequence[tuple[TrialRecord, TimeLedger]], width: int) -> Ht
             long = seconds / longest * inner
             marks.append(box(x, y, long, each - 10, part, f"{words}: {duration_text(seconds)}"))
             x += long
-        marks.append(text(x + 8, y + 17, duration_text(_work_of(ledger)), "value"))
+        marks.append(text(x + 8, y + 17, duration_text(ledger.work), "value"))
     return svg(width, 6 + each * len(rows), *marks, says="Seconds of work by framework.")
 
 
@@ -197,7 +193,7 @@ def _waste(ledgers: Sequence[tuple[TrialRecord, TimeLedger]], worked: float) -> 
     by_state: dict[str, float] = {}
     for record, ledger in ledgers:
         total += ledger
-        by_state[record.state] = by_state.get(record.state, 0.0) + _work_of(ledger)
+        by_state[record.state] = by_state.get(record.state, 0.0) + ledger.work
     shares = listed(f"{getattr(total, part) / worked:.0%} {words}" for part, words in PARTS.items())
     fates = listed(
         f"{by_state[state] / worked:.0%} for {words} trials"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from search.results import SCORE_NAMES, StudyReport, scores_of
+from search.results import StudyReport, scores_of
 from search.row_noise import row_interval
 from studies.configuration import Configuration
 from studies.finalists_record import Finalist
+from studies.records import SCORE_NAMES
 from studies.trial_record import TrialRecord
 
 
@@ -82,7 +83,7 @@ def _of_record(report: StudyReport, record: TrialRecord) -> Worth | None:
     shown = test or scores_of(record, "validation")
     if record.configuration is None or shown is None:
         return None
-    positive = report.facts.classes.index(report.facts.positive)
+    positive = report.facts.positive_index
     return Worth(
         trial=record.number,
         configuration=record.configuration,

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from search.evaluation import SCORES, Candidate, Trained, evaluate
+from search.evaluation import Candidate, Trained, evaluate
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.finalists_record import Finalists
+from studies.records import SCORE_NAMES
 from workers.scores import score
 
 CONFIGURATION = Configuration("tensorflow", "he_normal", "adam", 9, learning_rate=0.1, batch_size=16)
@@ -89,7 +90,9 @@ def test_scores_are_the_means_of_each_training_and_lie_in_their_interval(metric:
     (one,) = of(GOOD, metric=metric).finalists
     scores = [score(SPLIT.test.labels, each.test, 1) for each in GOOD.trained]
     assert one.test == tuple(getattr(each, metric) for each in scores)
-    assert one.scores == {name: pytest.approx(np.mean([getattr(s, name) for s in scores])) for name in SCORES}
+    assert one.scores == {
+        name: pytest.approx(np.mean([getattr(s, name) for s in scores])) for name in SCORE_NAMES
+    }
     assert one.interval.low < one.test_mean < one.interval.high
     np.testing.assert_array_equal(one.confusion, np.sum([each.confusion for each in scores], axis=0))
     assert one.seeds == (100, 101, 102)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from search.results import SCORE_NAMES, StudyReport
+from search.results import StudyReport
 from studies.finalists_record import Finalist, Finalists, Interval, Opening, PrecisionRecall, Tuned, Verdict
+from studies.records import SCORE_NAMES
 from tests.search import fakes
 
 SEEDS = (101, 102, 103, 104, 105)

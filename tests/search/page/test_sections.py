@@ -18,7 +18,8 @@ from search.page.drawn import SHADES, Shades, placed, scale_of, shake, thinned
 from search.page.frame import Dot, Frame
 from search.page.scales import Bands, Linear, Log
 from search.page.time_spent import Work, busy, without_idle, work_of
-from search.page.words import as_toml, in_words, listed, parameter_label
+from search.page.words import as_toml, in_words, parameter_label
+from search.tables import listed
 from studies.distributions import Choice, Range
 from studies.records import CurvePoint
 from studies.study_file import read_study_file

@@ -24,24 +24,19 @@ def requirements(model: ExportedModel) -> str:
 
 def usage(model: ExportedModel) -> str:
     """The command line of the example."""
-    takes_texts = model.step.vectors is not None
-    return f'python {EXAMPLE} "some text"' if takes_texts else f"python {EXAMPLE} 0.5,1.2,…"
+    return f'python {EXAMPLE} "some text"' if model.step.takes_texts else f"python {EXAMPLE} 0.5,1.2,…"
 
 
 def _is_keras(model: ExportedModel) -> bool:
     return model.configuration.framework == "tensorflow"
 
 
-def _takes_texts(model: ExportedModel) -> bool:
-    return model.step.vectors is not None
-
-
 def _head(model: ExportedModel) -> Iterator[str]:
-    what = "texts" if _takes_texts(model) else f"rows of {model.layers[0]} numbers"
+    what = "texts" if model.step.takes_texts else f"rows of {model.layers[0]} numbers"
     yield f'"""Scores {what}: {usage(model)} …"""'
     yield ""
     yield "import json"
-    if _takes_texts(model):
+    if model.step.takes_texts:
         yield "import re"
     yield "import sys"
     yield "from pathlib import Path"
@@ -65,7 +60,7 @@ def _load(model: ExportedModel) -> Iterator[str]:
     else:
         yield 'spark = SparkSession.builder.master("local[1]").getOrCreate()'
         yield f'model = MultilayerPerceptronClassificationModel.load((here / "{SPARK_MODEL}").as_uri())'
-    if _takes_texts(model):
+    if model.step.takes_texts:
         yield f'words = (here / "{FEATURES}" / "words.txt").read_text(encoding="utf-8").splitlines()'
         yield "rows_of = {word: row for row, word in enumerate(words)}"
         yield f'vectors = np.load(here / "{FEATURES}" / "vectors.npy")'
@@ -77,7 +72,7 @@ def _load(model: ExportedModel) -> Iterator[str]:
 
 def _features(model: ExportedModel) -> Iterator[str]:
     scaled = "((row - mean) / scale).astype(np.float32)" if model.step.mean is not None else "row"
-    if not _takes_texts(model):
+    if not model.step.takes_texts:
         yield "def features(numbers):"
         yield "    row = np.asarray(numbers, dtype=np.float32)"
         yield f"    return {scaled}"
@@ -107,7 +102,7 @@ def _score(model: ExportedModel) -> Iterator[str]:
 
 def _main(model: ExportedModel) -> Iterator[str]:
     yield 'if __name__ == "__main__":'
-    if _takes_texts(model):
+    if model.step.takes_texts:
         yield '    inputs = sys.argv[1:] or ["some text"]'
     else:
         yield f'    rows = sys.argv[1:] or [",".join(["0"] * {model.layers[0]})]'

@@ -59,7 +59,7 @@ def _what(report: StudyReport, record: TrialRecord, model: ExportedModel) -> Ite
     yield f"# {report.name}: {' or '.join(model.classes)}"
     yield ""
     sizes = " → ".join(str(size) for size in model.layers)
-    taken = "a text" if model.step.vectors is not None else f"{model.layers[0]} numbers"
+    taken = "a text" if model.step.takes_texts else f"{model.layers[0]} numbers"
     yield (
         f"A multilayer perceptron ({sizes}, {model.activation} hidden layers, softmax output, "
         f"{parameters(model.layers):,} parameters) that says of {taken} whether it is "
@@ -175,7 +175,7 @@ def _data(report: StudyReport, model: ExportedModel) -> Iterator[str]:
         rows = facts.rows(row_set)
         share = facts.positives(row_set) / rows
         yield f"- {row_set}: {rows:,} rows, {share:.1%} {facts.positive}"
-    if step.vectors is None:
+    if not step.takes_texts:
         yield f"- features: {model.layers[0]} numbers, {_listed(step.columns)}"
     else:
         trained = "trained on the training rows" if step.kind == "word2vec" else "from a file of word vectors"
@@ -232,7 +232,7 @@ def _limits(report: StudyReport, model: ExportedModel, notes: Sequence[str]) -> 
         "Precision falls where they are rarer."
     )
     yield "- Probabilities are the network's own. They were not calibrated."
-    if model.step.vectors is not None:
+    if model.step.takes_texts:
         yield "- A text without a known word has the features of an empty one, and its score means nothing."
     for note in notes:
         yield f"- {note}"

@@ -98,14 +98,13 @@ def _features_of(
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """(rows, features) float32, and notes."""
     columns, step = model.step.columns, model.step
-    takes_texts = step.vectors is not None
-    strings = columns if takes_texts else ()
+    strings = columns if step.takes_texts else ()
     delimiter = DELIMITERS.get(format)
     frame, row_name = read_delimited(path, delimiter, strings) if delimiter else read_parquet(path)
     _check_columns(frame, columns, path)
     if not len(frame):
         return np.empty((0, model.layers[0]), dtype=np.float32), ()
-    if not takes_texts:
+    if not step.takes_texts:
         numbers = numbers_in(frame, list(columns), str(path), row_name)
         scaled = step.of_numbers(numbers)
         names = [f"column '{name}', scaled" for name in columns]

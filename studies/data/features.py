@@ -35,6 +35,11 @@ class FeatureStep:
     mean: NDArray[np.float64] | None = None
     scale: NDArray[np.float64] | None = None
 
+    @property
+    def takes_texts(self) -> bool:
+        """Whether it makes features of texts; otherwise it takes numbers."""
+        return self.vectors is not None
+
     def of_texts(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """(rows, features) float32, and (rows,) whether a word of the text is known."""
         if self.vectors is None:

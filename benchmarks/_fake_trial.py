@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
-from studies.records import ROW_SETS, CurvePoint, Scores, SegmentReport
+from studies.records import ROW_SETS, SCORE_NAMES, CurvePoint, Scores, SegmentReport
 from workers.task import Segment
 
 SECONDS = 1.0
@@ -15,13 +16,18 @@ def run_nothing(segment: Segment) -> SegmentReport:
     """Stands in for :func:`workers.task.run_segment`; the score depends on the learning rate alone."""
     rate = segment.configuration.learning_rate or 1.0
     score = math.exp(-((math.log10(rate) + 2) ** 2))
-    found = Scores(score, score, score, score, score, score, score, score, 1 - score, ((1, 1), (1, 1)))
+    found = flat_scores(score)
     return SegmentReport(
         segment.trial,
         segment.until,
         curve=(CurvePoint(segment.until, 1 - score, score),),
         scores=dict.fromkeys(ROW_SETS, found),
     )
+
+
+def flat_scores(value: float) -> Scores:
+    """Every score of this value, and a log loss of what it lacks to 1."""
+    return replace(Scores(*[value] * len(SCORE_NAMES), confusion=((1, 1), (1, 1))), log_loss=1 - value)
 
 
 def run_a_second(segment: Segment) -> SegmentReport:

@@ -6,7 +6,9 @@ import random
 import threading
 import time
 
-from studies.records import Scores, SegmentReport, TimeLedger
+from _fake_trial import flat_scores
+
+from studies.records import SegmentReport, TimeLedger
 from workers.task import Segment
 
 SHORTEST, MEDIAN, LONGEST = 1.0, 6.0, 60.0
@@ -31,20 +33,5 @@ def sleep_through(segment: Segment) -> SegmentReport:
     ended.append((begun, time.monotonic()))
     del running[segment.trial]
     ledger = TimeLedger(train=seconds)
-    scores = {name: _scores(draw.uniform(0.5, 0.9)) for name in ("train", "validation", "test")}
+    scores = {name: flat_scores(draw.uniform(0.5, 0.9)) for name in ("train", "validation", "test")}
     return SegmentReport(segment.trial, segment.until, finished=True, scores=scores, ledger=ledger)
-
-
-def _scores(f1: float) -> Scores:
-    return Scores(
-        f1=f1,
-        f1_macro=f1,
-        f1_weighted=f1,
-        precision=f1,
-        recall=f1,
-        average_precision=f1,
-        mcc=f1,
-        accuracy=f1,
-        log_loss=1 - f1,
-        confusion=((1, 0), (0, 1)),
-    )

@@ -13,7 +13,7 @@ import numpy as np
 from search.display import SilentDisplay
 from studies.trial_record import TrialRecord
 
-STUDY = """
+_STUDY = """
 name = "loop"
 seed = 1
 trials = {trials}
@@ -31,12 +31,20 @@ initialisation = ["glorot_uniform", "he_normal", "truncated_normal"]
 learning_rate = {{ low = 1e-4, high = 1.0, log = true }}
 batch_size = [32, 64, 128, 256]
 
+[sampler]
+kind = "{sampler}"
+
 [cluster]
-slots = 2
+slots = {slots}
 
 [storage]
 url = "{url}"
 """
+
+
+def study_text(trials: int, url: str, *, slots: int = 2, sampler: str = "tpe") -> str:
+    """The study file."""
+    return _STUDY.format(trials=trials, url=url, slots=slots, sampler=sampler)
 
 
 class Stopwatch(SilentDisplay):

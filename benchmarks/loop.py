@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import optuna
 from _figures import Figure, run
-from _small_study import STUDY, Stopwatch, small_study
+from _small_study import Stopwatch, small_study, study_text
 from optuna.samplers import TPESampler
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial
@@ -74,7 +74,7 @@ _BOUNDS = {"sqlite": 1.5, "journal": 2.5}
 def _ours(directory: Path, url: str, size: int) -> float:
     """Milliseconds a trial of `search launch` on a study of ``size`` trials."""
     path = directory / "loop.toml"
-    path.write_text(STUDY.format(trials=WARM_UP, url=url))
+    path.write_text(study_text(WARM_UP, url))
     launch(path, display=SilentDisplay())
     file = read_study_file(path)
     study = read_study(file).study
@@ -82,7 +82,7 @@ def _ours(directory: Path, url: str, size: int) -> float:
         _fill(study, size)
     _copy_for_optuna(directory)
     there = len(study.get_trials(deepcopy=False))
-    path.write_text(STUDY.format(trials=there + WARM_UP + MEASURED, url=url))
+    path.write_text(study_text(there + WARM_UP + MEASURED, url))
     watch = Stopwatch()
     launch(path, display=watch)
     return _milliseconds(watch.ends)

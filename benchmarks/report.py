@@ -34,11 +34,10 @@ from optuna.trial import TrialState
 from sqlalchemy import insert
 
 from search.importance_ped import to_optuna
-from search.results import SCORE_NAMES
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.opening import open_store
-from studies.records import CurvePoint, Scores, SegmentReport, TimeLedger
+from studies.records import SCORE_NAMES, CurvePoint, Scores, SegmentReport, TimeLedger
 from studies.storage import location_of, open_storage
 from studies.study_file import StudyFile, read_study_file
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,9 +17,9 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 from _figures import Figure, Option, run
 from _sleeping import ended, over, running, sleep_through
+from _small_study import small_study, study_text
 
 # The tests' own server of PostgreSQL.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -37,33 +36,8 @@ RAMP = 20.0
 MEASURED = 30.0
 """Seconds that count."""
 
-STUDY = """
-name = "scale"
-seed = 1
-trials = 1000000
-
-[data]
-path = "rows.npz"
-
-[model]
-hidden = [4]
-epochs = 3
-
-[space]
-framework = "analytic"
-initialisation = ["glorot_uniform", "he_normal", "truncated_normal"]
-learning_rate = {{ low = 1e-4, high = 1.0, log = true }}
-batch_size = [32, 64, 128, 256]
-
-[sampler]
-kind = "{sampler}"
-
-[cluster]
-slots = {slots}
-
-[storage]
-url = "{url}"
-"""
+TRIALS = 1_000_000
+"""More than any launch comes to."""
 
 AT_LEAST = {10: 0.9, 100: 0.9}
 """Share of time that so many slots are to be busy. A thousand have no bound: drawing by TPE, beside as many
@@ -136,13 +110,9 @@ def _figures(slots: int, kind: str, sampler: str) -> Sequence[Figure]:
 
 
 def _in_a_process(slots: int, kind: str, sampler: str) -> Measured:
-    with tempfile.TemporaryDirectory() as name, _storage(kind) as url:
-        directory = Path(name)
-        draw = np.random.default_rng(0)
-        labels = (np.arange(200) < 60).astype(np.int64)
-        np.savez(directory / "rows.npz", X=draw.normal(size=(200, 3)).astype(np.float32), y=labels)
+    with small_study() as directory, _storage(kind) as url:
         path = directory / "scale.toml"
-        path.write_text(STUDY.format(sampler=sampler, slots=slots, url=url))
+        path.write_text(study_text(TRIALS, url, slots=slots, sampler=sampler))
         dispatch.run_segment = sleep_through
         display = UntilMeasured(slots)
         with suppress(Over):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from _fake_trial import SECONDS, run_a_second, run_nothing
 from _figures import Figure, run
-from _small_study import STUDY, Stopwatch, small_study
+from _small_study import Stopwatch, small_study, study_text
 
 import search.dispatch
 from search import launch
@@ -52,7 +52,7 @@ _URLS = (("SQLite", "sqlite:///loop.db"), ("journal", "journal:loop.log"))
 
 
 def _no_op(url: str) -> float:
-    ends = _ends(run_nothing, STUDY.format(trials=TRIALS, url=url))
+    ends = _ends(run_nothing, study_text(TRIALS, url))
     return 1000 * (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
@@ -86,8 +86,8 @@ def _others() -> Sequence[Figure]:
 
 def _busy(sampler: str) -> Sequence[Figure]:
     """The share of slots that are busy, once the first round of trials is over."""
-    text = STUDY.format(trials=BUSY_TRIALS, url="journal:loop.log").replace("slots = 2", f"slots = {SLOTS}")
-    ends = _ends(run_a_second, f'{text}\n[sampler]\nkind = "{sampler}"\n')
+    study = study_text(BUSY_TRIALS, "journal:loop.log", slots=SLOTS, sampler=sampler)
+    ends = _ends(run_a_second, study)
     timed = ends[SLOTS : BUSY_TRIALS - SLOTS // 2]
     rate = (len(timed) - 1) / (timed[-1] - timed[0])
     where = f"trials of {SECONDS:g} s on {SLOTS:,} slots, journal, {sampler}"

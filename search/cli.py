@@ -129,7 +129,7 @@ def report(study: Path, html: Path | None, csv: Path | None, markdown: bool, as_
 @STUDY
 @JSON
 def status(study: Path, as_json: bool) -> None:
-    """Print what a study's driver is doing, and how far its trials are."""
+    """Say what a study's driver does, and how far its trials are."""
     from search.status import render_status
     from search.status import status as read
 

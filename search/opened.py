@@ -94,5 +94,5 @@ def _prepare(file: StudyFile, display: Display) -> Prepared:
     prepared = prepare_data(file)
     where = "from the cache" if prepared.cached else "made and cached"
     split = prepared.split
-    display.note(f"{len(split.train)} training rows × {split.features} features, {where}")
+    display.note(f"{len(split.train):,} training rows × {split.features} features, {where}")
     return prepared

@@ -210,7 +210,10 @@ def _steps(split: Split, evidence: Evidence) -> str:
 
 
 def _too_few_positives(split: Split, start: Evidence, end: Evidence, seed: int) -> Iterator[Trap]:
-    """Whether the rows alone, drawn anew, could turn the difference round; by the end's score for both."""
+    """Whether the rows alone, drawn anew, could turn the difference round; by the end's score for both.
+
+    The first network of each is compared: rows are what is looked at here, and not seeds.
+    """
     found = [
         next((r.outcome.probabilities["validation"] for r in one.results if r.outcome is not None), None)
         for one in (start, end)
@@ -226,9 +229,9 @@ def _too_few_positives(split: Split, start: Evidence, end: Evidence, seed: int) 
     name = score_label(end.metric, split.classes[split.positive])
     yield Trap(
         "too few positives",
-        f"Measured alike, by {name}, the two differ by {abs(gap):.3f}, and {positives} rows of "
-        f'"{short(split.classes[split.positive])}" among the validation rows tell differences of {half:.3f} '
-        f"and more: about {needed:,} would be needed to tell this one.",
+        f"Measured alike, by {name}, the first networks of the two differ by {abs(gap):.3f}, and {positives} "
+        f'rows of "{short(split.classes[split.positive])}" among the validation rows tell differences of '
+        f"{half:.3f} and more: about {needed:,} would be needed to tell this one.",
     )
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from search.readings import finalists_due
 from search.results import StudyReport
 from search.score_labels import brief_label, score_label
-from search.tables import Column, configuration_text, count_of, fitted_table, indented, inset, short
+from search.tables import Column, configuration_text, count_of, fitted_table, from_to, indented, inset, short
 from studies.finalists_record import Finalists, Interval, Opening
 from studies.records import SCORE_NAMES
 
@@ -145,7 +145,7 @@ def _thresholds(found: Finalists, width: int) -> list[RenderableType]:
         Column("trial", [str(one.trial) for one in ones]),
         *(_scores_column("as trained", name, [one.scores for one in ones]) for name in names),
         *(_scores_column("tuned", name, [one.tuned.scores for one in ones]) for name in names),
-        Column("tuned\nthresholds", [_range(one.tuned.thresholds) for one in ones]),
+        Column("tuned\nthresholds", [from_to(one.tuned.thresholds, 2) for one in ones]),
     ]
     title = Text.assemble(
         ("The threshold", "bold"), "  on the test rows, as trained and tuned on the validation rows"
@@ -168,11 +168,6 @@ def _interval(one: Interval) -> str:
 
 def _difference(one: Interval | None) -> str:
     return "-" if one is None else f"{_signed(one.low)} to {_signed(one.high)}"
-
-
-def _range(values: Sequence[float]) -> str:
-    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
-    return low if low == high else f"{low} to {high}"
 
 
 def _signed(value: float) -> str:

@@ -105,6 +105,13 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def from_to(values: Iterable[float], digits: int) -> str:
+    """``0.912 to 0.948``: the least and the greatest, or one figure where they are written alike."""
+    ordered = sorted(values)
+    low, high = f"{ordered[0]:.{digits}f}", f"{ordered[-1]:.{digits}f}"
+    return low if low == high else f"{low} to {high}"
+
+
 def table_width(columns: Sequence[Column], gap: int) -> int:
     """Columns of the terminal that a table takes with ``gap`` blanks between its columns."""
     return sum(column.width for column in columns) + gap * (len(columns) - 1)

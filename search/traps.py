@@ -18,7 +18,7 @@ from search.explanation import Trap
 from search.readings import NEAR_CHANCE, only_class_said
 from search.replicas import ReplicaResult
 from search.score_labels import score_label
-from search.tables import count_of, short
+from search.tables import count_of, from_to, short
 from studies.configuration import FULL_BATCH, Configuration
 from studies.data.split import Split
 from studies.records import Scores
@@ -110,7 +110,7 @@ def _one_class(split: Split, evidence: Evidence) -> Iterator[Trap]:
     yield Trap(
         "one class only",
         f"{evidence.side.name} says {names} to every validation row with {where}. Its weighted F1 there, "
-        f"{_from_to(figures)}, is what a program without a model gets.",
+        f"{from_to(figures, 3)}, is what a program without a model gets.",
     )
 
 
@@ -125,8 +125,9 @@ def _at_the_prior(split: Split, evidence: Evidence) -> Iterator[Trap]:
     configuration = evidence.configuration
     rate = configuration.learning_rate
     text = (
-        f"{evidence.side.name} ends at a training loss of {_from_to(losses)}, and {prior:.3f} is what saying "
-        f"the classes' shares to every row costs: in {_length(configuration)} it has hardly begun to learn."
+        f"{evidence.side.name} ends at a training loss of {from_to(losses, 3)}, and {prior:.3f} is what "
+        "saying the classes' shares to every row costs: "
+        f"in {_length(configuration)} it has hardly begun to learn."
     )
     if rate is not None:
         text += f" A learning rate of {rate:g} is too small here; try 10 and 100 times as much."
@@ -260,8 +261,3 @@ def row_noise(
 
 def _length(configuration: Configuration) -> str:
     return count_of(configuration.epochs, "iteration" if configuration.optimizer in FULL_BATCH else "epoch")
-
-
-def _from_to(values: Sequence[float]) -> str:
-    low, high = f"{min(values):.3f}", f"{max(values):.3f}"
-    return low if low == high else f"{low} to {high}"

@@ -13,7 +13,7 @@ from search.page.words import counted, date_text, metric_label
 from search.readings import finalists_due
 from search.results import StudyReport
 from search.score_labels import brief_label
-from search.tables import configuration_text, listed, short
+from search.tables import configuration_text, from_to, listed, short
 from studies.finalists_record import Finalist, Finalists, Interval
 
 SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted", "average_precision", "mcc")
@@ -97,7 +97,7 @@ def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
         end for one in found.finalists for end in (one.interval.low, one.interval.high, one.found, *one.test)
     ]
     scale = score_scale(values)
-    left, right = (446, 116) if width == WIDE else (76, 112)
+    left, right = (476, 116) if width == WIDE else (76, 112)
     each, top = 38, 8
     inner, floor = width - left - right, top + each * len(found.finalists)
     marks: list[Content] = [*uprights(scale.ticks(max(3, inner // 90)), (left, inner), (top, floor))]
@@ -219,10 +219,10 @@ def _point(frame: Frame, scores: Mapping[str, float], rank: int, kind: str) -> H
 
 
 def _about_thresholds(best: Finalist) -> str:
-    chosen = f"{min(best.tuned.thresholds):.2f} to {max(best.tuned.thresholds):.2f}"
     return (
         "As trained, a row is given its most probable class. Another threshold, the best on each training's "
-        f"validation rows, may do better or worse on the test rows; for the best it is {chosen}."
+        "validation rows, may do better or worse on the test rows; for the best it is "
+        f"{from_to(best.tuned.thresholds, 2)}."
     )
 
 

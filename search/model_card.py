@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from search.example_code import requirements, usage
 from search.exported import KERAS_MODEL, SPARK_MODEL, ExportedModel
 from search.results import StudyReport, scores_of
-from search.tables import count_of
+from search.tables import count_of, listed
 from studies.finalists_record import Finalist
 from studies.records import ROW_SETS, Scores
 from studies.trial_record import TrialRecord
@@ -146,9 +146,10 @@ def _finalist(report: StudyReport, record: TrialRecord) -> Iterator[str]:
     )
     yield ""
     yield f"- The search found it at {one.found:.3f} on the validation rows, {_optimism(one.optimism[1])}"
-    tied = [other.trial for other in found.tied if other.trial != one.trial]
+    tied = [str(other.trial) for other in found.tied if other.trial != one.trial]
     if one.verdict in ("best", "tied") and tied:
-        yield f"- It can't be told apart from trial {', '.join(str(number) for number in tied)}"
+        noun = "trial" if len(tied) == 1 else "trials"
+        yield f"- It can't be told apart from {noun} {listed(tied)}"
     yield (
         f"- With the threshold tuned on the validation rows instead of 0.5: mean F1 "
         f"{one.tuned.scores['f1']:.3f} instead of {one.scores['f1']:.3f}"

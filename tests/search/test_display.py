@@ -267,12 +267,14 @@ def test_what_comes_after_the_search_takes_the_place_of_the_view() -> None:
 
 
 def test_a_live_display_can_be_stopped_twice_and_before_it_starts() -> None:
-    display, _ = live()
+    display, file = live()
     display.stop()
     display.start("sms-spam")
     display.stop()
+    shown = file.getvalue()
     display.stop()
     display.update(loop_of([]), 1.0)
+    assert file.getvalue() == shown
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from search.page.page import page
 from tests.browser import browser
@@ -77,12 +77,12 @@ def test_pointing_at_a_dot_names_its_trial_and_marks_it_in_every_chart(chromium:
         })()"""
     )
     shown.mouse.move(x, y)
-    assert shown.locator("#tip").inner_text().startswith(f"trial {trial}: 0.")
-    assert "tensorflow" in shown.locator("#tip").inner_text()
+    expect(shown.locator("#tip")).to_contain_text(f"trial {trial}: 0.")
+    expect(shown.locator("#tip")).to_contain_text("tensorflow")
     assert shown.locator(".picked").count() > 3
     shown.mouse.move(2, 2)
-    assert shown.locator("#tip").is_hidden()
-    assert shown.locator(".picked").count() == 0
+    expect(shown.locator("#tip")).to_be_hidden()
+    expect(shown.locator(".picked")).to_have_count(0)
     assert wrong == []
     shown.close()
 
@@ -96,7 +96,7 @@ def test_sections_are_reached_and_text_is_copied_by_a_click(chromium: Browser, f
     assert 0 < top["y"] < 400
     shown.locator("summary", has_text="Use this configuration again").click()
     shown.locator("#answer pre button").click()
-    assert shown.locator("#answer pre button").inner_text() == "Copied"
+    expect(shown.locator("#answer pre button")).to_have_text("Copied")  # the clipboard answers later
     assert wrong == []
     shown.close()
 

@@ -4,18 +4,26 @@ TPE models two densities: of the best trials, at most 25, and of all others (J. 
 "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011; ``default_gamma`` in Optuna). The best are never
 left out here, so that the first density is the same. The second is that of the latest trials alone, which
 Optuna's own weights favour too.
+
+What is drawn from a part is to the last bit what Optuna draws from a study that holds no more. But Optuna
+splits and reads all trials anew for each group of parameters; here that is done once a trial that is drawn.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from optuna import Study
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import TPESampler
+from optuna.samplers._tpe.sampler import default_gamma
 from optuna.trial import FrozenTrial, TrialState
+
+from studies.experimental import experimental_allowed
 
 LATEST = 1900
 """The latest trials that TPE looks at, whatever their scores."""
@@ -30,15 +38,23 @@ _READ = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 class BoundedTPESampler(TPESampler):
     """TPE that looks at the best and the latest trials of a study to be maximised.
 
-    Each trial is drawn from what the study held when its first parameter was asked for.
+    Each trial is drawn from what the study held when its first parameter was asked for. Parameters that
+    occur together are modelled together (``multivariate`` and ``group`` in Optuna).
+
+    Args:
+        n_startup_trials: trials that are drawn at random first.
+        seed: of what is drawn.
     """
 
-    _part: _Part | None = None
+    def __init__(self, *, n_startup_trials: int, seed: int) -> None:
+        with experimental_allowed():
+            super().__init__(n_startup_trials=n_startup_trials, seed=seed, multivariate=True, group=True)
+        self._part: _Part | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """As Optuna's, from the part."""
         self._part = _Part(study, trial.number)
-        return super().infer_relative_search_space(self._part, trial)
+        return super().infer_relative_search_space(self._part.kinds(), trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -53,23 +69,46 @@ class BoundedTPESampler(TPESampler):
         part = self._part_of(study, trial)
         return super().sample_independent(part, trial, param_name, param_distribution)
 
+    def _sample(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """As Optuna's, for one objective and without constraints."""
+        below, above = (
+            self._parzen_estimator_cls(
+                _observations(params, search_space), search_space, self._parzen_estimator_parameters
+            )
+            for params in self._part_of(study, trial).split(self._get_params)
+        )
+        candidates = below.sample(self._rng.rng, self._n_ei_candidates)
+        best = self._compare(candidates, self._compute_acquisition_func(candidates, below, above))
+        return {name: space.to_external_repr(best[name]) for name, space in search_space.items()}
+
     def _part_of(self, study: Study, trial: FrozenTrial) -> _Part:
         if self._part is None or self._part.drawn_for != trial.number:
             self._part = _Part(study, trial.number)
         return self._part
 
 
+Params = Mapping[str, Any]
+"""A trial's parameters by name."""
+
+
 class _Part(Study):
     """A study that shows some of its trials alone.
 
-    Attributes:
+    Args:
+        whole: the study.
         drawn_for: number of the trial that is drawn from it.
+        shown: the trials by number; the best and the latest by default.
     """
 
-    def __init__(self, whole: Study, drawn_for: int) -> None:
+    def __init__(self, whole: Study, drawn_for: int, shown: Sequence[FrozenTrial] | None = None) -> None:
         self.drawn_for = drawn_for
         self._whole = whole
-        self._shown = best_and_latest(whole._get_trials(deepcopy=False, states=_READ))
+        self._shown = (
+            best_and_latest(whole._get_trials(deepcopy=False, states=_READ)) if shown is None else shown
+        )
+        self._halves: tuple[list[Params], list[Params]] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
@@ -81,6 +120,50 @@ class _Part(Study):
         use_cache: bool = False,  # noqa: ARG002
     ) -> list[FrozenTrial]:
         return [trial for trial in self._shown if states is None or trial.state in states]
+
+    def kinds(self) -> _Part:
+        """The first trial of each set of parameters: all that the groups of a space depend on."""
+        first: dict[frozenset[str], FrozenTrial] = {}
+        for trial in self._shown:
+            if trial.state != TrialState.RUNNING:
+                first.setdefault(frozenset(trial.distributions), trial)
+        return _Part(self._whole, self.drawn_for, list(first.values()))
+
+    def split(
+        self, params_of: Callable[[FrozenTrial, Study], Params]
+    ) -> tuple[Sequence[Params], Sequence[Params]]:
+        """The parameters of the best trials and of all others, each by number, as TPE tells them apart.
+
+        Args:
+            params_of: what Optuna knows of a trial's parameters, also of one that is being drawn.
+        """
+        if self._halves is None:
+            others = [trial for trial in self._shown if trial.number != self.drawn_for]
+            ended = sum(trial.state != TrialState.RUNNING for trial in others)
+            best = {trial.number for trial in _best(others, default_gamma(ended))}
+            self._halves = ([], [])
+            for trial in others:
+                self._halves[trial.number not in best].append(params_of(trial, self._whole))
+        return self._halves
+
+
+def _observations(
+    params: Sequence[Params], space: Mapping[str, BaseDistribution]
+) -> dict[str, npt.NDArray[Any]]:
+    """The values of those trials that have all parameters of a space, as Optuna's estimators take them."""
+    names = space.keys()
+    rows = [row for row in params if names <= row.keys()]
+    return {
+        name: _internal([row[name] for row in rows], distribution) for name, distribution in space.items()
+    }
+
+
+def _internal(values: Sequence[Any], distribution: BaseDistribution) -> npt.NDArray[Any]:
+    """``to_internal_repr`` of many values; Optuna's looks through the choices for each of them."""
+    if isinstance(distribution, CategoricalDistribution):
+        index = {choice: place for place, choice in reversed(list(enumerate(distribution.choices)))}
+        return np.asarray([index[value] for value in values])
+    return np.asarray(values, dtype=float)
 
 
 def best_and_latest(
@@ -97,13 +180,19 @@ def best_and_latest(
     if len(trials) <= best + latest:
         return trials
     earlier = trials[:-latest]
-    complete = (trial for trial in earlier if trial.state == TrialState.COMPLETE)
-    kept = heapq.nlargest(best, complete, key=_value)
-    if len(kept) < best:
-        pruned = (trial for trial in earlier if trial.state == TrialState.PRUNED)
-        kept += heapq.nlargest(best - len(kept), pruned, key=_furthest)
+    kept = _best(earlier, best)
     kept += [trial for trial in earlier if trial.state == TrialState.RUNNING]
     return [*sorted(kept, key=lambda trial: trial.number), *trials[-latest:]]
+
+
+def _best(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
+    """The best, as TPE ranks them; of equals the earlier."""
+    complete = (trial for trial in trials if trial.state == TrialState.COMPLETE)
+    found = heapq.nlargest(count, complete, key=_value)
+    if len(found) < count:
+        pruned = (trial for trial in trials if trial.state == TrialState.PRUNED)
+        found += heapq.nlargest(count - len(found), pruned, key=_furthest)
+    return found
 
 
 def _value(trial: FrozenTrial) -> float:

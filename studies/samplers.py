@@ -51,10 +51,7 @@ def check_sampler(section: Sampler) -> None:
 
 
 def _tpe(section: Sampler, seed: int) -> BaseSampler:
-    # group: conditional axes are modelled together with those that they occur with.
-    return BoundedTPESampler(
-        n_startup_trials=section.startup_trials, seed=seed, multivariate=True, group=True
-    )
+    return BoundedTPESampler(n_startup_trials=section.startup_trials, seed=seed)
 
 
 def _random(_section: Sampler, seed: int) -> BaseSampler:

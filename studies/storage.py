@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optuna.storages import JournalStorage, RDBStorage, get_storage
+from optuna.storages import JournalStorage, get_storage
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -25,6 +25,7 @@ from studies.errors import MachineError, StorageError, UserError, nearest
 from studies.guarded_storage import GuardedStorage
 from studies.journal_file import JournalFile
 from studies.lock import DriverLock
+from studies.plain_rdb import PlainRDBStorage
 from studies.study_file import StudyFile
 
 ALLOWED = "sqlite:///FILE, journal:FILE, postgresql://USER@HOST/DATABASE"
@@ -236,9 +237,9 @@ def check_driver(location: Location) -> None:
         )
 
 
-def _open_rdb(location: Location, engine: dict[str, Any]) -> RDBStorage:
+def _open_rdb(location: Location, engine: dict[str, Any]) -> PlainRDBStorage:
     try:
-        return RDBStorage(location.url, engine_kwargs=engine)
+        return PlainRDBStorage(location.url, engine_kwargs=engine)
     except (DBAPIError, RuntimeError, OSError) as error:
         raise unopened(location, error) from None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import TPESampler
@@ -64,16 +64,40 @@ def test_the_best_that_tpe_models_are_never_left_out() -> None:
     assert BEST >= 25
 
 
-@pytest.mark.parametrize("others", [{}, {"group": True}])
-def test_a_study_that_fits_is_drawn_from_as_optuna_does(others: dict[str, bool]) -> None:
+def draw(asked: optuna.Trial) -> float:
+    """A space in which some parameters occur with others alone; the score of what was drawn."""
+    scheme = asked.suggest_categorical("scheme", ["a", "b", "c"])
+    rate = asked.suggest_float("rate", 1e-4, 1.0, log=True)
+    epochs = asked.suggest_categorical("epochs", [1, 3, 9])
+    score = -abs(rate - 0.1) - (scheme == "b") + epochs / 10
+    if scheme != "c":
+        score -= asked.suggest_float(f"decay {scheme}", 0.0, 1.0)
+        score += asked.suggest_int("width", 1, 64, log=True) / 64
+    return score
+
+
+FATES = st.sampled_from(["complete", "complete", "pruned", "pruned at once", "failed", "runs"])
+
+
+@given(st.lists(FATES, min_size=12, max_size=30), st.integers(0, 2**31))
+@settings(max_examples=15, deadline=None)
+def test_a_study_that_fits_is_drawn_from_as_optuna_does(fates: list[str], seed: int) -> None:
+    with experimental_allowed():
+        plain = TPESampler(n_startup_trials=5, seed=seed, multivariate=True, group=True)
     drawn = []
-    for kind in (TPESampler, BoundedTPESampler):
-        with experimental_allowed():
-            sampler = kind(n_startup_trials=5, seed=3, multivariate=True, **others)
+    for sampler in (plain, BoundedTPESampler(n_startup_trials=5, seed=seed)):
         study = optuna.create_study(sampler=sampler, direction="maximize")
-        for _ in range(25):
-            asked = study.ask(SPACE)
-            study.tell(asked, -abs(asked.params["rate"] - 0.1) - (asked.params["scheme"] == "b"))
+        for fate in fates:
+            asked = study.ask()
+            score = draw(asked)
+            if fate == "complete":
+                study.tell(asked, score)
+            elif fate == "pruned":
+                asked.report(score, asked.number % 3)
+            if fate.startswith("pruned"):
+                study.tell(asked, state=TrialState.PRUNED)
+            elif fate == "failed":
+                study.tell(asked, state=TrialState.FAIL)
         drawn.append([one.params for one in study.trials])
     assert drawn[0] == drawn[1]
 
@@ -87,8 +111,7 @@ def test_a_long_study_is_drawn_from_its_part(monkeypatch: pytest.MonkeyPatch) ->
         return part
 
     monkeypatch.setattr("studies.bounded_tpe.best_and_latest", counted)
-    with experimental_allowed():
-        sampler = BoundedTPESampler(seed=3, multivariate=True, group=True)
+    sampler = BoundedTPESampler(n_startup_trials=10, seed=3)
     study = optuna.create_study(sampler=sampler, direction="maximize")
     study.add_trials([trial(number, number % 7 / 7) for number in range(60)])
     asked = study.ask(SPACE)

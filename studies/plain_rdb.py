@@ -1,0 +1,186 @@
+"""Optuna's database storage, with plain statements for what a search writes of its trials.
+
+Optuna makes an object of every row that it writes and looks for that row first, by statements that it builds
+anew: more than a trial's scores and attributes are worth. Here each write is one insert, in Optuna's own
+schema, and the rows of a new trial are one transaction. What is stored, and what is refused, is the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from optuna.distributions import distribution_to_json
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import (
+    StudyModel,
+    TrialIntermediateValueModel,
+    TrialModel,
+    TrialParamModel,
+    TrialSystemAttributeModel,
+    TrialUserAttributeModel,
+    TrialValueModel,
+)
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+_INSERT: Mapping[str, Callable[[Any], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+"""Inserts that may say what is to be done where the row is there, by the engine's name."""
+
+
+class PlainRDBStorage(RDBStorage):
+    """``RDBStorage`` for SQLite and PostgreSQL whose trials are written by plain statements."""
+
+    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
+        """As Optuna's, but that the distributions of ``template_trial`` are not compared with those of the
+        study's other trials.
+        """
+        with self.engine.begin() as connection:
+            # Two that number their trials at once wait for each other; SQLite has one writer at a time.
+            study = select(StudyModel.study_id).where(StudyModel.study_id == study_id).with_for_update()
+            if connection.execute(study).first() is None:
+                raise KeyError(f"there is no study {study_id}")
+            made = _new() if template_trial is None else copy.deepcopy(template_trial)
+            before = select(func.count(TrialModel.trial_id)).where(TrialModel.study_id == study_id)
+            row = {
+                "study_id": study_id,
+                "number": before.scalar_subquery(),
+                "state": made.state,
+                "datetime_start": _utc(made.datetime_start),
+                "datetime_complete": _utc(made.datetime_complete),
+            }
+            table = TrialModel.__table__
+            inserted = connection.execute(insert(table).values(row))
+            made._trial_id = inserted.inserted_primary_key[0]  # type: ignore[index]
+            number = select(table.c.number).where(table.c.trial_id == made._trial_id)
+            made.number = connection.execute(number).scalar_one()
+            self._insert_all(connection, made)
+        return made
+
+    def _insert_all(self, connection: Connection, trial: FrozenTrial) -> None:
+        """All that a new trial has."""
+        tables: list[tuple[Any, list[dict[str, Any]]]] = [
+            (TrialValueModel, [_value(at, value) for at, value in enumerate(trial.values or ())]),
+            (TrialParamModel, [_param(trial, name) for name in trial.params]),
+            (TrialUserAttributeModel, [_attribute(*each) for each in trial.user_attrs.items()]),
+            (TrialSystemAttributeModel, [_attribute(*each) for each in trial._system_attrs.items()]),
+            (TrialIntermediateValueModel, [_score(*each) for each in trial.intermediate_values.items()]),
+        ]
+        for model, rows in tables:
+            if rows:
+                key = {"trial_id": trial._trial_id}
+                connection.execute(insert(model.__table__), [{**key, **row} for row in rows])
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """As Optuna's."""
+        try:
+            with self.engine.begin() as connection:
+                before = self._check_unfinished(connection, trial_id)
+                for objective, value in enumerate(values or ()):
+                    self._put(connection, TrialValueModel, trial_id, _value(objective, value), "objective")
+                if state == TrialState.RUNNING and before != TrialState.WAITING:
+                    return False
+                row: dict[str, Any] = {"state": state}
+                if state == TrialState.RUNNING:
+                    row["datetime_start"] = _utc(datetime.now())
+                if state.is_finished():
+                    row["datetime_complete"] = _utc(datetime.now())
+                table = TrialModel.__table__
+                connection.execute(update(table).where(table.c.trial_id == trial_id).values(row))
+        except IntegrityError:
+            return False
+        return True
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """As Optuna's."""
+        self._set(TrialIntermediateValueModel, trial_id, _score(step, intermediate_value), "step")
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """As Optuna's."""
+        self._set(TrialUserAttributeModel, trial_id, _attribute(key, value), "key")
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """As Optuna's."""
+        self._set(TrialSystemAttributeModel, trial_id, _attribute(key, value), "key")
+
+    def _set(self, model: Any, trial_id: int, row: Mapping[str, Any], key: str) -> None:
+        with self.engine.begin() as connection:
+            self._check_unfinished(connection, trial_id)
+            self._put(connection, model, trial_id, row, key)
+
+    def _check_unfinished(self, connection: Connection, trial_id: int) -> TrialState:
+        """A trial's state.
+
+        Raises:
+            KeyError: where there is no such trial.
+            UpdateFinishedTrialError: where it has ended.
+        """
+        query = select(TrialModel.state).where(TrialModel.trial_id == trial_id).with_for_update()
+        found = connection.execute(query).first()
+        if found is None:
+            raise KeyError(f"there is no trial with the id {trial_id}")
+        state: TrialState = found.state
+        self.check_trial_is_updatable(trial_id, state)
+        return state
+
+    def _put(
+        self, connection: Connection, model: Any, trial_id: int, row: Mapping[str, Any], key: str
+    ) -> None:
+        """Write a row of a trial's in the place of one that has the same key."""
+        table = model.__table__
+        statement = _INSERT[connection.dialect.name](table).values(trial_id=trial_id, **row)
+        others = {name: statement.excluded[name] for name in row if name != key}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=[table.c.trial_id, table.c[key]], set_=others)
+        )
+
+
+def _new() -> FrozenTrial:
+    return FrozenTrial(
+        number=-1,
+        trial_id=-1,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=datetime.now(),
+        datetime_complete=None,
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
+
+
+def _value(objective: int, value: float) -> dict[str, Any]:
+    stored, kind = TrialValueModel.value_to_stored_repr(value)
+    return {"objective": objective, "value": stored, "value_type": kind}
+
+
+def _param(trial: FrozenTrial, name: str) -> dict[str, Any]:
+    distribution = trial.distributions[name]
+    return {
+        "param_name": name,
+        "param_value": distribution.to_internal_repr(trial.params[name]),
+        "distribution_json": distribution_to_json(distribution),
+    }
+
+
+def _attribute(key: str, value: Any) -> dict[str, Any]:
+    return {"key": key, "value_json": json.dumps(value)}
+
+
+def _score(step: int, value: float) -> dict[str, Any]:
+    stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+    return {"step": step, "intermediate_value": stored, "intermediate_value_type": kind}
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """UTC, as Optuna stores it, of the local time that it gives."""
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,7 +1,7 @@
 """Sends segments to the cluster, runs again what failed by no fault of its own, and gives the rest to the
 loop.
 
-All but the callbacks of futures runs in the driver's thread.
+All but the waiting for futures runs in the driver's thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from studies.records import Failure, SegmentReport
 from studies.study import Retry
 from studies.trial_record import TrialRecord
 from workers.spark_settings import SparkSettings
-from workers.spark_warmup import Warmed, warm
+from workers.spark_warmup import warm
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
 
 WATCHDOG_SECONDS = 30.0
@@ -55,7 +55,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run came back: what the client's threads tell the driver's.
+    """A run came back: what the client's thread tells the driver's.
 
     Attributes:
         lost: why the cluster can't be used any more; empty where it can.
@@ -66,6 +66,10 @@ class Ended:
     report: SegmentReport
     lost: str = ""
     died: str = ""
+
+
+Outcome = tuple[Any, Exception | None]
+"""What a future returned, and what it raised, where it did."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Dispatcher:
     Args:
         cluster: where they run.
         rules: what is run again.
-        deliver: takes each :class:`Ended` and :class:`Noted`; called from the client's own threads.
+        deliver: takes each :class:`Ended` and :class:`Noted`; called from the client's own thread.
         quarantined: keys of configurations that are not run, because they kill the processes that run them.
     """
 
@@ -125,7 +129,7 @@ class Dispatcher:
         self._warming = self.cluster.client.submit(
             warm, split, hidden, settings, key=key, pure=False, retries=0, resources={kind: 1}
         )
-        self._warming.add_done_callback(lambda future: self.deliver(Noted(_notes_of(future))))
+        self._deliver_once_done(self._warming, lambda found: Noted(_notes_of(found)))
 
     def ended(self, ended: Ended) -> Reported | Lost | None:
         """What the loop should know of a run that came back; nothing where it is run again."""
@@ -273,11 +277,19 @@ class Dispatcher:
         run.future = self.cluster.client.submit(
             run_segment, segment, key=segment.key, pure=False, retries=0, resources={kind: amount}
         )
+        self._deliver_once_done(run.future, lambda found: _ended(run, found, self.clock() - run.submitted))
 
-        def done(future: Any) -> None:
-            self.deliver(_ended(run, future, self.clock() - run.submitted))
+    def _deliver_once_done(self, future: Any, news: Callable[[Outcome], Ended | Noted]) -> None:
+        """Deliver what a future came to, from the client's event loop.
 
-        run.future.add_done_callback(done)
+        Dask's own callbacks run in one thread, which fetches one result after the other and, where the client
+        closes meanwhile, waits for the rest of time and keeps the process from ending.
+        """
+
+        async def wait() -> None:
+            self.deliver(news(await _outcome(future)))
+
+        self.cluster.client.loop.add_callback(wait)
 
     def _add(self, run: Run) -> None:
         self._runs[run.segment.trial] = run
@@ -317,35 +329,45 @@ def failures_by_key(records: Iterable[TrialRecord]) -> Iterator[tuple[str, Failu
             yield record.configuration.key(), record.report.failure
 
 
-def _ended(run: Run, future: Any, elapsed: float) -> Ended:
-    """What a future holds, as a report; Dask's errors become failures."""
+async def _outcome(future: Any) -> Outcome:
+    """What a future returned, or the exception that it raised instead."""
+    try:
+        return await future.result(), None
+    except Exception as error:
+        return None, error
+
+
+def _ended(run: Run, outcome: Outcome, elapsed: float) -> Ended:
+    """What a future came to, as a report; Dask's errors become failures."""
     segment = run.segment
     lost, died = "", ""
+    found, error = outcome
     report = SegmentReport(trial=segment.trial, epoch=0)
-    try:
-        report = future.result()
-    except KilledWorker as error:
-        died = str(error.last_worker.address) if error.last_worker else ""
-        failure = Failure("worker died", f"the worker {died or 'unknown'} died while it ran")
-        report = _failed(segment, failure)
-    except (NoWorkerError, NoValidWorkerError):  # the second where the task wants a resource
-        lost = "the cluster lost all its workers, and none came back"
-    except CancelledError:
-        lost = "the cluster's scheduler went away"
-    except Exception as error:
-        message = f"the task did not come back: {type(error).__name__}: {error}"
-        report = _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS]))
+    match error:
+        case None:
+            report = found
+        case KilledWorker():
+            died = str(error.last_worker.address) if error.last_worker else ""
+            failure = Failure("worker died", f"the worker {died or 'unknown'} died while it ran")
+            report = _failed(segment, failure)
+        case NoWorkerError() | NoValidWorkerError():  # the second where the task wants a resource
+            lost = "the cluster lost all its workers, and none came back"
+        case CancelledError():
+            lost = "the cluster's scheduler went away"
+        case _:
+            message = f"the task did not come back: {type(error).__name__}: {error}"
+            report = _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS]))
     return Ended(run, report.with_elapsed(elapsed), lost, died)
 
 
-def _notes_of(future: Any) -> tuple[str, ...]:
-    try:
-        warmed: Warmed = future.result()
-    except (CancelledError, KilledWorker, NoWorkerError):
+def _notes_of(outcome: Outcome) -> tuple[str, ...]:
+    warmed, error = outcome
+    if isinstance(error, (CancelledError, KilledWorker, NoWorkerError)):
         return ()  # the trials will tell
-    except Exception as error:
+    if error is not None:
         return (f"Spark could not be started: {error}",)
-    return warmed.notes
+    notes: tuple[str, ...] = warmed.notes
+    return notes
 
 
 def _failed(segment: Segment, failure: Failure) -> SegmentReport:

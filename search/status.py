@@ -93,7 +93,7 @@ class StoredStatus:
             RunningSegment(trial.number, trial.rung, by_trial.get(trial.number, ""), now - trial.since)
             for trial in ([] if last else loop.running)
         ]
-        return {**self._driver(), "running": [asdict(segment) for segment in running]}
+        return {**self._driver(), "running": [vars(segment) for segment in running]}
 
     def _driver(self) -> dict[str, Any]:
         return {

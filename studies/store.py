@@ -242,7 +242,8 @@ class StudyStore:
 
     def stops_asked_for(self) -> int:
         """How often somebody asked this launch to stop, see :func:`studies.stored_study.ask_to_stop`."""
-        return int(self._study.user_attrs.get("stop", 0))
+        # Not `Study.user_attrs`, which copies all of them: what runs on a thousand slots is among them.
+        return int(self._study._storage.get_study_user_attrs(self._study._study_id).get("stop", 0))
 
     def end(self, reason: str) -> None:
         """Say in storage why the launch ended, unless other drivers of the study go on."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -50,21 +51,18 @@ def killed(segment: Segment = SEGMENT, address: str | None = "tcp://10.0.0.7:400
 class FakeFuture:
     """Ends when it is told to, as a ``distributed.Future`` does."""
 
-    result: Callable[[], Any] = lambda: None
-    callbacks: list[Callable[[Any], None]] = field(default_factory=list)
+    waits: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    outcome: Any = None
 
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        self.callbacks.append(callback)
+    async def result(self) -> Any:
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome
 
-    def end(self, result: Any) -> None:
-        def give() -> Any:
-            if isinstance(result, BaseException):
-                raise result
-            return result
-
-        self.result = give
-        for callback in self.callbacks:
-            callback(self)
+    def end(self, outcome: Any) -> None:
+        self.outcome = outcome
+        for wait in self.waits:
+            asyncio.run(wait())
 
 
 class FakeClient:
@@ -79,6 +77,7 @@ class FakeClient:
         self.on_worker: dict[str, list[str]] = {}
         self.out_of_memory: list[str] = []
         self.scheduler = SimpleNamespace(processing=self._processing, events=self._events)
+        self.loop = SimpleNamespace(add_callback=self._wait)
 
     def sync(self, question: Callable[..., Any], *, callback_timeout: float, **options: Any) -> Any:
         assert callback_timeout < 10, "a driver that waits for its scheduler is a driver that hangs"
@@ -90,6 +89,10 @@ class FakeClient:
         self.submitted.append((arguments, options))
         self.futures[key] = FakeFuture()
         return self.futures[key]
+
+    def _wait(self, wait: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Each future is waited for as soon as it is there."""
+        next(reversed(self.futures.values())).waits.append(wait)
 
     def _processing(self, workers: None) -> Mapping[str, Sequence[str]]:
         assert workers is None

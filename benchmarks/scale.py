@@ -40,8 +40,8 @@ TRIALS = 1_000_000
 """More than any launch comes to."""
 
 AT_LEAST = {10: 0.9, 100: 0.9}
-"""Share of time that so many slots are to be busy. A thousand have no bound: drawing by TPE, beside as many
-trials that run, takes the driver longer than they leave it."""
+"""Share of time that so many slots are to be busy. A thousand have no bound: the one process that is
+measured has too little time for them, whoever draws (docs/figures.md)."""
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Ended:
     died: str = ""
 
 
-Outcome = tuple[Any, Exception | None]
+Settled = tuple[Any, Exception | None]
 """What a future returned, and what it raised, where it did."""
 
 
@@ -279,7 +279,7 @@ class Dispatcher:
         )
         self._deliver_once_done(run.future, lambda found: _ended(run, found, self.clock() - run.submitted))
 
-    def _deliver_once_done(self, future: Any, news: Callable[[Outcome], Ended | Noted]) -> None:
+    def _deliver_once_done(self, future: Any, news: Callable[[Settled], Ended | Noted]) -> None:
         """Deliver what a future came to, from the client's event loop.
 
         Dask's own callbacks run in one thread, which fetches one result after the other and, where the client
@@ -287,7 +287,7 @@ class Dispatcher:
         """
 
         async def wait() -> None:
-            self.deliver(news(await _outcome(future)))
+            self.deliver(news(await _settled(future)))
 
         self.cluster.client.loop.add_callback(wait)
 
@@ -329,7 +329,7 @@ def failures_by_key(records: Iterable[TrialRecord]) -> Iterator[tuple[str, Failu
             yield record.configuration.key(), record.report.failure
 
 
-async def _outcome(future: Any) -> Outcome:
+async def _settled(future: Any) -> Settled:
     """What a future returned, or the exception that it raised instead."""
     try:
         return await future.result(), None
@@ -337,11 +337,11 @@ async def _outcome(future: Any) -> Outcome:
         return None, error
 
 
-def _ended(run: Run, outcome: Outcome, elapsed: float) -> Ended:
+def _ended(run: Run, settled: Settled, elapsed: float) -> Ended:
     """What a future came to, as a report; Dask's errors become failures."""
     segment = run.segment
     lost, died = "", ""
-    found, error = outcome
+    found, error = settled
     report = SegmentReport(trial=segment.trial, epoch=0)
     match error:
         case None:
@@ -360,8 +360,8 @@ def _ended(run: Run, outcome: Outcome, elapsed: float) -> Ended:
     return Ended(run, report.with_elapsed(elapsed), lost, died)
 
 
-def _notes_of(outcome: Outcome) -> tuple[str, ...]:
-    warmed, error = outcome
+def _notes_of(settled: Settled) -> tuple[str, ...]:
+    warmed, error = settled
     if isinstance(error, (CancelledError, KilledWorker, NoWorkerError)):
         return ()  # the trials will tell
     if error is not None:

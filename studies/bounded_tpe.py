@@ -7,14 +7,15 @@ Optuna's own weights favour too.
 
 What is drawn from a part is to the last bit what Optuna draws from a study that holds no more. But Optuna
 splits and reads all trials anew for each group of parameters; here that is done once for a part. And from
-:data:`REUSE` trials on, some trials are drawn one after the other from the densities of one part: two hundred
-trials change little by one more, and a thousand slots want a hundred trials a second.
+twice :data:`REUSE` trials on, some trials are drawn one after the other from the densities of one part: two
+hundred trials change little by one more, and a thousand slots want a hundred trials a second.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class BoundedTPESampler(TPESampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """As Optuna's, from the part."""
-        return super().infer_relative_search_space(self._part_of(study, trial).kinds(), trial)
+        return super().infer_relative_search_space(self._part_of(study, trial).kinds, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -89,9 +90,11 @@ class BoundedTPESampler(TPESampler):
         if names not in part.densities:
             part.densities[names] = [
                 self._parzen_estimator_cls(
-                    _observations(half, space), space, self._parzen_estimator_parameters
+                    _observations([self._get_params(trial, part) for trial in half], space),
+                    space,
+                    self._parzen_estimator_parameters,
                 )
-                for half in part.halves(self._get_params)
+                for half in part.halves
             ]
         return part.densities[names]
 
@@ -99,10 +102,6 @@ class BoundedTPESampler(TPESampler):
         if self._part is None or not self._part.is_for(trial.number):
             self._part = _Part(study, trial.number)
         return self._part
-
-
-Params = Mapping[str, Any]
-"""A trial's parameters by name."""
 
 
 class _Part(Study):
@@ -124,8 +123,6 @@ class _Part(Study):
         self._shown = (
             best_and_latest(whole._get_trials(deepcopy=False, states=_READ)) if shown is None else shown
         )
-        self._kinds: _Part | None = None
-        self._halves: tuple[list[Params], list[Params]] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
@@ -142,36 +139,29 @@ class _Part(Study):
         """Whether the trial of this number may be drawn from it."""
         return 0 <= number - self._drawn_for < max(1, len(self._shown) // REUSE)
 
+    @cached_property
     def kinds(self) -> _Part:
         """The first trial of each set of parameters: all that the groups of a space depend on."""
-        if self._kinds is None:
-            first: dict[frozenset[str], FrozenTrial] = {}
-            for trial in self._shown:
-                if trial.state != TrialState.RUNNING:
-                    first.setdefault(frozenset(trial.distributions), trial)
-            self._kinds = _Part(self._whole, self._drawn_for, list(first.values()))
-        return self._kinds
+        first: dict[frozenset[str], FrozenTrial] = {}
+        for trial in self._shown:
+            if trial.state != TrialState.RUNNING:
+                first.setdefault(frozenset(trial.distributions), trial)
+        return _Part(self._whole, self._drawn_for, list(first.values()))
 
-    def halves(
-        self, params_of: Callable[[FrozenTrial, Study], Params]
-    ) -> tuple[Sequence[Params], Sequence[Params]]:
-        """The parameters of the best trials and of all others, each by number, as TPE tells them apart.
-
-        Args:
-            params_of: what Optuna knows of a trial's parameters, also of one that is being drawn.
-        """
-        if self._halves is None:
-            others = [trial for trial in self._shown if trial.number != self._drawn_for]
-            ended = sum(trial.state != TrialState.RUNNING for trial in others)
-            best = {trial.number for trial in _best(others, default_gamma(ended))}
-            self._halves = ([], [])
-            for trial in others:
-                self._halves[trial.number not in best].append(params_of(trial, self._whole))
-        return self._halves
+    @cached_property
+    def halves(self) -> tuple[Sequence[FrozenTrial], Sequence[FrozenTrial]]:
+        """The best trials and all others, each by number, as TPE tells them apart."""
+        others = [trial for trial in self._shown if trial.number != self._drawn_for]
+        ended = sum(trial.state != TrialState.RUNNING for trial in others)
+        best = {trial.number for trial in _best(others, default_gamma(ended))}
+        return (
+            [trial for trial in others if trial.number in best],
+            [trial for trial in others if trial.number not in best],
+        )
 
 
 def _observations(
-    params: Sequence[Params], space: Mapping[str, BaseDistribution]
+    params: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution]
 ) -> dict[str, npt.NDArray[Any]]:
     """The values of those trials that have all parameters of a space, as Optuna's estimators take them."""
     names = space.keys()

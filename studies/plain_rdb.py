@@ -24,7 +24,7 @@ from optuna.storages._rdb.models import (
     TrialUserAttributeModel,
     TrialValueModel,
 )
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
@@ -45,7 +45,7 @@ class PlainRDBStorage(RDBStorage):
             study = select(StudyModel.study_id).where(StudyModel.study_id == study_id).with_for_update()
             if connection.execute(study).first() is None:
                 raise KeyError(f"there is no study {study_id}")
-            made = _new() if template_trial is None else copy.deepcopy(template_trial)
+            made = copy.deepcopy(template_trial) or create_trial(state=TrialState.RUNNING)
             before = select(func.count(TrialModel.trial_id)).where(TrialModel.study_id == study_id)
             row = {
                 "study_id": study_id,
@@ -140,22 +140,6 @@ class PlainRDBStorage(RDBStorage):
         connection.execute(
             statement.on_conflict_do_update(index_elements=[table.c.trial_id, table.c[key]], set_=others)
         )
-
-
-def _new() -> FrozenTrial:
-    return FrozenTrial(
-        number=-1,
-        trial_id=-1,
-        state=TrialState.RUNNING,
-        value=None,
-        datetime_start=datetime.now(),
-        datetime_complete=None,
-        params={},
-        distributions={},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-    )
 
 
 def _value(objective: int, value: float) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.study._study_direction import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 DRAFT = -1
 """Id of the trial that is being drawn and not stored yet; there is at most one."""
@@ -243,19 +243,9 @@ class SoleWriterStorage(BaseStorage):
 
 
 def _draft(number: int) -> FrozenTrial:
-    return FrozenTrial(
-        number=number,
-        trial_id=DRAFT,
-        state=TrialState.RUNNING,
-        value=None,
-        datetime_start=datetime.now(),  # as Optuna has them, without a zone
-        datetime_complete=None,
-        params={},
-        distributions={},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-    )
+    draft = create_trial(state=TrialState.RUNNING)
+    draft.number, draft._trial_id = number, DRAFT
+    return draft
 
 
 def _copied(trial: FrozenTrial) -> FrozenTrial:

@@ -118,6 +118,14 @@ class StudyStore:
         """The study file."""
         return self._file
 
+    @property
+    def _attributes(self) -> Mapping[str, Any]:
+        """The study's user attributes, to be read alone: ``Study.user_attrs`` copies all of them, and what
+        runs on a thousand slots is among them.
+        """
+        found: Mapping[str, Any] = self._study._storage.get_study_user_attrs(self._study._study_id)
+        return found
+
     # What is there
 
     def records(self) -> list[TrialRecord]:
@@ -204,20 +212,20 @@ class StudyStore:
             self._study.set_user_attr("stop", 0)
             if self._sharing.is_shared:
                 self._study.set_user_attr(STATUS_KEY, {})
-        return float(self._study.user_attrs.get("seconds", 0.0))
+        return float(self._attributes.get("seconds", 0.0))
 
     def begin_replicas(self) -> str:
         """Say in storage that something runs beside the search; returns why the search ended, for :meth:`end`
         once that is over.
         """
-        ended = str(self._study.user_attrs.get("ended", ""))
+        ended = str(self._attributes.get("ended", ""))
         self.begin()
         return ended
 
     def keep_status(self, seconds: float, status: Mapping[str, Any]) -> None:
         """Write how long the study has been searched for, over every launch, and what runs now."""
         # Drivers that search at the same time count it once, and the study's time never goes back.
-        self._study.set_user_attr("seconds", max(seconds, self._study.user_attrs.get("seconds", 0.0)))
+        self._study.set_user_attr("seconds", max(seconds, self._attributes.get("seconds", 0.0)))
         self.keep_doing(status)
 
     def keep_doing(self, status: Mapping[str, Any]) -> None:
@@ -242,8 +250,7 @@ class StudyStore:
 
     def stops_asked_for(self) -> int:
         """How often somebody asked this launch to stop, see :func:`studies.stored_study.ask_to_stop`."""
-        # Not `Study.user_attrs`, which copies all of them: what runs on a thousand slots is among them.
-        return int(self._study._storage.get_study_user_attrs(self._study._study_id).get("stop", 0))
+        return int(self._attributes.get("stop", 0))
 
     def end(self, reason: str) -> None:
         """Say in storage why the launch ended, unless other drivers of the study go on."""
@@ -261,7 +268,7 @@ class StudyStore:
 
     def replicas(self) -> dict[str, ReplicaRecord]:
         """The replicas that came to their end, by the keys of their outcomes."""
-        return replica_records_of(self._study.user_attrs)
+        return replica_records_of(self._attributes)
 
     def keep_replica(self, key: str, record: ReplicaRecord) -> None:
         """Write a replica's end."""
@@ -269,7 +276,7 @@ class StudyStore:
 
     def finalists(self) -> Finalists | None:
         """What the finalists are worth, where they were evaluated."""
-        return finalists_of(self._study.user_attrs)
+        return finalists_of(self._attributes)
 
     def keep_explanation(self, explanation: KeptExplanation) -> None:
         """Keep what was explained, in the place of an earlier explanation of the same two sides."""
@@ -283,7 +290,7 @@ class StudyStore:
         """Write that the test rows are looked at, unless that is what the last opening, which a kill cut
         short, was for.
         """
-        before = openings_of(self._study.user_attrs)
+        before = openings_of(self._attributes)
         if before and (before[-1].trials, before[-1].trainings) == (opening.trials, opening.trainings):
             return
         self._study.set_user_attr(OPENINGS, [asdict(one) for one in (*before, opening)])

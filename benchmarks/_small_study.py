@@ -35,16 +35,16 @@ batch_size = [32, 64, 128, 256]
 kind = "{sampler}"
 
 [cluster]
-slots = {slots}
+{cluster}
 
 [storage]
 url = "{url}"
 """
 
 
-def study_text(trials: int, url: str, *, slots: int = 2, sampler: str = "tpe") -> str:
-    """The study file."""
-    return _STUDY.format(trials=trials, url=url, slots=slots, sampler=sampler)
+def study_text(trials: int, url: str, *, cluster: str = "slots = 2", sampler: str = "tpe") -> str:
+    """The study file; ``cluster`` is what its section of that name holds."""
+    return _STUDY.format(trials=trials, url=url, cluster=cluster, sampler=sampler)
 
 
 class Stopwatch(SilentDisplay):

@@ -86,7 +86,7 @@ def _others() -> Sequence[Figure]:
 
 def _busy(sampler: str) -> Sequence[Figure]:
     """The share of slots that are busy, once the first round of trials is over."""
-    study = study_text(BUSY_TRIALS, "journal:loop.log", slots=SLOTS, sampler=sampler)
+    study = study_text(BUSY_TRIALS, "journal:loop.log", cluster=f"slots = {SLOTS}", sampler=sampler)
     ends = _ends(run_a_second, study)
     timed = ends[SLOTS : BUSY_TRIALS - SLOTS // 2]
     rate = (len(timed) - 1) / (timed[-1] - timed[0])

@@ -77,8 +77,12 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
     """
     file = read_study_file(path)
     with open_study(file, display or make_display(), fresh=fresh) as opened:
-        if _Search(opened).run():
+        search = _Search(opened)
+        if search.run():
             _train_finalists(opened)
+    # Now that the cluster that was started here runs nothing more.
+    with suppress(CheckpointError):
+        search.remove_leftovers()
     return report(path)
 
 
@@ -116,11 +120,9 @@ class _Search:
         self.looked = 0.0
         self.finished = False
         self.said_that_it_waits = False
-        # A driver that was killed between telling a trial and removing its checkpoint left that behind.
-        for trial in self.checkpoints.trials() & {record.number for record in ended}:
-            self.checkpoints.remove(trial)
         self._estimate_at_start(ended)
         self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
+        self.remove_leftovers()
 
     def run(self) -> bool:
         """From the first event to the last; whether it came to its own end, with something to train anew, and
@@ -136,6 +138,18 @@ class _Search:
                 self._hear(next_event(self.events))
         complete = any(record.value is not None for record in self.loop.told)
         return self.store.leads() and complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
+
+    def remove_leftovers(self) -> None:
+        """Remove the checkpoints of trials that were told.
+
+        A driver that was killed before it removed one leaves it behind, and so does a worker: where one dies
+        as its result is fetched, Dask runs that task once more, though nobody waits for it any longer.
+
+        Raises:
+            CheckpointError: where the place refuses.
+        """
+        for trial in self.checkpoints.trials() & {record.number for record in self.loop.told}:
+            self.checkpoints.remove(trial)
 
     def _warm_spark(self) -> None:
         study = self.file.study

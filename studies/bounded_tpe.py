@@ -7,8 +7,9 @@ Optuna's own weights favour too.
 
 What is drawn from a part is to the last bit what Optuna draws from a study that holds no more. But Optuna
 splits and reads all trials anew for each group of parameters; here that is done once for a part. And from
-twice :data:`REUSE` trials on, some trials are drawn one after the other from the densities of one part: two
-hundred trials change little by one more, and a thousand slots want a hundred trials a second.
+twice :data:`REUSE` trials on, or where many run at once, some trials are drawn one after the other from the
+densities of one part: two hundred trials change little by one more, and a thousand slots want a hundred
+trials a second.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ BEST = 100
 
 REUSE = 200
 """A part is drawn from once for each so many trials that it holds, and once at least."""
+
+RUNNING_REUSE = 50
+"""The same of trials that run. These know nothing of each other anyway."""
 
 _READ = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 """What TPE reads."""
@@ -123,6 +127,7 @@ class _Part(Study):
         self._shown = (
             best_and_latest(whole._get_trials(deepcopy=False, states=_READ)) if shown is None else shown
         )
+        self._in_states: dict[tuple[TrialState, ...] | None, list[FrozenTrial]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
@@ -133,11 +138,19 @@ class _Part(Study):
         states: Container[TrialState] | None = None,
         use_cache: bool = False,  # noqa: ARG002
     ) -> list[FrozenTrial]:
-        return [trial for trial in self._shown if states is None or trial.state in states]
+        key = states if states is None else tuple(state for state in TrialState if state in states)
+        if key not in self._in_states:
+            self._in_states[key] = [trial for trial in self._shown if key is None or trial.state in key]
+        return self._in_states[key]
 
     def is_for(self, number: int) -> bool:
         """Whether the trial of this number may be drawn from it."""
-        return 0 <= number - self._drawn_for < max(1, len(self._shown) // REUSE)
+        return 0 <= number - self._drawn_for < self._draws
+
+    @cached_property
+    def _draws(self) -> int:
+        running = sum(trial.state == TrialState.RUNNING for trial in self._shown)
+        return max(1, len(self._shown) // REUSE, running // RUNNING_REUSE)
 
     @cached_property
     def kinds(self) -> _Part:

@@ -1,4 +1,5 @@
-"""All trials of a study at once, for readers: a report of ten thousand trials is not to wait for them.
+"""Trials of a study, many at once: a report of ten thousand is not to wait for them, nor a driver for a
+thousand of another's.
 
 Optuna makes an object of every row and parses every parameter's distribution anew: 9 s for 10,000 trials in
 SQLite. Here each table is read by one plain statement, in Optuna's own schema, whose classes decode the
@@ -8,7 +9,7 @@ values. A storage that is no database is read as Optuna reads it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -19,16 +20,20 @@ from optuna.storages._rdb.models import (
     TrialIntermediateValueModel,
     TrialModel,
     TrialParamModel,
+    TrialSystemAttributeModel,
     TrialUserAttributeModel,
     TrialValueModel,
 )
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from pydantic_core import from_json
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from studies.collector import without_collector
 from studies.guarded_storage import GuardedStorage
 from studies.trial_record import USED_ATTRIBUTES, TrialRecord, record_from, records_of
+
+Which = ColumnElement[bool]
+"""A condition on trials."""
 
 
 def read_records(study: optuna.Study, storage: GuardedStorage) -> list[TrialRecord]:
@@ -52,27 +57,32 @@ def read_records(study: optuna.Study, storage: GuardedStorage) -> list[TrialReco
     return storage.call(read)
 
 
+def read_trials(storage: GuardedStorage, trial_ids: Collection[int]) -> list[FrozenTrial]:
+    """What Optuna's ``get_trial`` returns for each of these trials of a database, in the order of their ids.
+
+    Raises:
+        StorageLostError: where the storage can't be read.
+    """
+    engine = storage.engine
+    if engine is None:
+        return [storage.get_trial(trial_id) for trial_id in sorted(trial_ids)]
+
+    def read() -> list[FrozenTrial]:
+        with engine.connect() as connection:
+            return list(_trials(connection, TrialModel.trial_id.in_(trial_ids)))
+
+    return storage.call(read)
+
+
 def _read(connection: Connection, study: int) -> list[TrialRecord]:
-    trials = connection.execute(
-        select(
-            TrialModel.trial_id,
-            TrialModel.number,
-            TrialModel.state,
-            TrialModel._datetime_start_utc,
-            TrialModel._datetime_complete_utc,
-        )
-        .where(TrialModel.study_id == study, TrialModel.state != TrialState.WAITING)
-        .order_by(TrialModel.trial_id)
-    ).all()
-    params = _params(connection, study)
-    attributes = _attributes(connection, study)
-    values = {
-        trial: TrialValueModel.stored_repr_to_value(value, kind)
-        for trial, value, kind in connection.execute(
-            _of(study, TrialValueModel, TrialValueModel.value, TrialValueModel.value_type)
-        )
-    }
-    rungs = _rungs(connection, study)
+    which = TrialModel.study_id == study
+    rows = _rows(connection, which & (TrialModel.state != TrialState.WAITING))
+    params: dict[int, dict[str, Any]] = defaultdict(dict)
+    for trial, name, value, distribution in _drawn(connection, which):
+        params[trial][name] = distribution.to_external_repr(value)
+    attributes = _attributes(connection, which, TrialUserAttributeModel, USED_ATTRIBUTES)
+    values = _values(connection, which)
+    rungs = _rungs(connection, which)
     return [
         record_from(
             number=number,
@@ -84,31 +94,78 @@ def _read(connection: Connection, study: int) -> list[TrialRecord]:
             started=_local(started),
             completed=_local(completed),
         )
-        for trial, number, state, started, completed in trials
+        for trial, number, state, started, completed in rows
     ]
 
 
-def _params(connection: Connection, study: int) -> Mapping[int, dict[str, Any]]:
+def _trials(connection: Connection, which: Which) -> Iterator[FrozenTrial]:
+    # The states first: they are written last, so that a trial that is read as ended is read whole.
+    rows = _rows(connection, which)
+    params: dict[int, dict[str, Any]] = defaultdict(dict)
+    distributions: dict[int, dict[str, BaseDistribution]] = defaultdict(dict)
+    for trial, name, value, distribution in _drawn(connection, which):
+        params[trial][name] = distribution.to_external_repr(value)
+        distributions[trial][name] = distribution
+    values = _values(connection, which)
+    rungs = _rungs(connection, which)
+    user = _attributes(connection, which, TrialUserAttributeModel)
+    system = _attributes(connection, which, TrialSystemAttributeModel)
+    for trial, number, state, started, completed in rows:
+        yield FrozenTrial(
+            number=number,
+            state=state,
+            value=values.get(trial),
+            datetime_start=_local(started),
+            datetime_complete=_local(completed),
+            params=params[trial],
+            distributions=distributions[trial],
+            user_attrs=user[trial],
+            system_attrs=system[trial],
+            intermediate_values=rungs[trial],
+            trial_id=trial,
+        )
+
+
+def _rows(connection: Connection, which: Which) -> Sequence[Any]:
+    """(trial, number, state, began, ended) of each, the times in UTC."""
+    query = select(
+        TrialModel.trial_id,
+        TrialModel.number,
+        TrialModel.state,
+        TrialModel._datetime_start_utc,
+        TrialModel._datetime_complete_utc,
+    )
+    return connection.execute(query.where(which).order_by(TrialModel.trial_id)).all()
+
+
+def _drawn(connection: Connection, which: Which) -> Iterator[tuple[int, str, float, BaseDistribution]]:
+    """(trial, parameter, value as Optuna stores it, distribution)."""
     model = TrialParamModel
-    query = _of(study, model, model.param_name, model.param_value, model.distribution_json)
-    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    query = _of(which, model, model.param_name, model.param_value, model.distribution_json)
     for trial, name, value, distribution in connection.execute(query.order_by(model.param_id)):
-        found[trial][name] = _distribution(distribution).to_external_repr(value)
-    return found
+        yield trial, name, value, _distribution(distribution)
 
 
-def _attributes(connection: Connection, study: int) -> Mapping[int, dict[str, Any]]:
-    model = TrialUserAttributeModel
-    query = _of(study, model, model.key, model.value_json).where(model.key.in_(USED_ATTRIBUTES))
+def _values(connection: Connection, which: Which) -> Mapping[int, float]:
+    model = TrialValueModel
+    rows = connection.execute(_of(which, model, model.value, model.value_type))
+    return {trial: model.stored_repr_to_value(value, kind) for trial, value, kind in rows}
+
+
+def _attributes(
+    connection: Connection, which: Which, model: Any, keys: Collection[str] = ()
+) -> Mapping[int, dict[str, Any]]:
+    """By trial; all of them, or those with some keys."""
+    query = _of(which, model, model.key, model.value_json)
     found: dict[int, dict[str, Any]] = defaultdict(dict)
-    for trial, key, value in connection.execute(query):
+    for trial, key, value in connection.execute(query.where(model.key.in_(keys)) if keys else query):
         found[trial][key] = from_json(value)  # twice as fast as `json.loads`
     return found
 
 
-def _rungs(connection: Connection, study: int) -> Mapping[int, dict[int, float]]:
+def _rungs(connection: Connection, which: Which) -> Mapping[int, dict[int, float]]:
     model = TrialIntermediateValueModel
-    query = _of(study, model, model.step, model.intermediate_value, model.intermediate_value_type)
+    query = _of(which, model, model.step, model.intermediate_value, model.intermediate_value_type)
     found: dict[int, dict[int, float]] = defaultdict(dict)
     rows: Iterable[Any] = connection.execute(query.order_by(model.trial_intermediate_value_id))
     for trial, step, value, kind in rows:
@@ -116,12 +173,10 @@ def _rungs(connection: Connection, study: int) -> Mapping[int, dict[int, float]]
     return found
 
 
-def _of(study: int, model: Any, *columns: Any) -> Select[Any]:
-    """Columns of one table, and whose they are, for all trials of a study."""
+def _of(which: Which, model: Any, *columns: Any) -> Select[Any]:
+    """Columns of one table, and whose they are, for some trials."""
     return (
-        select(model.trial_id, *columns)
-        .join(TrialModel, TrialModel.trial_id == model.trial_id)
-        .where(TrialModel.study_id == study)
+        select(model.trial_id, *columns).join(TrialModel, TrialModel.trial_id == model.trial_id).where(which)
     )
 
 

@@ -110,8 +110,9 @@ class Watch:
 
 def driver_records(study: optuna.Study) -> list[DriverRecord]:
     """The records of all drivers of a study on a server, dead ones among them."""
-    found = study.user_attrs.items()
-    return [DriverRecord(**value) for key, value in found if key.startswith(RECORD_KEY)]
+    # Not `study.user_attrs`, which copies all of them: what runs on a thousand slots is among them.
+    found = study._storage.get_study_user_attrs(study._study_id)
+    return [DriverRecord(**value) for key, value in found.items() if key.startswith(RECORD_KEY)]
 
 
 def _exists(pid: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
 from studies.errors import StorageLostError
+from studies.plain_rdb import PlainRDBStorage
 
 T = TypeVar("T")
 
@@ -176,6 +177,33 @@ class GuardedStorage(BaseStorage):
                 raise
             return False
 
+    @property
+    def ends_at_once(self) -> bool:
+        """Whether :meth:`end_trial` works here."""
+        return self._database is not None
+
+    @property
+    def _database(self) -> PlainRDBStorage | None:
+        """The database without Optuna's cache, which doesn't know trials that others have made."""
+        backend = getattr(self._inner, "_backend", None)
+        return backend if isinstance(backend, PlainRDBStorage) else None
+
+    def end_trial(
+        self,
+        trial_id: int,
+        scores: Mapping[int, float],
+        attributes: Mapping[str, Any],
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> bool:
+        """See :meth:`studies.plain_rdb.PlainRDBStorage.end_trial`; false where the trial is told already."""
+        if self._database is None:
+            raise TypeError("only a database ends a trial at once")
+        try:
+            return self._write(self._database.end_trial, trial_id, scores, attributes, state, values)
+        except UpdateFinishedTrialError:
+            return False
+
     # What follows are Optuna's own methods, one by one, each with its meaning there.
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
@@ -215,7 +243,8 @@ class GuardedStorage(BaseStorage):
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
-        self._write(self._inner.set_trial_param, trial_id, param_name, param_value_internal, distribution)
+        inner = self._database or self._inner
+        self._write(inner.set_trial_param, trial_id, param_name, param_value_internal, distribution)
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         return self.call(self._inner.get_trial_id_from_study_id_trial_number, study_id, trial_number)

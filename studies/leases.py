@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Protocol, TypeVar
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import text
+from optuna.trial import FrozenTrial
+from sqlalchemy import Connection, text
 
 from studies.drivers import (
     BEAT_SECONDS,
@@ -29,16 +29,14 @@ from studies.drivers import (
     Watch,
     driver_records,
     is_dead_process,
-    this_driver,
 )
 from studies.errors import StorageError
 from studies.guarded_storage import GuardedStorage
+from studies.many_writers import OWNER, ManyWritersStorage
+from studies.sole_writer import SoleWriterStorage
 from studies.turns import engine_of, in_turn
 
 T = TypeVar("T")
-
-OWNER = "driver"
-"""The attribute of a trial that names its driver."""
 
 
 class Sharing(Protocol):
@@ -51,7 +49,7 @@ class Sharing(Protocol):
     def in_turn(self, work: Callable[[], T]) -> T:
         """Do what two drivers must not do at once. ``work`` may be done again, from its start."""
 
-    def left_behind(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    def left_behind(self) -> list[FrozenTrial]:
         """Running trials whose driver is gone, or that this one asked and never heard of. In a turn."""
 
     def own(self, trial_id: int) -> None:
@@ -60,8 +58,8 @@ class Sharing(Protocol):
     def hold(self, number: int) -> None:
         """This driver runs the trial now: from here on it is not left behind."""
 
-    def has_room(self, trials: Sequence[FrozenTrial], limit: int | None) -> bool:
-        """Whether fewer than ``limit`` trials were asked by all drivers. In a turn."""
+    def has_room(self, begun: int, limit: int | None) -> bool:
+        """Whether the trials that all drivers have begun are fewer than ``limit``. In a turn."""
 
     def news(self) -> list[FrozenTrial] | None:
         """Trials that others have ended since the last time; ``None`` where it is not time to look again."""
@@ -77,21 +75,38 @@ class Sharing(Protocol):
         """This driver has come to its end; whether it was the last."""
 
 
+class _Others:
+    """The drivers of a study but one."""
+
+    def __init__(self, study: optuna.Study, me: str = "") -> None:
+        self._study = study
+        self._me = me
+        self._watch = Watch()
+
+    def look(self, now: float) -> tuple[list[DriverRecord], list[DriverRecord]]:
+        """Their records: of those that are there, as far as can be told, and of those that are gone."""
+        records = [record for record in driver_records(self._study) if record.id != self._me]
+        self._watch.look({record.id: record.beat for record in records}, now)
+        gone = [record for record in records if self._watch.is_silent(record.id) or is_dead_process(record)]
+        return [record for record in records if record not in gone], gone
+
+
 class Solo:
     """The sharing of a study in a file: its lock has seen to it that nobody else is there."""
 
     is_shared = False
 
-    def __init__(self) -> None:
+    def __init__(self, memory: SoleWriterStorage) -> None:
+        self._memory = memory
         self._held: set[int] = set()
 
     def in_turn(self, work: Callable[[], T]) -> T:
         """At once."""
         return work()
 
-    def left_behind(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    def left_behind(self) -> list[FrozenTrial]:
         """All that a dead driver left running."""
-        return _running_but(trials, self._held)
+        return _running_but(self._memory, self._held)
 
     def own(self, trial_id: int) -> None:
         """Nothing to write."""
@@ -100,7 +115,7 @@ class Solo:
         """See :class:`Sharing`."""
         self._held.add(number)
 
-    def has_room(self, trials: Sequence[FrozenTrial], limit: int | None) -> bool:  # noqa: ARG002
+    def has_room(self, begun: int, limit: int | None) -> bool:  # noqa: ARG002
         """The loop counts for itself."""
         return True
 
@@ -123,21 +138,34 @@ class Solo:
 
 
 class Shared:
-    """One driver among those of a study on a server. Entering writes its record, leaving removes it."""
+    """One driver among those of a study on a server. Entering writes its record, leaving removes it.
+
+    Args:
+        study: the study, in ``memory``.
+        storage: the server's.
+        memory: the study as this driver sees it.
+        me: this driver.
+    """
 
     is_shared = True
 
     def __init__(
-        self, study: optuna.Study, storage: GuardedStorage, clock: Callable[[], float] = time.monotonic
+        self,
+        study: optuna.Study,
+        storage: GuardedStorage,
+        memory: ManyWritersStorage,
+        me: DriverRecord,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._study = study
         self._storage = storage
+        self._memory = memory
         self._clock = clock
-        self._watch = Watch()
+        self._others = _Others(study, me.id)
         self._held: set[int] = set()
         self._heard = {trial.number for trial in _ended(study)}
         self._next_beat = clock()
-        self.me = this_driver()
+        self.me = me
 
     def __enter__(self) -> Shared:
         self._beat()
@@ -150,15 +178,20 @@ class Shared:
 
     def others(self) -> list[DriverRecord]:
         """The other drivers that are there, as far as can be told by now."""
-        return self._look()[0]
+        return self._others.look(self._clock())[0]
 
     def in_turn(self, work: Callable[[], T]) -> T:
         """Under the study's lock; from its start again where the connection, and the lock with it, broke."""
-        return in_turn(self._storage, f"study {self._study.study_name}", work)
 
-    def left_behind(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        def with_all_there_is(connection: Connection) -> T:
+            self._memory.refresh(connection)
+            return work()
+
+        return in_turn(self._storage, f"study {self._study.study_name}", with_all_there_is)
+
+    def left_behind(self) -> list[FrozenTrial]:
         """See :class:`Sharing`."""
-        strangers = _running_but(trials, self._held)
+        strangers = _running_but(self._memory, self._held)
         if not strangers:
             return []
         there = {record.id for record in self.others()}
@@ -166,21 +199,22 @@ class Shared:
 
     def own(self, trial_id: int) -> None:
         """See :class:`Sharing`."""
-        self._storage.set_trial_user_attr(trial_id, OWNER, self.me.id)
+        self._memory.set_trial_user_attr(trial_id, OWNER, self.me.id)
 
     def hold(self, number: int) -> None:
         """See :class:`Sharing`."""
         self._held.add(number)
 
-    def has_room(self, trials: Sequence[FrozenTrial], limit: int | None) -> bool:
+    def has_room(self, begun: int, limit: int | None) -> bool:
         """See :class:`Sharing`."""
-        return limit is None or sum(trial.state != TrialState.WAITING for trial in trials) < limit
+        return limit is None or begun < limit
 
     def news(self) -> list[FrozenTrial] | None:
         """See :class:`Sharing`; this is also where the driver beats."""
         if self._clock() < self._next_beat:
             return None
         self._beat()
+        self._memory.refresh(scores=True)
         told = [trial for trial in _ended(self._study) if trial.number not in self._heard | self._held]
         self._heard |= {trial.number for trial in told}
         return told
@@ -206,16 +240,9 @@ class Shared:
     def _beat(self) -> None:
         self.me = replace(self.me, beat=self.me.beat + 1)
         self._study.set_user_attr(RECORD_KEY + self.me.id, asdict(self.me))
-        for record in self._look()[1]:
+        for record in self._others.look(self._clock())[1]:
             self._forget(record.id)
         self._next_beat = self._clock() + BEAT_SECONDS
-
-    def _look(self) -> tuple[list[DriverRecord], list[DriverRecord]]:
-        """The other drivers' records: of those that are there, and of those that are gone."""
-        records = [record for record in driver_records(self._study) if record.id != self.me.id]
-        self._watch.look({record.id: record.beat for record in records}, self._clock())
-        gone = [record for record in records if self._watch.is_silent(record.id) or is_dead_process(record)]
-        return [record for record in records if record not in gone], gone
 
     def _forget(self, driver: str) -> None:
         self._storage.call(_delete_record, self._storage, self._study._study_id, driver)
@@ -237,10 +264,10 @@ def wait_until_alone(study: optuna.Study, storage: GuardedStorage, shown: str) -
     Raises:
         StorageError: where another driver beats, with its host and process.
     """
-    sharing = Shared(study, storage)
-    first = {record.id: record.beat for record in sharing.others()}
-    while others := sharing.others():
-        for record in others:
+    others = _Others(study)
+    first = {record.id: record.beat for record in others.look(time.monotonic())[0]}
+    while there := others.look(time.monotonic())[0]:
+        for record in there:
             if first.get(record.id) != record.beat:
                 raise StorageError(
                     f"another driver is running this study: {record.describe()}",
@@ -250,8 +277,8 @@ def wait_until_alone(study: optuna.Study, storage: GuardedStorage, shown: str) -
         storage.patience.sleep(BEAT_SECONDS)
 
 
-def _running_but(trials: Sequence[FrozenTrial], held: set[int]) -> list[FrozenTrial]:
-    return [trial for trial in trials if trial.state == TrialState.RUNNING and trial.number not in held]
+def _running_but(memory: SoleWriterStorage, held: set[int]) -> list[FrozenTrial]:
+    return [trial for trial in memory.running() if trial.number not in held]
 
 
 def _ended(study: optuna.Study) -> list[FrozenTrial]:

@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 import optuna
-from optuna.storages import BaseStorage
 
+from studies.drivers import this_driver
 from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.guarded_storage import GuardedStorage
 from studies.identity import differences, identity_of, refuse
-from studies.leases import Shared, wait_until_alone
+from studies.leases import Shared, Solo, wait_until_alone
+from studies.many_writers import ManyWritersStorage
 from studies.pruners import make_pruner
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
@@ -54,30 +55,26 @@ def open_store(
             study = _open_study(file, data_hash, storage, fresh=fresh)
             study.set_user_attr("versions", dict(versions))
             study.set_user_attr("data", facts.to_dict())
-            if location.file is None:
-                sharing = stack.enter_context(Shared(study, storage))
-                # Two drivers that begin together would draw the same configurations.
-                store = _store(file, storage, None, sharing, apart=_APART * len(sharing.others()))
-            else:
+            if location.file is not None:
                 memory = SoleWriterStorage(storage, study._study_id)
-                store = _store(file, memory, memory, None)
+                store = StudyStore(file, _seen_in(memory, file, 0), memory, Solo(memory))
+            else:
+                me = this_driver()
+                shared = ManyWritersStorage(storage, study._study_id, me.id)
+                sharing = stack.enter_context(Shared(_seen_in(shared, file, 0), storage, shared, me))
+                # Two drivers that begin together would draw the same configurations.
+                seen = _seen_in(shared, file, _APART * len(sharing.others()))
+                store = StudyStore(file, seen, shared, sharing)
         yield store
 
 
-def _store(
-    file: StudyFile,
-    storage: BaseStorage,
-    memory: SoleWriterStorage | None,
-    sharing: Shared | None,
-    *,
-    apart: int = 0,
-) -> StudyStore:
+def _seen_in(memory: SoleWriterStorage, file: StudyFile, apart: int) -> optuna.Study:
     study = optuna.Study(
-        file.study.name, storage, pruner=make_pruner(file.study.pruner, file.space.most_epochs)
+        file.study.name, memory, pruner=make_pruner(file.study.pruner, file.space.most_epochs)
     )
     drawn = len(study.get_trials(deepcopy=False))
     study.sampler = make_sampler(file.study.sampler, file.study.seed, drawn + apart)
-    return StudyStore(file, study, memory, sharing)
+    return study
 
 
 def _open_study(file: StudyFile, data_hash: str, storage: GuardedStorage, *, fresh: bool) -> optuna.Study:

@@ -55,10 +55,8 @@ class PlainRDBStorage(RDBStorage):
                 "datetime_complete": _utc(made.datetime_complete),
             }
             table = TrialModel.__table__
-            inserted = connection.execute(insert(table).values(row))
-            made._trial_id = inserted.inserted_primary_key[0]  # type: ignore[index]
-            number = select(table.c.number).where(table.c.trial_id == made._trial_id)
-            made.number = connection.execute(number).scalar_one()
+            inserted = insert(table).values(row).returning(table.c.trial_id, table.c.number)
+            made._trial_id, made.number = connection.execute(inserted).one()
             self._insert_all(connection, made)
         return made
 
@@ -80,9 +78,26 @@ class PlainRDBStorage(RDBStorage):
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         """As Optuna's."""
+        return self.end_trial(trial_id, {}, {}, state, values)
+
+    def end_trial(
+        self,
+        trial_id: int,
+        scores: Mapping[int, float],
+        attributes: Mapping[str, Any],
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> bool:
+        """Set a trial's state and values, and before that some intermediate values and user attributes, all
+        in one transaction.
+        """
         try:
             with self.engine.begin() as connection:
                 before = self._check_unfinished(connection, trial_id)
+                for score in scores.items():
+                    self._put(connection, TrialIntermediateValueModel, trial_id, _score(*score), "step")
+                for attribute in attributes.items():
+                    self._put(connection, TrialUserAttributeModel, trial_id, _attribute(*attribute), "key")
                 for objective, value in enumerate(values or ()):
                     self._put(connection, TrialValueModel, trial_id, _value(objective, value), "objective")
                 if state == TrialState.RUNNING and before != TrialState.WAITING:

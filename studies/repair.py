@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 
 from studies.data.cache import is_whole
 from studies.drivers import driver_records, is_dead_process
-from studies.leases import OWNER
+from studies.many_writers import OWNER
 from studies.sizes import describe_size
 from studies.storage import Location, mend_journal
 from studies.stored_study import StoredStudy

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,15 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 DRAFT = -1
 """Id of the trial that is being drawn and not stored yet; there is at most one."""
+
+
+@dataclass
+class _Ending:
+    """What is written of a trial with its end."""
+
+    trial_id: int
+    scores: dict[int, float] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class SoleWriterStorage(BaseStorage):
@@ -41,11 +51,14 @@ class SoleWriterStorage(BaseStorage):
         self._backend = backend
         self._study_id = study_id
         self._drafting = False
-        trials = backend.get_all_trials(study_id, deepcopy=False)
-        self._trials: dict[int, FrozenTrial] = {trial._trial_id: _copied(trial) for trial in trials}
-        self._waiting: set[int] = {trial._trial_id for trial in trials if trial.state == TrialState.WAITING}
+        self._trials: dict[int, FrozenTrial] = {}
+        self._unfinished: set[int] = set()  # as the backend has them
+        self._waiting: set[int] = set()
+        for trial in backend.get_all_trials(study_id, deepcopy=False):
+            self._see(_copied(trial))
         self._drawn: dict[int, frozenset[str]] = {}
         self._held_back: list[tuple[int, str, Any]] | None = None
+        self._ending: _Ending | None = None
 
     def draw_again(self, trial_id: int) -> None:
         """Show a trial as if nothing had been drawn for it, so that a sampler that is as it was at the time
@@ -75,6 +88,18 @@ class SoleWriterStorage(BaseStorage):
                 self._write(self._backend.set_trial_system_attr, trial_id, key, value)
 
     @contextlib.contextmanager
+    def ending(self, trial_id: int) -> Iterator[None]:
+        """Write a trial's scores on the way and its attributes to the backend together with its end, which is
+        set within; the copy has them at once. Where a backend can't, they are written one by one.
+        """
+        if getattr(self._backend, "ends_at_once", False):
+            self._ending = _Ending(trial_id)
+        try:
+            yield
+        finally:
+            self._ending = None
+
+    @contextlib.contextmanager
     def drafting(self) -> Iterator[None]:
         """A trial that is made within is kept in memory alone until :meth:`store`, which writes it at once.
 
@@ -92,7 +117,7 @@ class SoleWriterStorage(BaseStorage):
             return trial_id
         draft = self._trials.pop(DRAFT)
         draft._trial_id = self._backend.create_new_trial(self._study_id, draft)
-        self._trials[draft._trial_id] = draft
+        self._see(draft)
         return draft._trial_id
 
     def pause(self, trial_id: int) -> None:
@@ -159,10 +184,7 @@ class SoleWriterStorage(BaseStorage):
             self._trials[DRAFT] = _draft(number=len(self._trials))
             return DRAFT
         trial_id = self._backend.create_new_trial(study_id, template_trial)
-        trial = _copied(self._backend.get_trial(trial_id))
-        self._trials[trial_id] = trial
-        if trial.state == TrialState.WAITING:
-            self._waiting.add(trial_id)
+        self._see(_copied(self._backend.get_trial(trial_id)))
         return trial_id
 
     def set_trial_param(
@@ -181,12 +203,11 @@ class SoleWriterStorage(BaseStorage):
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         """End a trial, or begin one that waits."""
+        self._check_unfinished(trial_id)
         trial = self._trials[trial_id]
-        if trial.state.is_finished():
-            raise UpdateFinishedTrialError(f"trial {trial.number} has ended already")
-        if not self._backend.set_trial_state_values(trial_id, state, values):
+        if not self._set_state(trial_id, state, values):
             # An end that was stored, and whose acknowledgement was lost, is told a second time in vain.
-            self._trials[trial_id] = _copied(self._backend.get_trial(trial_id))
+            self._read_back(trial_id)
             return False
         now = datetime.now()  # as Optuna has them, without a zone
         trial.state = state
@@ -196,17 +217,23 @@ class SoleWriterStorage(BaseStorage):
             trial.datetime_start = now
         if state.is_finished():
             trial.datetime_complete = now
-        self._waiting.discard(trial_id)
+        self._see(trial)
         return True
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """Keep a score on the way."""
-        self._backend.set_trial_intermediate_value(trial_id, step, intermediate_value)
+        if ending := self._ending_of(trial_id):
+            ending.scores[step] = intermediate_value
+        else:
+            self._backend.set_trial_intermediate_value(trial_id, step, intermediate_value)
         self._trials[trial_id].intermediate_values[step] = intermediate_value
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keep an attribute."""
-        self._write(self._backend.set_trial_user_attr, trial_id, key, value)
+        if ending := self._ending_of(trial_id):
+            ending.attributes[key] = value
+        else:
+            self._write(self._backend.set_trial_user_attr, trial_id, key, value)
         self._trials[trial_id].user_attrs[key] = value
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
@@ -221,12 +248,46 @@ class SoleWriterStorage(BaseStorage):
         if trial_id != DRAFT:
             method(trial_id, *values)
 
+    def _ending_of(self, trial_id: int) -> _Ending | None:
+        """What is to be written with the end of this trial, where that is being set."""
+        if self._ending is None or self._ending.trial_id != trial_id:
+            return None
+        self._check_unfinished(trial_id)
+        return self._ending
+
+    def _check_unfinished(self, trial_id: int) -> None:
+        trial = self._trials[trial_id]
+        if trial.state.is_finished():
+            raise UpdateFinishedTrialError(f"trial {trial.number} has ended already")
+
+    def _set_state(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> bool:
+        ending = self._ending_of(trial_id)
+        if ending is None:
+            return self._backend.set_trial_state_values(trial_id, state, values)
+        backend: Any = self._backend
+        done: bool = backend.end_trial(trial_id, ending.scores, ending.attributes, state, values)
+        return done
+
+    def _read_back(self, trial_id: int) -> None:
+        self._see(_copied(self._backend.get_trial(trial_id)))
+
+    def _see(self, trial: FrozenTrial) -> None:
+        """Keep a trial that is as the backend has it."""
+        self._trials[trial._trial_id] = trial
+        set_member(self._unfinished, trial._trial_id, not trial.state.is_finished())
+        set_member(self._waiting, trial._trial_id, trial.state == TrialState.WAITING)
+
     # Trials: read from memory
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """A trial; as with Optuna's cache, one that has ended is not copied."""
         trial = self._trials[trial_id]
         return trial if trial.state.is_finished() else _copied(trial)
+
+    def running(self) -> list[FrozenTrial]:
+        """The trials that run, by number, without those that are shown as pruned."""
+        found = (self._trials[trial_id] for trial_id in sorted(self._unfinished))
+        return [trial for trial in found if trial.state == TrialState.RUNNING]
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
@@ -240,6 +301,11 @@ class SoleWriterStorage(BaseStorage):
             # Trials are made in the order of their numbers, and a dict keeps it.
             found = [trial for trial in self._trials.values() if states is None or trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
+
+
+def set_member(group: set[int], member: int, belongs: bool) -> None:
+    """Have a member in a group, or not."""
+    (group.add if belongs else group.discard)(member)
 
 
 def _draft(number: int) -> FrozenTrial:

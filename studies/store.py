@@ -34,7 +34,7 @@ from studies.finalists_record import (
     finalists_of,
     openings_of,
 )
-from studies.leases import Sharing, Solo
+from studies.leases import Sharing
 from studies.pruners import asks_optuna
 from studies.records import Failure, SegmentReport
 from studies.replica_record import PREFIX as REPLICA
@@ -86,7 +86,7 @@ class StudyStore:
     Args:
         file: the study file.
         study: Optuna's.
-        memory: its storage, where this process alone writes it.
+        memory: its storage, as this driver sees it.
         sharing: the other drivers, where there may be some.
     """
 
@@ -94,17 +94,18 @@ class StudyStore:
         self,
         file: StudyFile,
         study: optuna.Study,
-        memory: SoleWriterStorage | None = None,
-        sharing: Sharing | None = None,
+        memory: SoleWriterStorage,
+        sharing: Sharing,
     ) -> None:
         self._file = file
         self._study = study
         self._memory = memory
-        self._sharing = sharing or Solo()
+        self._sharing = sharing
         self._metric = file.study.objective.metric
         self._open: dict[int, Trial] = {}
         self._keys: Counter[str] = Counter()
         self._counted: set[int] = set()
+        self._all_counted = 0  # trials, the first ones
         self.waits_for_others = False
         self._was_last = False
         self._said: Mapping[str, Any] = {}
@@ -172,8 +173,10 @@ class StudyStore:
     def begin_segment(self, number: int, rung: int, place: int) -> None:
         """Write that a trial that waited trains to a rung."""
         trial = self._open[number]
-        trial.set_user_attr("segment", {"rung": rung, "place": place})
-        self._resume(trial)
+        # A driver that took this one for dead may have told it: what is trained then is told in vain.
+        with contextlib.suppress(UpdateFinishedTrialError):
+            trial.set_user_attr("segment", {"rung": rung, "place": place})
+            self._memory.resume(trial._trial_id)
 
     def record(self, report: SegmentReport) -> tuple[float, bool]:
         """Write where a trial has come to, from which it may go on.
@@ -181,6 +184,12 @@ class StudyStore:
         Returns:
             Its score there, and whether Optuna's pruner, where the study has one, would stop it.
         """
+        try:
+            return self._record(report)
+        except UpdateFinishedTrialError:  # told by a driver that took this one for dead
+            return -math.inf, True
+
+    def _record(self, report: SegmentReport) -> tuple[float, bool]:
         trial = self._open[report.trial]
         self._report_curve(trial, report)
         if not asks_optuna(self._file.study.pruner):
@@ -191,7 +200,7 @@ class StudyStore:
         if score is None:
             return -math.inf, True  # not finite: telling makes a failure of it
         stop = self._is_to_stop(trial, report)
-        self._pause(trial)
+        self._memory.pause(trial._trial_id)
         return score, stop
 
     def tell(self, report: SegmentReport, *, pruned: bool = False) -> TrialRecord:
@@ -302,24 +311,27 @@ class StudyStore:
     # In a turn
 
     def _take_up_all(self) -> list[UnfinishedTrial]:
-        running = self._sharing.left_behind(self._study.get_trials(deepcopy=False))
+        running = [self._owned(trial) for trial in self._sharing.left_behind()]
         left = [self._take_up(trial) for trial in running if "configuration" in trial.user_attrs]
         after = max((trial.place + 1 for trial in left), default=0)
         # In logical order these are drawn as they would have been, which is why the others come first.
         undrawn = [trial for trial in running if "configuration" not in trial.user_attrs]
         return left + [self._draw_to_end(trial, place) for place, trial in enumerate(undrawn, start=after)]
 
-    def _take_up(self, frozen: FrozenTrial) -> UnfinishedTrial:
+    def _owned(self, frozen: FrozenTrial) -> FrozenTrial:
+        """A trial that was left behind, once it is this driver's, with all that was written of it."""
         self._sharing.own(frozen._trial_id)
+        return self._memory.get_trial(frozen._trial_id)
+
+    def _take_up(self, frozen: FrozenTrial) -> UnfinishedTrial:
         attributes = frozen.user_attrs
-        if self._memory is not None:
-            self._memory.forget_after(frozen._trial_id, attributes.get("result", {}).get("epoch", 0))
+        self._memory.forget_after(frozen._trial_id, attributes.get("result", {}).get("epoch", 0))
         trial = self._open[frozen.number] = Trial(self._study, frozen._trial_id)
         configuration, seed = configuration_of(attributes)
         first = attributes["configuration"].get("place", frozen.number)
         result, rung = attributes.get("result"), rung_of(attributes)
         if result and rung is None and frozen.intermediate_values:
-            self._pause(trial)
+            self._memory.pause(trial._trial_id)
         return UnfinishedTrial(
             asked=AskedTrial(frozen.number, configuration, seed),
             place=attributes.get("segment", {}).get("place", first),
@@ -330,21 +342,22 @@ class StudyStore:
 
     def _draw_to_end(self, frozen: FrozenTrial, place: int) -> UnfinishedTrial:
         """A trial whose driver died while drawing: what it had drawn is kept, the rest is drawn now."""
-        self._sharing.own(frozen._trial_id)
-        if self._file.study.reproducible and self._memory is not None:
+        if self._file.study.reproducible:
             self._memory.draw_again(frozen._trial_id)
             self._renew_sampler(frozen.number)
         return UnfinishedTrial(self._settle(Trial(self._study, frozen._trial_id), place), place)
 
     def _ask(self, place: int) -> AskedTrial | UnfinishedTrial | None:
         if self._sharing.is_shared:
-            trials = self._study.get_trials(deepcopy=False)
-            for left in self._sharing.left_behind(trials):
+            for stranger in self._sharing.left_behind():
+                left = self._owned(stranger)
                 drawn = "configuration" in left.user_attrs
                 return self._take_up(left) if drawn else self._draw_to_end(left, place)
+            trials = self._study.get_trials(deepcopy=False)
+            begun = len(trials) - len(self._waiting())
             self._count(trials)
             self.waits_for_others = True
-            if not self._sharing.has_room(trials, self._file.study.trial_limit):
+            if not self._sharing.has_room(begun, self._file.study.trial_limit):
                 return None
         if self._grid is not None and not self._waiting():
             point = next(self._points_left(), None)
@@ -355,7 +368,7 @@ class StudyStore:
         if self._file.study.reproducible:
             waiting, trials = self._waiting(), self._study.get_trials(deepcopy=False)
             self._renew_sampler(waiting[0].number if waiting else len(trials))
-        with self._memory.drafting() if self._memory else contextlib.nullcontext():
+        with self._memory.drafting():
             trial = self._study.ask()
         self._sharing.own(trial._trial_id)
         return self._settle(trial, place)
@@ -365,19 +378,24 @@ class StudyStore:
         key = configuration.key()
         seed = trial_seed(self._file.study.seed, self._keys[key])
         trial.set_user_attr("configuration", {**configuration.used(), "seed": seed, "place": place})
-        if self._memory is not None:
-            trial = Trial(self._study, self._memory.store(trial._trial_id))
+        trial = Trial(self._study, self._memory.store(trial._trial_id))
         self._keys[key] += 1
         self._counted.add(trial.number)
         self._open[trial.number] = trial
         return AskedTrial(trial.number, configuration, seed)
 
     def _count(self, trials: Sequence[FrozenTrial]) -> None:
-        """Count how often each configuration was drawn; a repeat has the next seed."""
-        for trial in trials:
+        """Count how often each configuration was drawn; a repeat has the next seed.
+
+        Args:
+            trials: all that there are, by number; of many, the first are known to be counted.
+        """
+        for trial in trials[self._all_counted :]:
             if "configuration" in trial.user_attrs and trial.number not in self._counted:
                 self._keys[configuration_of(trial.user_attrs)[0].key()] += 1
                 self._counted.add(trial.number)
+        while self._all_counted < len(trials) and trials[self._all_counted].number in self._counted:
+            self._all_counted += 1
 
     def _others_run(self) -> bool:
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -386,15 +404,16 @@ class StudyStore:
     # Writing
 
     def _write_end(self, trial: Trial, report: SegmentReport, pruned: bool) -> None:
-        self._resume(trial)
-        self._report_curve(trial, report)
-        trial.set_user_attr("result", report.to_dict())
-        if report.failure is not None:
-            self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-        elif pruned:
-            self._study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
-        else:
-            self._study.tell(trial, report.score(self._metric), skip_if_finished=True)
+        self._memory.resume(trial._trial_id)
+        with self._memory.ending(trial._trial_id):
+            self._report_curve(trial, report)
+            trial.set_user_attr("result", report.to_dict())
+            if report.failure is not None:
+                self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            elif pruned:
+                self._study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+            else:
+                self._study.tell(trial, report.score(self._metric), skip_if_finished=True)
 
     def _is_to_stop(self, trial: Trial, report: SegmentReport) -> bool:
         """What Optuna's pruner says, the same also where a killed driver's successor asks once more.
@@ -405,7 +424,7 @@ class StudyStore:
         if not asks_optuna(self._file.study.pruner):
             return False
         kept = self._frozen(trial).user_attrs.get("result", {})
-        with contextlib.nullcontext() if self._memory is None else self._memory.notes_held_back():
+        with self._memory.notes_held_back():
             stop = bool(trial.should_prune())  # some give NumPy's
             if kept.get("epoch") == report.epoch and "stop" in kept:
                 return bool(kept["stop"])
@@ -423,15 +442,6 @@ class StudyStore:
     def _frozen(self, trial: Trial) -> FrozenTrial:
         found: FrozenTrial = self._study._storage.get_trial(trial._trial_id)
         return found
-
-    def _pause(self, trial: Trial) -> None:
-        """Show samplers and pruners a trial that waits as what it has come to, where that can be done."""
-        if self._memory is not None:
-            self._memory.pause(trial._trial_id)
-
-    def _resume(self, trial: Trial) -> None:
-        if self._memory is not None:
-            self._memory.resume(trial._trial_id)
 
     # Known configurations
 

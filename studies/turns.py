@@ -25,8 +25,13 @@ TURN_SECONDS = 30
 it: one that was stopped in its turn would keep all others waiting."""
 
 
-def in_turn(storage: GuardedStorage, name: str, work: Callable[[], T]) -> T:
+def in_turn(storage: GuardedStorage, name: str, work: Callable[[Connection], T]) -> T:
     """Do ``work`` while nobody else does what has this name on the storage's server.
+
+    Args:
+        storage: the server's.
+        name: of what is done.
+        work: is given the connection that has the turn, to read by.
 
     Raises:
         StorageLostError: where the server doesn't come back, or somebody keeps the turn.
@@ -63,7 +68,7 @@ def opening(location: Location) -> Iterator[None]:
         engine.dispose()
 
 
-def _one_turn(storage: GuardedStorage, name: str, work: Callable[[], T]) -> T:
+def _one_turn(storage: GuardedStorage, name: str, work: Callable[[Connection], T]) -> T:
     with engine_of(storage).connect() as connection:
         _take_turn(connection, name)
 
@@ -73,22 +78,23 @@ def _one_turn(storage: GuardedStorage, name: str, work: Callable[[], T]) -> T:
 
         try:
             with storage.at_once(before_creating=is_still_ours):
-                result = work()
+                result = work(connection)
         except UpdateFinishedTrialError:
             is_still_ours()  # or another driver has taken up what was begun here, and finished it
             raise
-        is_still_ours()
-        with contextlib.suppress(DBAPIError):
-            connection.commit()
+        connection.commit()  # which fails, too, where the lock was lost
         return result
 
 
 def _take_turn(connection: Connection, name: str) -> None:
     """Wait for the lock, which ends with the transaction."""
     milliseconds = 1000 * TURN_SECONDS
-    connection.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
-    connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(name)})
+    # Sent at once, because a turn is taken for every trial.
+    connection.exec_driver_sql(
+        f"SET LOCAL lock_timeout = {milliseconds};"
+        f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds};"
+        f"SELECT pg_advisory_xact_lock({lock_key(name)})"
+    )
 
 
 def lock_key(name: str) -> int:

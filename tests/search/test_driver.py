@@ -29,6 +29,7 @@ from studies.trial_record import TrialRecord
 from tests.conftest import write_rows
 from tests.faults.programs import contents
 from workers.analytic_trainer import AnalyticTrainer
+from workers.checkpoints import checkpoints_of
 from workers.trainer import State
 
 Writes = Callable[..., Path]
@@ -244,6 +245,25 @@ def test_checkpoints_are_gone_when_their_trials_are_told(study_file: Writes, dis
     launch(path, display=display)
     checkpoints = path.parent / ".search" / "checkpoints"
     assert [file for file in checkpoints.rglob("*") if file.is_file()] == []
+
+
+def test_a_checkpoint_that_comes_after_its_trial_was_told_is_removed_in_the_end(
+    study_file: Writes, display: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker whose result nobody waits for any more may still be at work."""
+    path = study_file()
+    told: list[int] = []
+
+    def write_late(record: TrialRecord) -> None:
+        kept = checkpoints_of(read_study_file(path))
+        kept.write(record.number, "late", State(epoch=9, weights=()))
+        if record.number in kept.trials():
+            told.append(record.number)
+
+    monkeypatch.setattr(display, "trial_told", write_late)
+    launch(path, display=display)
+    assert sorted(told) == list(range(6))
+    assert checkpoints_of(read_study_file(path)).trials() == frozenset()
 
 
 def test_other_rows_are_seen_in_the_same_process(study_file: Writes, display: Recorder) -> None:

@@ -13,7 +13,14 @@ from optuna.samplers import TPESampler
 from optuna.samplers._tpe.sampler import _split_trials, default_gamma
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from studies.bounded_tpe import BEST, LATEST, REUSE, BoundedTPESampler, best_and_latest
+from studies.bounded_tpe import (
+    BEST,
+    LATEST,
+    REUSE,
+    RUNNING_REUSE,
+    BoundedTPESampler,
+    best_and_latest,
+)
 from studies.experimental import experimental_allowed
 
 SPACE: dict[str, BaseDistribution] = {
@@ -119,8 +126,9 @@ def test_a_long_study_is_drawn_from_its_part(monkeypatch: pytest.MonkeyPatch) ->
     assert seen == [25]  # once a trial; the one that is drawn is the latest of all
 
 
+@pytest.mark.parametrize(("ended", "running"), [(3 * REUSE, 0), (20, 3 * RUNNING_REUSE)])
 def test_a_large_study_is_read_once_for_some_trials_and_each_of_them_is_another(
-    monkeypatch: pytest.MonkeyPatch,
+    ended: int, running: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
@@ -130,7 +138,11 @@ def test_a_large_study_is_read_once_for_some_trials_and_each_of_them_is_another(
 
     monkeypatch.setattr("studies.bounded_tpe.best_and_latest", counted)
     study = optuna.create_study(sampler=BoundedTPESampler(n_startup_trials=10, seed=3), direction="maximize")
-    study.add_trials([trial(number, number % 7 / 7) for number in range(3 * REUSE)])
+    study.add_trials([trial(number, number % 7 / 7) for number in range(ended)])
+    for _ in range(running):
+        study.ask()
+    seen.clear()
     drawn = [study.ask(SPACE).params["rate"] for _ in range(7)]
-    assert seen == [3 * REUSE + 1, 3 * REUSE + 4, 3 * REUSE + 7]  # the one that is drawn is among them
+    there = ended + running
+    assert seen == [there + 1, there + 4, there + 7]  # the one that is drawn is among them
     assert len(set(drawn)) == 7

@@ -12,7 +12,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from studies.bulk_reading import read_records
+from studies.bulk_reading import read_records, read_trials
 from studies.configuration import Configuration
 from studies.guarded_storage import GuardedStorage
 from studies.records import CurvePoint, SegmentReport
@@ -74,6 +74,27 @@ def same_as_optuna(storage: GuardedStorage) -> None:
     assert isinstance(first.params["shuffle"], bool)
     assert first.started is not None
     assert abs((datetime.now() - first.started).total_seconds()) < 3600
+
+
+def same_trials_as_optuna(storage: GuardedStorage) -> None:
+    study = fill(storage)
+    expected = {trial._trial_id: trial for trial in study.get_trials()}
+    assert {trial.state for trial in expected.values()} == set(TrialState)
+    assert read_trials(storage, expected) == list(expected.values())
+    one = max(expected)
+    assert read_trials(storage, [one]) == [expected[one]]
+    assert read_trials(storage, []) == []
+
+
+def test_trials_are_read_as_optuna_reads_them(storage: GuardedStorage) -> None:
+    same_trials_as_optuna(storage)
+
+
+@pytest.mark.slow
+def test_trials_of_a_server_are_too(postgres: Server, tmp_path: Path) -> None:
+    opened = open_storage(locate(postgres.database(), "kept", tmp_path))
+    same_trials_as_optuna(opened)
+    opened.close()
 
 
 def test_the_records_are_those_that_optuna_reads(storage: GuardedStorage) -> None:

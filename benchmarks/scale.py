@@ -2,8 +2,9 @@
 
 The driver is alone in its process. Dask's scheduler, and workers of 250 threads at most, are processes of
 their own on this machine, as they would be elsewhere: what is measured is everything but training and a
-network. The share of time that slots are busy is taken from the trials' own clocks, once the slots were
-filled; the growth, from the driver's CPU for each trial as the trials of one study get many.
+network. The workers' profiler is off, which looks at each thread a hundred times a second, because no real
+worker has so many. The share of time that slots are busy is taken from the trials' own clocks, once the slots
+were filled; the growth, from the driver's CPU for each trial as the trials of one study get many.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Measured:
 
     Attributes:
         busy: share of the slots' time.
-        driver, dask: cores of the driver's process, and of the scheduler's and the workers' together.
+        driver, dask, server: cores of the driver's process, of the scheduler's and the workers' together, and
+            of the database's server.
         pace: trials a second.
         memory: of the driver's process, in MB.
         growth: milliseconds of the driver's CPU a trial, by the trials that had ended.
@@ -70,6 +72,7 @@ class Measured:
     busy: float
     driver: float
     dask: float
+    server: float
     pace: float
     memory: float
     growth: dict[int, float]
@@ -83,12 +86,12 @@ class UntilMeasured(SilentDisplay):
     programs: DaskPrograms
     notes: Path
     most: int
+    server: postgres.Server | None
     begun: float = field(default_factory=time.monotonic)
-    before: tuple[float, float] = (0.0, 0.0)
     ended: int = 0
     marks: dict[int, float] = field(default_factory=dict)
     found: Measured | None = None
-    _seen: tuple[float, float, int] | None = None
+    _seen: tuple[float, float, float, int] | None = None
 
     def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002
         """Count it."""
@@ -101,22 +104,23 @@ class UntilMeasured(SilentDisplay):
         if since < RAMP:
             return
         if self._seen is None:
-            self._seen = (time.process_time(), self._dask(), self.ended)
+            self._seen = (time.process_time(), self._dask(), self._server(), self.ended)
         if self.found is None and since >= RAMP + MEASURED:
             self.found = self._measured(self.begun + RAMP, time.monotonic(), self._seen)
         if self.found is not None and self.ended >= self.most:
             self.found.growth.update(self._growth())
             raise Over
 
-    def _measured(self, begin: float, end: float, seen: tuple[float, float, int]) -> Measured:
+    def _measured(self, begin: float, end: float, seen: tuple[float, float, float, int]) -> Measured:
         wall = end - begin
         busy = sum(max(0.0, min(end, last) - max(begin, first)) for first, last in slept(self.notes))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        driver, dask, ended = seen
+        driver, dask, server, ended = seen
         return Measured(
             busy / (wall * self.slots),
             (time.process_time() - driver) / wall,
             (self._dask() - dask) / wall,
+            (self._server() - server) / wall,
             (self.ended - ended) / wall,
             memory,
             {},
@@ -124,10 +128,15 @@ class UntilMeasured(SilentDisplay):
 
     def _dask(self) -> float:
         """Seconds of CPU of the scheduler's process and the workers'."""
-        times = [
-            psutil.Process(one.pid).cpu_times() for one in (self.programs.scheduler, *self.programs.workers)
-        ]
-        return sum(each.user + each.system for each in times)
+        programs = (self.programs.scheduler, *self.programs.workers)
+        return sum(_cpu(psutil.Process(program.pid)) for program in programs)
+
+    def _server(self) -> float:
+        """Those of the database's processes, of which each serves one connection."""
+        if self.server is None or self.server._process is None:
+            return 0.0
+        first = psutil.Process(self.server._process.pid)
+        return sum(_cpu(process) for process in (first, *first.children()))
 
     def _growth(self) -> dict[int, float]:
         found = {}
@@ -136,6 +145,11 @@ class UntilMeasured(SilentDisplay):
                 first = count - count // 10
                 found[count] = (self.marks[count] - self.marks[first]) / (count - first) * 1000
         return found
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 class Over(Exception):  # noqa: N818
@@ -165,6 +179,7 @@ def _figures(slots: int, kind: str, sampler: str, trials: int) -> Sequence[Figur
         Figure(f"{where}: trials", found.pace, "a second"),
         Figure(f"{where}: driver", found.driver, "cores"),
         Figure(f"{where}: scheduler and workers", found.dask, "cores"),
+        *([Figure(f"{where}: server", found.server, "cores")] if kind == "postgresql" else []),
         Figure(f"{where}: driver", found.memory, "MB"),
         *(
             Figure(f"{where}: driver, after {count:,} trials", milliseconds, "ms of CPU a trial")
@@ -179,7 +194,7 @@ def _in_a_process(slots: int, kind: str, sampler: str, trials: int) -> Measured:
     with (
         small_study() as directory,
         tempfile.TemporaryDirectory() as dask,
-        _storage(kind) as url,
+        _storage(kind) as (url, server),
         dask_programs(Path(dask)) as programs,
     ):
         _add_workers(programs, slots, directory)
@@ -187,7 +202,7 @@ def _in_a_process(slots: int, kind: str, sampler: str, trials: int) -> Measured:
         cluster = f'kind = "address"\naddress = "{programs.address}"'
         path.write_text(study_text(TRIALS, url, cluster=cluster, sampler=sampler))
         dispatch.run_segment = sleep_through
-        display = UntilMeasured(slots, programs, directory, trials)
+        display = UntilMeasured(slots, programs, directory, trials, server)
         with suppress(Over):
             launch(path, display=display)
         if display.found is None:
@@ -204,17 +219,18 @@ def _add_workers(programs: DaskPrograms, slots: int, notes: Path) -> None:
             str(threads),
             "--resources",
             f"TRIAL={threads}",
+            DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED="False",
             **{NOTES: str(notes)},
         )
 
 
 @contextmanager
-def _storage(kind: str) -> Iterator[str]:
+def _storage(kind: str) -> Iterator[tuple[str, postgres.Server | None]]:
     if kind == "journal":
-        yield "journal:scale.log"
+        yield "journal:scale.log", None
         return
     with postgres.server() as server:
-        yield server.database()
+        yield server.database(), server
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ class _Search:
         """Tell the loop what happened."""
         if isinstance(event, Noted):
             for note in event.notes:
-                self.display.note(note)
+                self.opened.note_once(note)
         elif isinstance(event, Ended):
             outcome = self.dispatcher.ended(event)
             if outcome is not None:

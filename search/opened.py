@@ -36,6 +36,7 @@ class OpenedStudy:
     display: Display
     _stack: ExitStack
     _cluster: RunningCluster | None = field(default=None)
+    _noted: set[str] = field(default_factory=set)
 
     def cluster(self) -> RunningCluster:
         """The study's cluster; started the first time, and closed with the study."""
@@ -45,6 +46,12 @@ class OpenedStudy:
                 start_cluster(self.file.study.cluster, self.file.space.frameworks, site)
             )
         return self._cluster
+
+    def note_once(self, note: str) -> None:
+        """Show a person what holds for the whole launch, however many parts of it come to say it."""
+        if note not in self._noted:
+            self._noted.add(note)
+            self.display.note(note)
 
 
 @contextmanager

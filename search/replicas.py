@@ -187,7 +187,7 @@ class _Runs:
     def _hear(self, event: Event | Ended | Noted) -> None:
         if isinstance(event, Noted):
             for note in event.notes:
-                self.display.note(note)
+                self.opened.note_once(note)
         elif isinstance(event, Ended):
             self._do(self.dispatcher.ended(event))
         elif isinstance(event, Interrupted):

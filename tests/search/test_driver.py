@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from search import launch, report
 from search.display import SilentDisplay
 from search.halving import Ladder
+from search.opened import open_study
 from search.preflight import package_versions, prepare_data
 from studies.configuration import Configuration
 from studies.errors import DataError, StorageError, UserError
@@ -238,6 +239,14 @@ def test_trials_that_a_dead_driver_left_are_run_again_under_their_numbers(
         assert trial is not None
         assert result.records[trial.number].configuration == trial.configuration
         assert result.records[trial.number].seed == trial.seed
+
+
+def test_what_holds_for_a_whole_launch_is_said_once(study_file: Writes, display: Recorder) -> None:
+    with open_study(read_study_file(study_file()), display) as opened:
+        for note in ("Spark computes in Java", "another", "Spark computes in Java"):
+            opened.note_once(note)
+    assert sum("Spark computes in Java" in heard for heard in display.heard) == 1
+    assert sum("another" in heard for heard in display.heard) == 1
 
 
 def test_checkpoints_are_gone_when_their_trials_are_told(study_file: Writes, display: Recorder) -> None:

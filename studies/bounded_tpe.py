@@ -40,7 +40,7 @@ REUSE = 200
 """A part is drawn from once for each so many trials that it holds, and once at least."""
 
 RUNNING_REUSE = 50
-"""The same of trials that run. These know nothing of each other anyway."""
+"""The same of trials that run, of which some more or fewer change little."""
 
 _READ = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 """What TPE reads."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -180,10 +180,10 @@ class GuardedStorage(BaseStorage):
     @property
     def ends_at_once(self) -> bool:
         """Whether :meth:`end_trial` works here."""
-        return self._database is not None
+        return self._plain is not None
 
     @property
-    def _database(self) -> PlainRDBStorage | None:
+    def _plain(self) -> PlainRDBStorage | None:
         """The database without Optuna's cache, which doesn't know trials that others have made."""
         backend = getattr(self._inner, "_backend", None)
         return backend if isinstance(backend, PlainRDBStorage) else None
@@ -196,13 +196,21 @@ class GuardedStorage(BaseStorage):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> bool:
-        """See :meth:`studies.plain_rdb.PlainRDBStorage.end_trial`; false where the trial is told already."""
-        if self._database is None:
+        """Write a trial's last scores and attributes with its end; false where it is told already. See
+        :meth:`studies.plain_rdb.PlainRDBStorage.change_state`.
+        """
+        if self._plain is None:
             raise TypeError("only a database ends a trial at once")
         try:
-            return self._write(self._database.end_trial, trial_id, scores, attributes, state, values)
+            return self._write(self._plain.change_state, trial_id, scores, attributes, state, values)
         except UpdateFinishedTrialError:
             return False
+
+    def mark_unfinished(self, trial_ids: Collection[int], key: str, value: Any) -> set[int]:
+        """See :meth:`studies.plain_rdb.PlainRDBStorage.mark_unfinished`."""
+        if self._plain is None:
+            raise TypeError("only a database marks several trials at once")
+        return self._write(self._plain.mark_unfinished, trial_ids, key, value) if trial_ids else set()
 
     # What follows are Optuna's own methods, one by one, each with its meaning there.
 
@@ -243,7 +251,7 @@ class GuardedStorage(BaseStorage):
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
-        inner = self._database or self._inner
+        inner = self._plain or self._inner
         self._write(inner.set_trial_param, trial_id, param_name, param_value_internal, distribution)
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:

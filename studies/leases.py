@@ -49,11 +49,13 @@ class Sharing(Protocol):
     def in_turn(self, work: Callable[[], T]) -> T:
         """Do what two drivers must not do at once. ``work`` may be done again, from its start."""
 
-    def left_behind(self) -> list[FrozenTrial]:
-        """Running trials whose driver is gone, or that this one asked and never heard of. In a turn."""
+    def take_over(self, most: int | None = None) -> list[FrozenTrial]:
+        """Make running trials this driver's whose driver is gone, or that this one asked and never heard of;
+        ``most`` at most. In a turn.
+        """
 
     def own(self, trial_id: int) -> None:
-        """Write this driver's name on a trial. In a turn."""
+        """Write this driver's name on a trial that it makes. In a turn."""
 
     def hold(self, number: int) -> None:
         """This driver runs the trial now: from here on it is not left behind."""
@@ -104,9 +106,9 @@ class Solo:
         """At once."""
         return work()
 
-    def left_behind(self) -> list[FrozenTrial]:
-        """All that a dead driver left running."""
-        return _running_but(self._memory, self._held)
+    def take_over(self, most: int | None = None) -> list[FrozenTrial]:
+        """Of all that a dead driver left running."""
+        return _running_but(self._memory, self._held)[:most]
 
     def own(self, trial_id: int) -> None:
         """Nothing to write."""
@@ -189,13 +191,18 @@ class Shared:
 
         return in_turn(self._storage, f"study {self._study.study_name}", with_all_there_is)
 
-    def left_behind(self) -> list[FrozenTrial]:
+    def take_over(self, most: int | None = None) -> list[FrozenTrial]:
         """See :class:`Sharing`."""
         strangers = _running_but(self._memory, self._held)
-        if not strangers:
-            return []
-        there = {record.id for record in self.others()}
-        return [trial for trial in strangers if trial.user_attrs.get(OWNER) not in there]
+        there = {record.id for record in self.others()} if strangers else set()
+        left = [one._trial_id for one in strangers if one.user_attrs.get(OWNER) not in there]
+        taken: list[FrozenTrial] = []
+        # Others may have taken some since they were read.
+        while left and (most is None or len(taken) < most):
+            size = len(left) if most is None else most - len(taken)
+            taken += self._memory.take(left[:size], unless_of=there)
+            left = left[size:]
+        return taken
 
     def own(self, trial_id: int) -> None:
         """See :class:`Sharing`."""
@@ -215,7 +222,8 @@ class Shared:
             return None
         self._beat()
         self._memory.refresh(scores=True)
-        told = [trial for trial in _ended(self._study) if trial.number not in self._heard | self._held]
+        known = self._heard | self._held
+        told = [trial for trial in _ended(self._study) if trial.number not in known]
         self._heard |= {trial.number for trial in told}
         return told
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,8 +55,9 @@ class PlainRDBStorage(RDBStorage):
                 "datetime_complete": _utc(made.datetime_complete),
             }
             table = TrialModel.__table__
-            inserted = insert(table).values(row).returning(table.c.trial_id, table.c.number)
-            made._trial_id, made.number = connection.execute(inserted).one()
+            made._trial_id = connection.execute(insert(table).values(row)).inserted_primary_key[0]  # type: ignore[index]
+            number = select(table.c.number).where(table.c.trial_id == made._trial_id)
+            made.number = connection.execute(number).scalar_one()
             self._insert_all(connection, made)
         return made
 
@@ -78,9 +79,9 @@ class PlainRDBStorage(RDBStorage):
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         """As Optuna's."""
-        return self.end_trial(trial_id, {}, {}, state, values)
+        return self.change_state(trial_id, {}, {}, state, values)
 
-    def end_trial(
+    def change_state(
         self,
         trial_id: int,
         scores: Mapping[int, float],
@@ -112,6 +113,16 @@ class PlainRDBStorage(RDBStorage):
         except IntegrityError:
             return False
         return True
+
+    def mark_unfinished(self, trial_ids: Collection[int], key: str, value: Any) -> set[int]:
+        """Set a user attribute of those of these trials that have not ended, at once; returns their ids."""
+        with self.engine.begin() as connection:
+            open_now = TrialModel.state.in_((TrialState.RUNNING, TrialState.WAITING))
+            query = select(TrialModel.trial_id).where(TrialModel.trial_id.in_(trial_ids), open_now)
+            marked = set(connection.execute(query.with_for_update()).scalars())
+            for trial_id in marked:
+                self._put(connection, TrialUserAttributeModel, trial_id, _attribute(key, value), "key")
+        return marked
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """As Optuna's."""

@@ -180,7 +180,7 @@ class SoleWriterStorage(BaseStorage):
         """Make a trial; ``template_trial`` as Optuna has it."""
         if self._drafting and template_trial is None:
             self._trials.pop(DRAFT, None)
-            # This process alone makes trials, and numbers have no gaps.
+            # Numbers have no gaps.
             self._trials[DRAFT] = _draft(number=len(self._trials))
             return DRAFT
         trial_id = self._backend.create_new_trial(study_id, template_trial)
@@ -285,9 +285,8 @@ class SoleWriterStorage(BaseStorage):
         return trial if trial.state.is_finished() else _copied(trial)
 
     def running(self) -> list[FrozenTrial]:
-        """The trials that run, by number, without those that are shown as pruned."""
-        found = (self._trials[trial_id] for trial_id in sorted(self._unfinished))
-        return [trial for trial in found if trial.state == TrialState.RUNNING]
+        """The trials that run in the backend, by number, also where they are shown as pruned."""
+        return [self._trials[trial_id] for trial_id in sorted(self._unfinished - self._waiting)]
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None

@@ -4,7 +4,7 @@ In storage a trial is an ordinary Optuna trial with these user attributes:
 
 - ``configuration``, with the seed and the place of its first segment, written before it is submitted;
 - ``segment``, the rung and the place of a later segment, written before that is submitted;
-- ``result``, the last segment's report, written after its scores and before the trial is told.
+- ``result``, the last segment's report, written after its scores and before the trial is told, or with them.
 
 So a driver that is killed at any moment leaves a state that the next one goes on from.
 """
@@ -311,17 +311,12 @@ class StudyStore:
     # In a turn
 
     def _take_up_all(self) -> list[UnfinishedTrial]:
-        running = [self._owned(trial) for trial in self._sharing.left_behind()]
+        running = self._sharing.take_over()
         left = [self._take_up(trial) for trial in running if "configuration" in trial.user_attrs]
         after = max((trial.place + 1 for trial in left), default=0)
         # In logical order these are drawn as they would have been, which is why the others come first.
         undrawn = [trial for trial in running if "configuration" not in trial.user_attrs]
         return left + [self._draw_to_end(trial, place) for place, trial in enumerate(undrawn, start=after)]
-
-    def _owned(self, frozen: FrozenTrial) -> FrozenTrial:
-        """A trial that was left behind, once it is this driver's, with all that was written of it."""
-        self._sharing.own(frozen._trial_id)
-        return self._memory.get_trial(frozen._trial_id)
 
     def _take_up(self, frozen: FrozenTrial) -> UnfinishedTrial:
         attributes = frozen.user_attrs
@@ -349,8 +344,7 @@ class StudyStore:
 
     def _ask(self, place: int) -> AskedTrial | UnfinishedTrial | None:
         if self._sharing.is_shared:
-            for stranger in self._sharing.left_behind():
-                left = self._owned(stranger)
+            for left in self._sharing.take_over(most=1):
                 drawn = "configuration" in left.user_attrs
                 return self._take_up(left) if drawn else self._draw_to_end(left, place)
             trials = self._study.get_trials(deepcopy=False)

@@ -129,9 +129,9 @@ def test_a_tell_that_was_stored_and_not_acknowledged_is_told_once(
         trial = ask(store)
         storage = storage_of(store)
         storage.patience = Patience(sleep=lambda _seconds: None)
-        database = storage._database
+        database = storage._plain
         assert database is not None
-        stored = database.end_trial
+        stored = database.change_state
         lost = []
 
         def lose_the_answer(*arguments: Any) -> bool:
@@ -141,7 +141,7 @@ def test_a_tell_that_was_stored_and_not_acknowledged_is_told_once(
                 raise away()
             return done
 
-        monkeypatch.setattr(database, "end_trial", lose_the_answer)
+        monkeypatch.setattr(database, "change_state", lose_the_answer)
         told = store.tell(good_report(trial.number, 0.625))
         assert lost
         assert (told.state, told.value) == ("complete", 0.625)

@@ -6,20 +6,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial
 
-from studies import leases, turns
+from studies import leases, many_writers, turns
 from studies.drivers import SILENT_SECONDS, Watch, is_dead_process, process_state, this_driver
 from studies.errors import StorageError, StorageLostError
-from studies.guarded_storage import Patience
+from studies.guarded_storage import GuardedStorage, Patience
 from studies.leases import Shared
 from studies.many_writers import ManyWritersStorage
 from studies.storage import locate, open_storage
@@ -29,6 +30,7 @@ from studies.study_file import StudyFile, read_study_file
 from studies.trial_record import TrialRecord
 from studies.turns import in_turn, lock_key
 from tests.postgres import Server
+from tests.studies.test_guarded_storage import away
 from tests.studies.test_store import good_report, opened
 
 Opens = Callable[[], StudyStore]
@@ -172,6 +174,89 @@ def test_a_living_drivers_trials_are_left_alone_and_those_of_one_that_ended_are_
         assert taken_up(other) == []
     assert taken_up(other) == [first, second]
     assert taken_up(other) == []
+
+
+@pytest.mark.slow
+def test_a_gone_drivers_trials_are_taken_up_by_one_of_those_that_were_there_before(
+    file: StudyFile, opens: Opens
+) -> None:
+    """Who looks later remembers them as the gone driver's, which they are not any more."""
+    with opened(file) as gone:
+        left = [ask(gone) for _ in range(4)]
+        one, other, third = opens(), opens(), opens()
+        assert taken_up(one) == taken_up(other) == taken_up(third) == []
+    assert ask(one) == left[0]
+    assert ask(other) == left[1]
+    assert taken_up(third) == left[2:]
+    assert taken_up(one) == taken_up(other) == []
+    assert [ask(one).number, ask(other).number] == [4, 5]
+
+
+@pytest.mark.slow
+def test_what_waits_at_a_rung_is_taken_up_by_a_turn_that_is_done_again(
+    file: StudyFile, opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(file) as gone:
+        left = [ask(gone) for _ in range(2)]
+        gone.record(replace(good_report(left[0].number, 0.25), epoch=3, finished=False))
+    store = opens()
+    take_up_all = StudyStore._take_up_all
+    turns_taken = []
+
+    def lost_at_the_end(store: StudyStore) -> list[UnfinishedTrial]:
+        found = take_up_all(store)
+        turns_taken.append(len(found))
+        if len(turns_taken) == 1:
+            raise away()
+        return found
+
+    monkeypatch.setattr(StudyStore, "_take_up_all", lost_at_the_end)
+    assert taken_up(store) == left
+    assert turns_taken == [2, 2]
+    assert store.news() in (None, [])
+
+
+@pytest.mark.slow
+def test_trials_that_could_not_be_read_in_a_turn_are_read_in_the_next(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = opens(), opens()
+    asked = [ask(one).number for _ in range(3)]
+    read, lost = many_writers.read_trials, []
+
+    def lost_once(storage: GuardedStorage, trial_ids: Collection[int]) -> list[FrozenTrial]:
+        if not lost:
+            lost.append(trial_ids)
+            raise away()
+        return read(storage, trial_ids)
+
+    monkeypatch.setattr(many_writers, "read_trials", lost_once)
+    assert [ask(other).number for _ in range(3)] == [3, 4, 5]
+    assert lost
+    assert other.ask() is None
+    assert [record.number for record in other.records()] == [*asked, 3, 4, 5]
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_told_while_it_is_taken_over_is_left_alone(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stalled, other = opens(), opens()
+    on_another_machine(stalled)
+    first, second = ask(stalled), ask(stalled)
+    clock = on_a_clock(other)
+    until_silent(other, clock)
+    take = ManyWritersStorage.take
+    told: list[TrialRecord] = []
+
+    def told_before(memory: ManyWritersStorage, *arguments: Any, **options: Any) -> list[FrozenTrial]:
+        if not told:
+            told.append(stalled.tell(good_report(first.number, 0.75)))
+        return take(memory, *arguments, **options)
+
+    monkeypatch.setattr(ManyWritersStorage, "take", told_before)
+    assert ask(other) == second
+    assert [record.state for record in other.records()] == ["complete", "running"]
 
 
 @pytest.mark.slow

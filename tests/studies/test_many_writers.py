@@ -117,8 +117,7 @@ class Writers(RuleBasedStateMachine):
         memory, study = self.memories[who], self.studies[who]
         memory.refresh()
         with suppress(UpdateFinishedTrialError):
-            if not memory.get_trial(trial).state.is_finished():
-                memory.set_trial_user_attr(trial, OWNER, who)
+            if memory.take([trial], unless_of=()) and who != self.owners[trial]:
                 self.lost[self.owners[trial]].add(trial)
                 self.owners[trial] = who
             with memory.ending(trial):

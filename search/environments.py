@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from workers.environment import PROJECT, Environment
+from workers.environment import BLAS, PROJECT, Environment
 
 MISSING = "none"
 
@@ -31,7 +31,7 @@ class Difference:
     Attributes:
         worker: its address.
         host: its machine's name.
-        what: ``python``, a package or ``java``.
+        what: ``python``, a package, ``java`` or :data:`workers.environment.BLAS`.
         there, here: the worker's version and the driver's; :data:`MISSING` for none.
         refused: whether the worker gets no trial for it.
     """
@@ -57,6 +57,9 @@ def differences(
             continue
         refused = other == MISSING or name in _ALWAYS_ALIKE or _another_python(name, other, own)
         found.append(Difference(worker, there.host, name, other, own, refused))
+    kernels, own_kernels = there.versions.get(BLAS), here.versions.get(BLAS)
+    if kernels and own_kernels and kernels != own_kernels:
+        found.append(Difference(worker, there.host, BLAS, kernels, own_kernels, refused=False))
     return tuple(found)
 
 

@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np  # noqa: F401  loads the BLAS that is asked for below
+from threadpoolctl import threadpool_info
+
 from studies.errors import MachineError
 from workers.java import find_java
 from workers.rows import sees
 
 PROJECT = "honest-search"
+
+BLAS = "BLAS kernels"
 
 PACKAGES = (PROJECT, "dask", "distributed", "numpy", "tensorflow", "keras", "pyspark")
 
@@ -25,7 +30,8 @@ class Environment:
     Attributes:
         host: name of the machine.
         versions: of ``python`` and of :data:`PACKAGES`, as far as they are there; ``java`` where it was
-            looked for and is fit for Spark.
+            looked for and is fit for Spark; :data:`BLAS`, the kind of processor that NumPy's BLAS computes
+            for, which sums in an order of its own.
         sees_rows: whether it reads the study's rows where the driver wrote them.
     """
 
@@ -54,6 +60,8 @@ def environment(rows: str, java: bool) -> Environment:
             continue
     if java and (found := _java()):
         versions["java"] = found
+    if kernels := {blas["architecture"] for blas in threadpool_info() if "architecture" in blas}:
+        versions[BLAS] = ", ".join(sorted(kernels))
     return Environment(platform.node(), versions, sees(Path(rows)))
 
 

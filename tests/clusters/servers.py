@@ -63,6 +63,9 @@ def ssh_server() -> Iterator[SshServer]:
             "KbdInteractiveAuthentication": "no",
             "PermitRootLogin": "prohibit-password",
         }
+        if "OPENBLAS_CORETYPE" in os.environ:
+            # What comes over SSH has an environment of its own, and other kernels would sum in another order.
+            settings["SetEnv"] = f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']}"
         _write(directory / "config", (f"{name} {value}" for name, value in settings.items()))
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # it refuses to start without

@@ -28,6 +28,7 @@ HERE = Environment(
         "keras": "3.15.0",
         "pyspark": "4.3.0",
         "java": "17.0.15",
+        "BLAS kernels": "SkylakeX",
     },
 )
 BOTH = ("tensorflow", "spark")
@@ -52,6 +53,8 @@ def test_a_worker_like_the_driver_has_nothing_to_say() -> None:
         ({"python": "3.12.1"}, (), [True]),
         ({"python": "3.11.9"}, (), [False]),
         ({"numpy": "2.2.0"}, (), [False]),
+        ({"BLAS kernels": "Haswell"}, (), [False]),
+        ({"BLAS kernels": None}, BOTH, []),
         ({"tensorflow": "2.20.0"}, BOTH, [False]),
         ({"tensorflow": "2.20.0"}, ("spark",), []),
         ({"tensorflow": None}, BOTH, [True]),

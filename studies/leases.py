@@ -57,7 +57,7 @@ class Sharing(Protocol):
     def own(self, trial_id: int) -> None:
         """Write this driver's name on a trial that it makes. In a turn."""
 
-    def hold(self, number: int) -> None:
+    def hold(self, trial_id: int) -> None:
         """This driver runs the trial now: from here on it is not left behind."""
 
     def has_room(self, begun: int, limit: int | None) -> bool:
@@ -108,14 +108,14 @@ class Solo:
 
     def take_over(self, most: int | None = None) -> list[FrozenTrial]:
         """Of all that a dead driver left running."""
-        return _running_but(self._memory, self._held)[:most]
+        return self._memory.running_but(self._held)[:most]
 
     def own(self, trial_id: int) -> None:
         """Nothing to write."""
 
-    def hold(self, number: int) -> None:
+    def hold(self, trial_id: int) -> None:
         """See :class:`Sharing`."""
-        self._held.add(number)
+        self._held.add(trial_id)
 
     def has_room(self, begun: int, limit: int | None) -> bool:  # noqa: ARG002
         """The loop counts for itself."""
@@ -165,7 +165,7 @@ class Shared:
         self._clock = clock
         self._others = _Others(study, me.id)
         self._held: set[int] = set()
-        self._heard = {trial.number for trial in _ended(study)}
+        self._heard = {trial._trial_id for trial in _ended(study)}
         self._next_beat = clock()
         self.me = me
 
@@ -193,7 +193,7 @@ class Shared:
 
     def take_over(self, most: int | None = None) -> list[FrozenTrial]:
         """See :class:`Sharing`."""
-        strangers = _running_but(self._memory, self._held)
+        strangers = self._memory.running_but(self._held)
         there = {record.id for record in self.others()} if strangers else set()
         left = [one._trial_id for one in strangers if one.user_attrs.get(OWNER) not in there]
         taken: list[FrozenTrial] = []
@@ -208,9 +208,9 @@ class Shared:
         """See :class:`Sharing`."""
         self._memory.set_trial_user_attr(trial_id, OWNER, self.me.id)
 
-    def hold(self, number: int) -> None:
+    def hold(self, trial_id: int) -> None:
         """See :class:`Sharing`."""
-        self._held.add(number)
+        self._held.add(trial_id)
 
     def has_room(self, begun: int, limit: int | None) -> bool:
         """See :class:`Sharing`."""
@@ -223,8 +223,8 @@ class Shared:
         self._beat()
         self._memory.refresh(scores=True)
         known = self._heard | self._held
-        told = [trial for trial in _ended(self._study) if trial.number not in known]
-        self._heard |= {trial.number for trial in told}
+        told = [trial for trial in _ended(self._study) if trial._trial_id not in known]
+        self._heard |= {trial._trial_id for trial in told}
         return told
 
     @property
@@ -283,10 +283,6 @@ def wait_until_alone(study: optuna.Study, storage: GuardedStorage, shown: str) -
                     remedy="wait for it or stop it; without --fresh both may run it together",
                 )
         storage.patience.sleep(BEAT_SECONDS)
-
-
-def _running_but(memory: SoleWriterStorage, held: set[int]) -> list[FrozenTrial]:
-    return [trial for trial in memory.running() if trial.number not in held]
 
 
 def _ended(study: optuna.Study) -> list[FrozenTrial]:

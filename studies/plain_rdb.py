@@ -11,6 +11,7 @@ import copy
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from optuna.distributions import distribution_to_json
@@ -25,12 +26,29 @@ from optuna.storages._rdb.models import (
     TrialValueModel,
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 _INSERT: Mapping[str, Callable[[Any], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 """Inserts that may say what is to be done where the row is there, by the engine's name."""
+
+
+# Made once, because making a statement costs more than sending it.
+_STUDIES, _TRIALS = StudyModel.__table__, TrialModel.__table__
+_STUDY = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == bindparam("study")).with_for_update()
+_NEXT_NUMBER = select(func.count()).where(_TRIALS.c.study_id == bindparam("study"))
+_NEW_TRIAL = insert(_TRIALS)
+_STATE = select(_TRIALS.c.state).where(_TRIALS.c.trial_id == bindparam("trial")).with_for_update()
+_CHANGE = update(_TRIALS).where(_TRIALS.c.trial_id == bindparam("trial"))
+
+
+@cache
+def _put_statement(table: Any, engine: str, columns: tuple[str, ...], key: str) -> Any:
+    """Writes a row of a trial's in the place of one that has the same key."""
+    statement = _INSERT[engine](table)
+    others = {name: statement.excluded[name] for name in columns if name != key}
+    return statement.on_conflict_do_update(index_elements=[table.c.trial_id, table.c[key]], set_=others)
 
 
 class PlainRDBStorage(RDBStorage):
@@ -42,22 +60,18 @@ class PlainRDBStorage(RDBStorage):
         """
         with self.engine.begin() as connection:
             # Two that number their trials at once wait for each other; SQLite has one writer at a time.
-            study = select(StudyModel.study_id).where(StudyModel.study_id == study_id).with_for_update()
-            if connection.execute(study).first() is None:
+            if connection.execute(_STUDY, {"study": study_id}).first() is None:
                 raise KeyError(f"there is no study {study_id}")
             made = copy.deepcopy(template_trial) or create_trial(state=TrialState.RUNNING)
-            before = select(func.count(TrialModel.trial_id)).where(TrialModel.study_id == study_id)
+            made.number = connection.execute(_NEXT_NUMBER, {"study": study_id}).scalar_one()
             row = {
                 "study_id": study_id,
-                "number": before.scalar_subquery(),
+                "number": made.number,
                 "state": made.state,
                 "datetime_start": _utc(made.datetime_start),
                 "datetime_complete": _utc(made.datetime_complete),
             }
-            table = TrialModel.__table__
-            made._trial_id = connection.execute(insert(table).values(row)).inserted_primary_key[0]  # type: ignore[index]
-            number = select(table.c.number).where(table.c.trial_id == made._trial_id)
-            made.number = connection.execute(number).scalar_one()
+            made._trial_id = connection.execute(_NEW_TRIAL, row).inserted_primary_key[0]  # type: ignore[index]
             self._insert_all(connection, made)
         return made
 
@@ -108,8 +122,7 @@ class PlainRDBStorage(RDBStorage):
                     row["datetime_start"] = _utc(datetime.now())
                 if state.is_finished():
                     row["datetime_complete"] = _utc(datetime.now())
-                table = TrialModel.__table__
-                connection.execute(update(table).where(table.c.trial_id == trial_id).values(row))
+                connection.execute(_CHANGE, {"trial": trial_id, **row})
         except IntegrityError:
             return False
         return True
@@ -148,8 +161,7 @@ class PlainRDBStorage(RDBStorage):
             KeyError: where there is no such trial.
             UpdateFinishedTrialError: where it has ended.
         """
-        query = select(TrialModel.state).where(TrialModel.trial_id == trial_id).with_for_update()
-        found = connection.execute(query).first()
+        found = connection.execute(_STATE, {"trial": trial_id}).first()
         if found is None:
             raise KeyError(f"there is no trial with the id {trial_id}")
         state: TrialState = found.state
@@ -160,12 +172,8 @@ class PlainRDBStorage(RDBStorage):
         self, connection: Connection, model: Any, trial_id: int, row: Mapping[str, Any], key: str
     ) -> None:
         """Write a row of a trial's in the place of one that has the same key."""
-        table = model.__table__
-        statement = _INSERT[connection.dialect.name](table).values(trial_id=trial_id, **row)
-        others = {name: statement.excluded[name] for name in row if name != key}
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=[table.c.trial_id, table.c[key]], set_=others)
-        )
+        statement = _put_statement(model.__table__, connection.dialect.name, tuple(row), key)
+        connection.execute(statement, {"trial_id": trial_id, **row})
 
 
 def _value(objective: int, value: float) -> dict[str, Any]:

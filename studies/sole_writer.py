@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -284,9 +284,13 @@ class SoleWriterStorage(BaseStorage):
         trial = self._trials[trial_id]
         return trial if trial.state.is_finished() else _copied(trial)
 
-    def running(self) -> list[FrozenTrial]:
-        """The trials that run in the backend, by number, also where they are shown as pruned."""
-        return [self._trials[trial_id] for trial_id in sorted(self._unfinished - self._waiting)]
+    def running_but(self, held: Set[int]) -> list[FrozenTrial]:
+        """The trials that run in the backend, also where they are shown as pruned, without some; by number.
+
+        Args:
+            held: ids of those that are left out.
+        """
+        return [self._trials[trial_id] for trial_id in sorted(self._unfinished - self._waiting - held)]
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None

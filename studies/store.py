@@ -142,7 +142,7 @@ class StudyStore:
         """Trials that dead drivers left without an end, in the order of their last segments' places."""
         left = self._sharing.in_turn(self._take_up_all)
         for trial in left:
-            self._sharing.hold(trial.asked.number)
+            self._hold(trial.asked.number)
         return sorted(left, key=lambda trial: (trial.place, trial.asked.number))
 
     def news(self) -> list[TrialRecord] | None:
@@ -167,8 +167,11 @@ class StudyStore:
         asked = self._sharing.in_turn(lambda: self._ask(place))
         if asked is not None:
             trial = asked.asked if isinstance(asked, UnfinishedTrial) else asked
-            self._sharing.hold(trial.number)
+            self._hold(trial.number)
         return asked
+
+    def _hold(self, number: int) -> None:
+        self._sharing.hold(self._open[number]._trial_id)
 
     def begin_segment(self, number: int, rung: int, place: int) -> None:
         """Write that a trial that waited trains to a rung."""

@@ -94,7 +94,9 @@ class ManyWritersStorage(SoleWriterStorage):
             if self._id_of(self._trials[stored].number) != stored:
                 self._read([stored])
         except Exception:
-            del self._trials[stored]  # it is read as a new one, with its own number
+            # It is read as a new one, with its own number.
+            del self._trials[stored]
+            self._unfinished.discard(stored)
             raise
         return stored
 

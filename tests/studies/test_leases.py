@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from studies import leases, many_writers, turns
 from studies.drivers import SILENT_SECONDS, Watch, is_dead_process, process_state, this_driver
@@ -235,6 +235,36 @@ def test_trials_that_could_not_be_read_in_a_turn_are_read_in_the_next(
     assert lost
     assert other.ask() is None
     assert [record.number for record in other.records()] == [*asked, 3, 4, 5]
+
+
+@pytest.mark.slow
+def test_a_trial_whose_number_could_not_be_looked_up_is_asked_once_under_its_own(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opens()
+    memory = store._memory
+    assert isinstance(memory, ManyWritersStorage)
+    look_up, lost = memory._database.get_trial_id_from_study_id_trial_number, []
+
+    def lost_once(study: int, number: int) -> int:
+        if not lost:
+            lost.append(number)
+            raise away()
+        return look_up(study, number)
+
+    drafting = memory.drafting
+
+    def made_by_a_person_meanwhile() -> Any:
+        if not lost:
+            memory._database.create_new_trial(memory._study_id, create_trial(state=TrialState.FAIL))
+        return drafting()
+
+    monkeypatch.setattr(memory._database, "get_trial_id_from_study_id_trial_number", lost_once)
+    monkeypatch.setattr(memory, "drafting", made_by_a_person_meanwhile)
+    assert ask(store).number == 1
+    assert lost == [0]
+    assert ask(store).number == 2
+    assert [record.state for record in store.records()] == ["fail", "running", "running"]
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from optuna.samplers._tpe.sampler import default_gamma
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.experimental import experimental_allowed
+from studies.parzen import CachedParzenEstimator
 
 LATEST = 1900
 """The latest trials that TPE looks at, whatever their scores."""
@@ -60,6 +61,7 @@ class BoundedTPESampler(TPESampler):
     def __init__(self, *, n_startup_trials: int, seed: int) -> None:
         with experimental_allowed():
             super().__init__(n_startup_trials=n_startup_trials, seed=seed, multivariate=True, group=True)
+        self._parzen_estimator_cls = CachedParzenEstimator
         self._part: _Part | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

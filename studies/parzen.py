@@ -1,0 +1,110 @@
+"""TPE's density estimator, quick to be asked again and again.
+
+Optuna's computes the logarithms of all kernels' weights and masses anew for each trial that is drawn: with
+two thousand kernels most of what a draw costs. These depend on the kernels alone, and are computed once here.
+What comes out is the same to the last bit, because all sums are taken in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.samplers._tpe import _truncnorm
+from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
+from optuna.samplers._tpe.probability_distributions import _BatchedCategoricalDistributions
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Kernels:
+    """What of a density depends on its kernels alone.
+
+    Attributes:
+        categories: (column of the sample, (choices, kernels) logarithm of each choice's weight).
+        numbers: (column of the sample, whether it is looked at by its logarithm).
+        middle, deviation: (kernels, numbers) of the normal distributions.
+        low, high: (kernels, numbers) where they are cut off, in deviations from the middle.
+        log_mass: (kernels, numbers) logarithm of what is left between these.
+        log_deviation: (kernels, numbers).
+        log_weight: (kernels,).
+    """
+
+    categories: Sequence[tuple[int, Floats]]
+    numbers: Sequence[tuple[int, bool]]
+    middle: Floats
+    deviation: Floats
+    low: Floats
+    high: Floats
+    log_mass: Floats
+    log_deviation: Floats
+    log_weight: Floats
+
+
+class CachedParzenEstimator(_ParzenEstimator):
+    """Optuna's estimator, see the module."""
+
+    def log_pdf(self, samples_dict: Mapping[str, NDArray[Any]]) -> Floats:
+        """(samples,) logarithm of the density at each sample, which is given by the parameters' names."""
+        kernels = self._kernels
+        if kernels is None:
+            whole: Floats = super().log_pdf(dict(samples_dict))
+            return whole
+        samples = self._transform(dict(samples_dict))
+        found = np.zeros((len(samples), len(kernels.log_weight)))
+        for column, log_weights in kernels.categories:
+            found += log_weights[samples[:, column].astype(np.int64)]
+        if kernels.numbers:
+            found += _log_normal(samples, kernels).sum(axis=-1)
+        found += kernels.log_weight
+        largest = found.max(axis=1)
+        largest[np.isneginf(largest)] = 0
+        with np.errstate(divide="ignore"):
+            density: Floats = np.log(np.exp(found - largest[:, None]).sum(axis=1)) + largest
+        return density
+
+    @cached_property
+    def _kernels(self) -> _Kernels | None:
+        """``None`` where a parameter has steps, whose masses depend on the sample."""
+        mixture = self._mixture_distribution
+        categories, numbers, normal = [], [], []
+        for column, distribution in enumerate(mixture.distributions):
+            if isinstance(distribution, _BatchedCategoricalDistributions):
+                categories.append((column, np.ascontiguousarray(np.log(distribution.weights).T)))
+            elif distribution.step != 0.0:
+                return None
+            else:
+                numbers.append((column, distribution.is_log))
+                normal.append(distribution)
+        middle = np.asarray([each.mu for each in normal]).T
+        deviation = np.asarray([each.sigma for each in normal]).T
+        low = (np.asarray([each.adapted_low for each in normal]) - middle) / deviation
+        high = (np.asarray([each.adapted_high for each in normal]) - middle) / deviation
+        return _Kernels(
+            categories,
+            numbers,
+            middle,
+            deviation,
+            low,
+            high,
+            _truncnorm._log_gauss_mass(low, high) if normal else low,
+            np.log(deviation),
+            np.log(mixture.weights),
+        )
+
+
+def _log_normal(samples: Floats, kernels: _Kernels) -> Floats:
+    """(samples, kernels, numbers) logarithm of each kernel's density of each number."""
+    columns = [np.log(samples[:, at]) if by_log else samples[:, at] for at, by_log in kernels.numbers]
+    scaled = (np.stack(columns, axis=1)[:, None, :] - kernels.middle) / kernels.deviation
+    found: Floats = _truncnorm._norm_logpdf(scaled) - kernels.log_mass - kernels.log_deviation
+    outside = (scaled < kernels.low) | (scaled > kernels.high)
+    nowhere = kernels.low == kernels.high
+    if outside.any() or nowhere.any():
+        found = np.select([np.broadcast_to(nowhere, found.shape), outside], [np.nan, -np.inf], default=found)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -29,12 +30,13 @@ def test_what_c_code_and_children_write_lands_in_the_log(
 
 
 def test_afterwards_stderr_is_what_it_was(log: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    gc.collect()  # or what other tests left open would be closed while these files are counted
     before = len(list(Path("/proc/self/fd").iterdir()))
     with library_output_to(log):
         os.write(2, b"noise\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_an_error_leaves_through_it_and_stderr_is_restored(

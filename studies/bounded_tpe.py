@@ -151,8 +151,8 @@ class _Part(Study):
 
     @cached_property
     def _draws(self) -> int:
-        running = sum(trial.state == TrialState.RUNNING for trial in self._shown)
-        return max(1, len(self._shown) // REUSE, running // RUNNING_REUSE)
+        running = self._get_trials(states=(TrialState.RUNNING,))
+        return max(1, len(self._shown) // REUSE, len(running) // RUNNING_REUSE)
 
     @cached_property
     def kinds(self) -> _Part:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
 from studies.errors import StorageLostError
-from studies.plain_rdb import PlainRDBStorage
+from studies.plain_rdb import Ending, PlainRDBStorage
 
 T = TypeVar("T")
 
@@ -188,29 +188,25 @@ class GuardedStorage(BaseStorage):
         backend = getattr(self._inner, "_backend", None)
         return backend if isinstance(backend, PlainRDBStorage) else None
 
+    def _database(self) -> PlainRDBStorage:
+        if self._plain is None:
+            raise TypeError("only a database writes several things at once")
+        return self._plain
+
     def end_trial(
-        self,
-        trial_id: int,
-        scores: Mapping[int, float],
-        attributes: Mapping[str, Any],
-        state: TrialState,
-        values: Sequence[float] | None,
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None, ending: Ending
     ) -> bool:
         """Write a trial's last scores and attributes with its end; false where it is told already. See
         :meth:`studies.plain_rdb.PlainRDBStorage.change_state`.
         """
-        if self._plain is None:
-            raise TypeError("only a database ends a trial at once")
         try:
-            return self._write(self._plain.change_state, trial_id, scores, attributes, state, values)
+            return self._write(self._database().change_state, trial_id, state, values, ending)
         except UpdateFinishedTrialError:
             return False
 
     def mark_unfinished(self, trial_ids: Collection[int], key: str, value: Any) -> set[int]:
         """See :meth:`studies.plain_rdb.PlainRDBStorage.mark_unfinished`."""
-        if self._plain is None:
-            raise TypeError("only a database marks several trials at once")
-        return self._write(self._plain.mark_unfinished, trial_ids, key, value) if trial_ids else set()
+        return self._write(self._database().mark_unfinished, trial_ids, key, value) if trial_ids else set()
 
     # What follows are Optuna's own methods, one by one, each with its meaning there.
 

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from studies.bulk_reading import read_trials
 from studies.guarded_storage import GuardedStorage
 from studies.sole_writer import DRAFT, SoleWriterStorage, set_member
+from studies.turns import engine_of
 
 OWNER = "driver"
 """The attribute of a trial that names its driver."""
@@ -132,9 +133,7 @@ class ManyWritersStorage(SoleWriterStorage):
         return {row.trial_id: row.state for row in rows}
 
     def _states_by_themselves(self, which: ColumnElement[bool]) -> dict[int, TrialState]:
-        if self._database.engine is None:
-            raise TypeError("only a database has several writers")
-        with self._database.engine.connect() as connection:
+        with engine_of(self._database).connect() as connection:
             return self._states(connection, which)
 
     def _read(self, trial_ids: Collection[int]) -> None:

@@ -12,7 +12,7 @@ from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.guarded_storage import GuardedStorage
 from studies.identity import differences, identity_of, refuse
-from studies.leases import Shared, Solo, wait_until_alone
+from studies.leases import Shared, Sharing, Solo, wait_until_alone
 from studies.many_writers import ManyWritersStorage
 from studies.pruners import make_pruner
 from studies.samplers import make_sampler
@@ -57,24 +57,28 @@ def open_store(
             study.set_user_attr("data", facts.to_dict())
             if location.file is not None:
                 memory = SoleWriterStorage(storage, study._study_id)
-                store = StudyStore(file, _seen_in(memory, file, 0), memory, Solo(memory))
+                store = _store(file, memory, _seen_in(memory, file), Solo(memory))
             else:
                 me = this_driver()
                 shared = ManyWritersStorage(storage, study._study_id, me.id)
-                sharing = stack.enter_context(Shared(_seen_in(shared, file, 0), storage, shared, me))
+                seen = _seen_in(shared, file)
+                sharing = stack.enter_context(Shared(seen, storage, shared, me))
                 # Two drivers that begin together would draw the same configurations.
-                seen = _seen_in(shared, file, _APART * len(sharing.others()))
-                store = StudyStore(file, seen, shared, sharing)
+                store = _store(file, shared, seen, sharing, apart=_APART * len(sharing.others()))
         yield store
 
 
-def _seen_in(memory: SoleWriterStorage, file: StudyFile, apart: int) -> optuna.Study:
-    study = optuna.Study(
-        file.study.name, memory, pruner=make_pruner(file.study.pruner, file.space.most_epochs)
-    )
+def _seen_in(memory: SoleWriterStorage, file: StudyFile) -> optuna.Study:
+    pruner = make_pruner(file.study.pruner, file.space.most_epochs)
+    return optuna.Study(file.study.name, memory, pruner=pruner)
+
+
+def _store(
+    file: StudyFile, memory: SoleWriterStorage, study: optuna.Study, sharing: Sharing, *, apart: int = 0
+) -> StudyStore:
     drawn = len(study.get_trials(deepcopy=False))
     study.sampler = make_sampler(file.study.sampler, file.study.seed, drawn + apart)
-    return study
+    return StudyStore(file, study, memory, sharing)
 
 
 def _open_study(file: StudyFile, data_hash: str, storage: GuardedStorage, *, fresh: bool) -> optuna.Study:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -49,6 +50,14 @@ def _put_statement(table: Any, engine: str, columns: tuple[str, ...], key: str) 
     statement = _INSERT[engine](table)
     others = {name: statement.excluded[name] for name in columns if name != key}
     return statement.on_conflict_do_update(index_elements=[table.c.trial_id, table.c[key]], set_=others)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is written of a trial with its end: scores on the way by step, and user attributes."""
+
+    scores: dict[int, float] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class PlainRDBStorage(RDBStorage):
@@ -93,25 +102,18 @@ class PlainRDBStorage(RDBStorage):
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         """As Optuna's."""
-        return self.change_state(trial_id, {}, {}, state, values)
+        return self.change_state(trial_id, state, values, Ending())
 
     def change_state(
-        self,
-        trial_id: int,
-        scores: Mapping[int, float],
-        attributes: Mapping[str, Any],
-        state: TrialState,
-        values: Sequence[float] | None,
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None, ending: Ending
     ) -> bool:
-        """Set a trial's state and values, and before that some intermediate values and user attributes, all
-        in one transaction.
-        """
+        """Set a trial's state and values, and before that what ``ending`` holds, all in one transaction."""
         try:
             with self.engine.begin() as connection:
                 before = self._check_unfinished(connection, trial_id)
-                for score in scores.items():
+                for score in ending.scores.items():
                     self._put(connection, TrialIntermediateValueModel, trial_id, _score(*score), "step")
-                for attribute in attributes.items():
+                for attribute in ending.attributes.items():
                     self._put(connection, TrialUserAttributeModel, trial_id, _attribute(*attribute), "key")
                 for objective, value in enumerate(values or ()):
                     self._put(connection, TrialValueModel, trial_id, _value(objective, value), "objective")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Container, Iterator, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,17 +24,10 @@ from optuna.study._frozen import FrozenStudy
 from optuna.study._study_direction import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from studies.plain_rdb import Ending
+
 DRAFT = -1
 """Id of the trial that is being drawn and not stored yet; there is at most one."""
-
-
-@dataclass
-class _Ending:
-    """What is written of a trial with its end."""
-
-    trial_id: int
-    scores: dict[int, float] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class SoleWriterStorage(BaseStorage):
@@ -58,7 +50,7 @@ class SoleWriterStorage(BaseStorage):
             self._see(_copied(trial))
         self._drawn: dict[int, frozenset[str]] = {}
         self._held_back: list[tuple[int, str, Any]] | None = None
-        self._ending: _Ending | None = None
+        self._endings: dict[int, Ending] = {}  # by the trial; there is at most one
 
     def draw_again(self, trial_id: int) -> None:
         """Show a trial as if nothing had been drawn for it, so that a sampler that is as it was at the time
@@ -93,11 +85,11 @@ class SoleWriterStorage(BaseStorage):
         set within; the copy has them at once. Where a backend can't, they are written one by one.
         """
         if getattr(self._backend, "ends_at_once", False):
-            self._ending = _Ending(trial_id)
+            self._endings[trial_id] = Ending()
         try:
             yield
         finally:
-            self._ending = None
+            self._endings.clear()
 
     @contextlib.contextmanager
     def drafting(self) -> Iterator[None]:
@@ -248,12 +240,11 @@ class SoleWriterStorage(BaseStorage):
         if trial_id != DRAFT:
             method(trial_id, *values)
 
-    def _ending_of(self, trial_id: int) -> _Ending | None:
+    def _ending_of(self, trial_id: int) -> Ending | None:
         """What is to be written with the end of this trial, where that is being set."""
-        if self._ending is None or self._ending.trial_id != trial_id:
-            return None
-        self._check_unfinished(trial_id)
-        return self._ending
+        if trial_id in self._endings:
+            self._check_unfinished(trial_id)
+        return self._endings.get(trial_id)
 
     def _check_unfinished(self, trial_id: int) -> None:
         trial = self._trials[trial_id]
@@ -265,7 +256,7 @@ class SoleWriterStorage(BaseStorage):
         if ending is None:
             return self._backend.set_trial_state_values(trial_id, state, values)
         backend: Any = self._backend
-        done: bool = backend.end_trial(trial_id, ending.scores, ending.attributes, state, values)
+        done: bool = backend.end_trial(trial_id, state, values, ending)
         return done
 
     def _read_back(self, trial_id: int) -> None:

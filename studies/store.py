@@ -437,8 +437,7 @@ class StudyStore:
                 trial.report(score, point.epoch)
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
-        found: FrozenTrial = self._study._storage.get_trial(trial._trial_id)
-        return found
+        return self._memory.get_trial(trial._trial_id)
 
     # Known configurations
 

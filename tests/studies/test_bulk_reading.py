@@ -38,6 +38,13 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuardedS
     opened.close()
 
 
+@pytest.fixture
+def served(postgres: Server, tmp_path: Path) -> Iterator[GuardedStorage]:
+    opened = open_storage(locate(postgres.database(), "kept", tmp_path))
+    yield opened
+    opened.close()
+
+
 def fill(storage: GuardedStorage) -> optuna.Study:
     """A study with a trial of every state, beside another study."""
     optuna.create_study(storage=storage, study_name="other").ask(DISTRIBUTIONS)
@@ -91,10 +98,8 @@ def test_trials_are_read_as_optuna_reads_them(storage: GuardedStorage) -> None:
 
 
 @pytest.mark.slow
-def test_trials_of_a_server_are_too(postgres: Server, tmp_path: Path) -> None:
-    opened = open_storage(locate(postgres.database(), "kept", tmp_path))
-    same_trials_as_optuna(opened)
-    opened.close()
+def test_trials_of_a_server_are_too(served: GuardedStorage) -> None:
+    same_trials_as_optuna(served)
 
 
 def test_the_records_are_those_that_optuna_reads(storage: GuardedStorage) -> None:
@@ -102,10 +107,8 @@ def test_the_records_are_those_that_optuna_reads(storage: GuardedStorage) -> Non
 
 
 @pytest.mark.slow
-def test_those_of_a_server_are_too(postgres: Server, tmp_path: Path) -> None:
-    opened = open_storage(locate(postgres.database(), "kept", tmp_path))
-    same_as_optuna(opened)
-    opened.close()
+def test_those_of_a_server_are_too(served: GuardedStorage) -> None:
+    same_as_optuna(served)
 
 
 def test_a_study_without_trials_has_no_records(storage: GuardedStorage) -> None:

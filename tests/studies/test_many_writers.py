@@ -58,37 +58,29 @@ class Writers(RuleBasedStateMachine):
         self.owners: dict[int, str] = {}
         self.lost: dict[str, set[int]] = {name: set() for name in WRITERS}
 
-    @rule(target=trials, who=st.sampled_from(WRITERS))
-    def ask(self, who: str) -> int:
-        """In a turn, as drivers do, of which looking is the first part."""
+    @rule(target=trials, who=st.sampled_from(WRITERS), disturbed=st.booleans())
+    def ask(self, who: str, disturbed: bool) -> int:
+        """In a turn, as drivers do, of which looking is the first part; ``disturbed`` by a person who makes a
+        trial after that, so that the driver takes the wrong number for its own.
+        """
         memory = self.memories[who]
         memory.refresh()
         with memory.drafting():
             draft = self.studies[who].ask(SPACE)
         memory.set_trial_user_attr(draft._trial_id, OWNER, who)
+        if disturbed:
+            self._persons.tell(self._persons.ask(SPACE), 0.25)
         trial = memory.store(draft._trial_id)
         self.owners[trial] = who
         return trial
 
-    @rule(target=trials, who=st.sampled_from(WRITERS))
-    def ask_while_a_person_makes_a_trial(self, who: str) -> int:
-        """After the driver has looked, so that it takes the wrong number for its own."""
-        memory = self.memories[who]
-        memory.refresh()
-        with memory.drafting():
-            draft = self.studies[who].ask(SPACE)
-        memory.set_trial_user_attr(draft._trial_id, OWNER, who)
-        optuna.Study(self.name, self.databases["person"]).tell(self._by_a_person(), 0.25)
-        trial = memory.store(draft._trial_id)
-        self.owners[trial] = who
-        return trial
-
-    def _by_a_person(self) -> int:
-        return optuna.Study(self.name, self.databases["person"]).ask(SPACE).number
+    @property
+    def _persons(self) -> optuna.Study:
+        return optuna.Study(self.name, self.databases["person"])
 
     @rule()
     def enqueue(self) -> None:
-        optuna.Study(self.name, self.databases["person"]).enqueue_trial({"epochs": 3})
+        self._persons.enqueue_trial({"epochs": 3})
 
     @rule(trial=trials, step=st.integers(0, 5), score=st.floats(0.0, 1.0))
     def report(self, trial: int, step: int, score: float) -> None:

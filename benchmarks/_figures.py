@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ class Figure:
         value: the measure.
         unit: of the value; ``x`` for a ratio within this run.
         at_most, at_least: the bound, where there is one.
+        error: Monte Carlo standard error of the value, where it was simulated.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Figure:
     unit: str = "x"
     at_most: float | None = None
     at_least: float | None = None
+    error: float | None = None
 
     @property
     def kept(self) -> bool:
@@ -100,6 +103,19 @@ def run(description: str, measure: Callable[..., Sequence[Figure]], *options: Op
         sys.exit(1)
 
 
+def share(
+    name: str, hits: int, of: int, *, at_most: float | None = None, at_least: float | None = None
+) -> Figure:
+    """How often something happened in simulated studies, in percent, with its Monte Carlo standard error.
+
+    The error is that of a binomial share with half a study of each kind added, so that 0 of 200 is not
+    without error.
+    """
+    smoothed = (hits + 0.5) / (of + 1)
+    error = 100.0 * math.sqrt(smoothed * (1.0 - smoothed) / of)
+    return Figure(name, 100.0 * hits / of, "%", at_most=at_most, at_least=at_least, error=error)
+
+
 def take_turns(
     runs: Mapping[str, Callable[[], Result]], rounds: int
 ) -> tuple[dict[str, float], dict[str, Result]]:
@@ -122,5 +138,6 @@ def _print_table(figures: Sequence[Figure]) -> None:
     table = Table("figure", "value", "bound", "verdict", box=None)
     table.columns[1].justify = "right"
     for figure in figures:
-        table.add_row(figure.name, f"{figure.value:.3g} {figure.unit}", figure.bound, figure.verdict)
+        error = "" if figure.error is None else f" ±{figure.error:.2g}"
+        table.add_row(figure.name, f"{figure.value:.3g}{error} {figure.unit}", figure.bound, figure.verdict)
     Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(table)

@@ -37,6 +37,7 @@ def _state(report: StudyReport) -> Iterator[str]:
     facts = report.facts
     rows = ", ".join(f"{facts.rows(name):,} {name}" for name in ROW_SETS)
     share = facts.positives("train") / facts.rows("train")
+    yield from (f"**{_plain(words)}**" for words in report.caveats)
     yield (
         f"{ended:,}{limit} trials done. Rows: {rows}; {share:.1%} {_plain(facts.positive)}; "
         f"{facts.features:,} features."
@@ -49,7 +50,8 @@ def _state(report: StudyReport) -> Iterator[str]:
 
 
 def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
-    yield f"## Best configuration: trial {best.number}"
+    equal = f"One of {len(report.ranked)} equal configurations"
+    yield f"## {equal if report.undecided else 'Best configuration'}: trial {best.number}"
     yield f"`{configuration_text(best.configuration)}`"
     test, validation = scores_of(best, "test"), scores_of(best, "validation")
     labels = [_plain(score_label(name, report.facts.positive)) for name in SCORE_NAMES]

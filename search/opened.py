@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from search.caveats import too_few
 from search.cluster import RunningCluster, Site, start_cluster
 from search.display import Display
 from search.preflight import package_versions, preflight, prepare_data, refuse_another_study
@@ -74,6 +75,8 @@ def open_study(file: StudyFile, display: Display, *, fresh: bool = False) -> Ite
         stack.callback(display.stop)
         prepared = _prepare(file, display)
         facts = facts_of(prepared.split)
+        for words in too_few(facts, file.study.objective.metric):
+            display.note(words)
         store = stack.enter_context(
             open_store(file, prepared.split.content_hash, facts, package_versions(), fresh=fresh)
         )

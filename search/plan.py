@@ -8,7 +8,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from search.caveats import too_few
 from search.finalist_choice import finalists_wanted
 from search.preflight import preflight, prepare_data
 from search.slots import describe_cluster, slots_for
@@ -62,7 +64,12 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
         baselines = {name: self.facts.all_positive_f1(name) for name in ROW_SETS}
-        return {**asdict(self), "all_positive_f1": baselines}
+        return {**asdict(self), "all_positive_f1": baselines, "caveats": self.caveats}
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What the rows can't tell, in sentences."""
+        return tuple(too_few(self.facts, self.metric))
 
 
 def check(path: str | Path) -> Plan:
@@ -107,6 +114,8 @@ def render_plan(plan: Plan, console: Console) -> None:
     verdict = "the study is good to launch"
     if plan.differences:
         verdict = "the stored study was made differently; launch it with --fresh, or under another name"
+    for words in plan.caveats:
+        console.print(Text(words, style="bold"))
     console.print(f"[bold]{plan.name}[/bold]: {verdict}\n")
     rows = Table("rows", *(f"{name}" for name in facts.classes), "all", "always-positive F1", box=None)
     for column in rows.columns[1:]:

@@ -74,6 +74,7 @@ def _frameworks_differ_from_enqueued(report: StudyReport) -> bool:
 
 def _headline(report: StudyReport) -> list[RenderableType]:
     lines: list[RenderableType] = [Text(f"{report.name}: {_count_text(report)}", style="bold")]
+    lines += [indented(words, "bold") for words in report.caveats]
     facts = report.facts
     rows = ", ".join(f"{facts.rows(name):,} {name}" for name in ROW_SETS)
     share = f"{facts.positives('train') / facts.rows('train'):.1%} {short(facts.positive)}"
@@ -137,7 +138,7 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
         ),
     ]
     parts: list[RenderableType] = [
-        Text.assemble(("Best configuration", "bold"), f"  trial {best.number}"),
+        Text.assemble((_best_title(report), "bold"), f"  trial {best.number}"),
         indented(configuration_text(best.configuration), "bold green"),
         *_repeats(report, best),
         *_surpassed(report, best),
@@ -147,6 +148,10 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
     if test is not None:
         parts += _confusion(test, report, width)
     return [*parts, Text(), *_cautions(report)]
+
+
+def _best_title(report: StudyReport) -> str:
+    return f"One of {len(report.ranked)} equal configurations" if report.undecided else "Best configuration"
 
 
 def _repeats(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
@@ -170,7 +175,7 @@ def _cautions(report: StudyReport) -> list[RenderableType]:
     says = short(report.facts.positive)
     baseline = report.facts.all_positive_f1("test")
     lines: list[RenderableType] = []
-    if len(report.complete) > len(report.enqueued):
+    if len(report.complete) > len(report.enqueued) and not report.undecided:
         lines.append(
             indented(
                 f"The validation score is the best of {len(report.ranked)} and flattered by it; "

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.caveats import caveats, undecided
 from search.finalist_choice import choose, due, finalists_wanted, replicas_of
 from search.importance import Importance, importance
 from search.provenance import Provenance, provenance_of
@@ -127,6 +128,16 @@ class StudyReport:
         """What ranks a trial's configuration: the mean validation score of its runs."""
         return _mean(self.runs[record.number])
 
+    @cached_property
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know before any score, in sentences."""
+        return caveats(self.facts, self.metric, [self.score(record) for record in self.ranked])
+
+    @cached_property
+    def undecided(self) -> bool:
+        """Whether all of several configurations have one score, so that none is the best."""
+        return undecided([self.score(record) for record in self.ranked])
+
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
         """Every trial with a score, by number."""
@@ -191,6 +202,7 @@ class StudyReport:
             "data": self.facts.to_dict(),
             "ended": self.ended,
             "running": self.running,
+            "caveats": self.caveats,
             "best": self.best.number if self.best else None,
             "furthest": self.furthest[2].number if self.furthest else None,
             "best_by_framework": {name: record.number for name, record in self.best_by_framework.items()},

@@ -36,7 +36,7 @@ def answer(report: StudyReport) -> Section:
     return Section(
         "answer",
         "Answer",
-        f"The best found: {in_words(best.configuration)}",
+        _title(report, best),
         joined(
             tag(
                 "div",
@@ -59,6 +59,12 @@ def answer(report: StudyReport) -> Section:
     )
 
 
+def _title(report: StudyReport, best: Worth) -> str:
+    if report.undecided:
+        return f"None is the best: all {len(report.ranked):,} configurations have the same score"
+    return f"The best found: {in_words(best.configuration)}"
+
+
 def _state(report: StudyReport) -> Iterator[str]:
     ended = sum(record.state != "running" for record in report.records)
     limit = f" of {report.limit:,}" if report.limit is not None else ""
@@ -71,6 +77,7 @@ def _state(report: StudyReport) -> Iterator[str]:
 
 
 def _warnings(report: StudyReport) -> Iterator[str]:
+    yield from report.caveats
     left = counted(report.running, "trial")
     if not report.ended:
         yield (
@@ -110,6 +117,8 @@ def _sentences(report: StudyReport, best: Worth) -> Iterator[str]:
 
 def _flattery(report: StudyReport, best: Worth) -> str:
     count = len(report.ranked)
+    if report.undecided:
+        return f"The search found it with {best.found:.3f} on the validation rows, as all {count:,}."
     if best.anew is not None:
         luck = ": the best of many scores owes something to luck" if best.anew < best.found else ""
         return (

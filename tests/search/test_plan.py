@@ -91,7 +91,7 @@ def test_a_plan_goes_to_json_with_the_baselines(study_file: Writes) -> None:
 
 def test_a_person_reads_rows_baselines_space_and_limits(study_file: Writes) -> None:
     plan = check(study_file(append="\n[[enqueue]]\nlearning_rate = 0.5\n"))
-    text = rendered(plan)
+    text = rendered(plan, 300)
     for name in ROW_SETS:
         assert name in text
     assert f"always positive: F1 {plan.facts.all_positive_f1('validation'):.3f}" in text

@@ -17,6 +17,7 @@ from search.slots import describe_cluster, slots_for
 from studies.data.split import Split
 from studies.errors import NotStoredError
 from studies.facts import DataFacts, facts_of
+from studies.identity import remedy_of
 from studies.records import ROW_SETS
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
@@ -113,7 +114,7 @@ def render_plan(plan: Plan, console: Console) -> None:
     facts = plan.facts
     verdict = "the study is good to launch"
     if plan.differences:
-        verdict = "the stored study was made differently; launch it with --fresh, or under another name"
+        verdict = f"the stored study was made differently; {remedy_of(plan.differences)}"
     for words in plan.caveats:
         console.print(Text(words, style="bold"))
     console.print(f"[bold]{plan.name}[/bold]: {verdict}\n")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from studies.data.repeats import Repeats
 from studies.data.split import Split
 from studies.records import ROW_SETS
 
@@ -22,6 +23,7 @@ class DataFacts:
         features: numbers a row.
         counts: rows of each class, in the order of ``classes``, by row set.
         notes: what a person should know of how the rows were made.
+        repeats: how often rows repeat each other; ``None`` in a study that earlier code made.
     """
 
     classes: tuple[str, ...]
@@ -29,6 +31,7 @@ class DataFacts:
     features: int
     counts: Mapping[str, tuple[int, ...]]
     notes: tuple[str, ...] = ()
+    repeats: Repeats | None = None
 
     def rows(self, row_set: str) -> int:
         """Rows in one set."""
@@ -61,6 +64,7 @@ class DataFacts:
             features=values["features"],
             counts={name: tuple(counts) for name, counts in values["counts"].items()},
             notes=tuple(values["notes"]),
+            repeats=Repeats.from_dict(values["repeats"]) if values.get("repeats") else None,
         )
 
 
@@ -71,4 +75,4 @@ def facts_of(split: Split) -> DataFacts:
         for name in ROW_SETS
     }
     positive = split.classes[split.positive]
-    return DataFacts(split.classes, positive, split.features, counts, split.notes)
+    return DataFacts(split.classes, positive, split.features, counts, split.notes, split.repeats)

@@ -32,6 +32,10 @@ FREE_INNER_KEYS = ("spark.master", "spark.memory", "spark.conf", "spark.native_b
 as another machine may; with which memory, none."""
 
 
+KEYS_ADDED: Mapping[str, Any] = {"data.repeats": "anywhere"}
+"""Keys that a study which earlier code made doesn't have, with the values that it was made with."""
+
+
 def identity_of(file: StudyFile) -> dict[str, Any]:
     """Every key that decides what a trial means, flat: ``model.hidden`` → ``[600]``."""
     plain = file.study.model_dump(mode="json", exclude=set(FREE_KEYS))
@@ -46,6 +50,7 @@ def identity_of(file: StudyFile) -> dict[str, Any]:
 
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
     """What differs between two identities, in words."""
+    stored = {**{key: value for key, value in KEYS_ADDED.items() if key in now}, **stored}
     return tuple(
         f"{key} was {_shown(stored.get(key))}, is {_shown(now.get(key))}"
         for key in {**stored, **now}
@@ -60,8 +65,16 @@ def refuse(name: str, differing: tuple[str, ...], where: str) -> None:
         raise StorageError(
             f"the stored study '{name}' was made differently: {'; '.join(differing[:5])}{more}",
             where=where,
-            remedy="give this study another name, or launch with --fresh to remove the stored one",
+            remedy=remedy_of(differing),
         )
+
+
+def remedy_of(differing: tuple[str, ...]) -> str:
+    """What somebody can do whose stored study was made differently."""
+    # The default of this key changed: a file without it means something else than it did.
+    was_default = any(text.startswith('data.repeats was "anywhere"') for text in differing)
+    go_on = 'to go on with it, set repeats = "anywhere" in [data]; or ' if was_default else ""
+    return f"{go_on}give this study another name, or launch with --fresh to remove the stored one"
 
 
 def _shown(value: Any) -> str:

@@ -103,6 +103,11 @@ class Data(Section):
     """Share of all rows that configurations are compared on."""
     test: float = Field(default=0.20, gt=0, lt=1)
     """Share of all rows that only the chosen ones are scored on."""
+    repeats: Literal["together", "anywhere"] = "together"
+    """Where rows go that repeat each other exactly, in the sentence or in every feature as the file has it.
+    `together`: all of them into one part, so that no network is scored on a row that it was trained on; each
+    class keeps its shares as well as that allows. `anywhere`: each row is placed by itself, as in studies
+    made before there was this key."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Data:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.data.features import FeatureStep
+from studies.data.repeats import Repeats
 from studies.data.sources import digest_of
 from studies.data.split import Rows, Split
 from studies.errors import DataError, MachineError
@@ -48,6 +49,7 @@ def open_split(directory: Path) -> Split:
             positive=int(index["positive"]),
             content_hash=str(index["content_hash"]),
             notes=tuple(index["notes"]),
+            repeats=Repeats.from_dict(index["repeats"]) if index.get("repeats") else None,
         )
     # Whatever a torn or foreign file leads to, in JSON, in a key or in an array's header.
     except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError) as error:
@@ -144,6 +146,7 @@ def _write(building: Path, split: Split, step: FeatureStep) -> None:
             "classes": split.classes,
             "positive": split.positive,
             "notes": split.notes,
+            "repeats": split.repeats.to_dict() if split.repeats else None,
             "rows": split.class_counts(),
             "files": {path.name: digest_of(path) for path in sorted(building.iterdir())},
         },

@@ -10,21 +10,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from studies.data.cache import is_whole, open_split, store
 from studies.data.features import FeatureStep, fit_features
-from studies.data.labelled_rows import LabelledRows, counted
+from studies.data.labelled_rows import LabelledRows
 from studies.data.labels import Labels, encode_labels
+from studies.data.repeats import Groups, count_repeats, describe, groups_of
 from studies.data.sources import Source, digest_of, existing_file, locate, read
 from studies.data.split import Rows, Split
-from studies.data.splitting import Indices, stratified_split, thinned
+from studies.data.splitting import Indices, farthest_from_shares, stratified_split, thinned
 from studies.records import ROW_SETS
 from studies.study import Data, Features
 
 CODE_VERSION = 1
 """Goes up whenever the same source and settings would give other rows than before."""
+
+UNEVEN = 0.1
+"""A part that misses more than this of a class's share is worth a note."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def source_of_parts(
     """
     source, _ = _located(data, features, base)
     rows = read(source, data, features.kind)
-    _, parts = _parts_of(rows, data, seed)
+    _, parts, _ = _parts_of(rows, data, seed)
     return rows, dict(zip(ROW_SETS, parts, strict=True))
 
 
@@ -112,17 +113,20 @@ def _content_hash(source: Source, data: Data, features: Features, seed: int, vec
 
 
 def _plain(data: Data) -> dict[str, Any]:
-    """The settings of ``[data]``; rows that are all used keep the hash that they had without the key."""
+    """The settings of ``[data]``; rows that are placed as without a key keep the hash that they had then."""
     unused = {"positive_share"} if data.positive_share is None else set()
+    unused |= {"repeats"} if data.repeats == "anywhere" else set()
     return data.model_dump(mode="json", exclude={"source", "path", *unused})
 
 
 def _make(
     rows: LabelledRows, data: Data, features: Features, seed: int, vectors: Path | None, content_hash: str
 ) -> tuple[Split, FeatureStep]:
-    labels, parts = _parts_of(rows, data, seed)
+    labels, parts, groups = _parts_of(rows, data, seed)
     step, matrix, notes = fit_features(rows, parts[0], features, seed, vectors)
     train, validation, test = (Rows(matrix[part], labels.indices[part]) for part in parts)
+    repeats = count_repeats(groups, labels.indices, parts)
+    sizes = {name: len(part) for name, part in zip(ROW_SETS, parts, strict=True)}
     split = Split(
         train=train,
         validation=validation,
@@ -130,30 +134,35 @@ def _make(
         classes=labels.classes,
         positive=labels.positive,
         content_hash=content_hash,
-        notes=rows.notes + notes + _repeats_note(rows, parts[0], parts[2]),
+        notes=rows.notes + notes + describe(repeats, sizes) + _uneven_note(labels, parts, data),
+        repeats=repeats,
     )
     return split, step
 
 
-def _parts_of(rows: LabelledRows, data: Data, seed: int) -> tuple[Labels, tuple[Indices, Indices, Indices]]:
-    """The labels of all rows, and which rows train, validate and test."""
+def _parts_of(
+    rows: LabelledRows, data: Data, seed: int
+) -> tuple[Labels, tuple[Indices, Indices, Indices], Groups]:
+    """The labels of all rows, which rows train, validate and test, and which repeat each other."""
     labels = encode_labels(rows, data.positive)
     column = f"{rows.where}, column '{rows.label_column}'"
-    parts = stratified_split(labels, data.validation, data.test, seed, column)
+    groups = groups_of(rows)
+    together = groups if data.repeats == "together" else None
+    parts = stratified_split(labels, data.validation, data.test, seed, column, together)
     if data.positive_share is not None:
         parts = thinned(parts, labels, data.positive_share, seed, column)
-    return labels, parts
+    return labels, parts, groups
 
 
-def _repeats_note(rows: LabelledRows, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[str, ...]:
-    """How many test rows a network can know by heart: scores on them say nothing about new rows."""
-    contents: Sequence[str | bytes] = rows.texts or ()
-    if rows.numbers is not None:
-        # Digests and not the rows themselves, which would be a second copy of the data.
-        contents = [hashlib.blake2b(row, digest_size=16).digest() for row in rows.numbers]
-    seen = {contents[row] for row in train}
-    repeated = sum(contents[row] in seen for row in test)
-    if not repeated:
+def _uneven_note(labels: Labels, parts: Sequence[Indices], data: Data) -> tuple[str, ...]:
+    """Where repeats that stay together cost a part its share of a class."""
+    if data.repeats != "together" or data.positive_share is not None:
         return ()
-    verb = "repeats" if repeated == 1 else "repeat"
-    return (f"{counted(repeated, 'test row')} of {len(test)} {verb} a training row exactly",)
+    part, index, found, wanted = farthest_from_shares(labels, parts, data.validation, data.test)
+    if abs(found - wanted) <= max(1, UNEVEN * wanted):
+        return ()
+    return (
+        f"rows that repeat each other stay together, so that there are {found:,} {ROW_SETS[part]} rows of "
+        f"class '{labels.classes[index]}' instead of {wanted:,}; "
+        'with repeats = "anywhere" in [data] each row is placed by itself',
+    )

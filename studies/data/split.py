@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.data.repeats import Repeats
 from studies.records import ROW_SETS
 
 
@@ -36,6 +37,7 @@ class Split:
         positive: index of the positive class.
         content_hash: hash of the source, the settings and the versions that made these rows.
         notes: what a person should know of how they were made, e.g. rows without a known word.
+        repeats: how often rows repeat each other; ``None`` where earlier code made the split.
     """
 
     train: Rows
@@ -45,6 +47,7 @@ class Split:
     positive: int
     content_hash: str
     notes: tuple[str, ...] = ()
+    repeats: Repeats | None = None
 
     @property
     def features(self) -> int:

@@ -1,4 +1,4 @@
-"""Which rows train, validate and test: drawn once a study, class by class."""
+"""Which rows train, validate and test: drawn once a study, class by class, repeats together."""
 
 from __future__ import annotations
 
@@ -9,28 +9,40 @@ from numpy.typing import NDArray
 
 from studies.data.labelled_rows import counted
 from studies.data.labels import Labels
+from studies.data.repeats import Groups
 from studies.errors import DataError
+from studies.records import ROW_SETS
 
-PARTS = 3
+PARTS = len(ROW_SETS)
 """Training, validation and test rows, in this order everywhere below."""
 
 Indices = NDArray[np.int64]
 
+_NOWHERE = -1
+"""Stands for the part of a group that has none yet."""
+
 
 def stratified_split(
-    labels: Labels, validation: float, test: float, seed: int, where: str
+    labels: Labels, validation: float, test: float, seed: int, where: str, groups: Groups | None = None
 ) -> tuple[Indices, Indices, Indices]:
     """Row numbers of the training, validation and test rows, ascending.
 
     Every class is dealt out by itself: its rows in an order drawn from ``seed``, in the numbers of
-    :func:`part_sizes`.
+    :func:`part_sizes`. Rows of one group are in the same part, and the numbers are kept as well as that
+    allows; without groups of several rows the parts are those without ``groups``.
+
+    Args:
+        labels: of all rows.
+        validation, test: shares of all rows.
+        seed: of the order.
+        where: the column of labels, for messages.
+        groups: (rows,) which rows are to stay together, or ``None`` for none.
 
     Raises:
-        DataError: where a class has fewer rows than there are parts.
+        DataError: where a class can't have a row in each part.
     """
-    shares = (1 - validation - test, validation, test)
     generator = np.random.default_rng(seed)
-    parts: tuple[list[Indices], ...] = ([], [], [])
+    orders = []
     for index, name in enumerate(labels.classes):
         rows = np.flatnonzero(labels.indices == index)
         if len(rows) < PARTS:
@@ -40,11 +52,116 @@ def stratified_split(
                 allowed=f"at least {PARTS} rows a class: one to train, one to validate, one to test on",
                 remedy="add rows of this class, or leave it out",
             )
-        bounds = np.cumsum(part_sizes(len(rows), shares))[:-1]
-        for part, chosen in zip(parts, np.split(generator.permutation(rows), bounds), strict=True):
-            part.append(chosen)
-    train, validating, testing = (np.sort(np.concatenate(part)) for part in parts)
+        orders.append(generator.permutation(rows))
+    targets = [part_sizes(len(order), (1 - validation - test, validation, test)) for order in orders]
+    if groups is None:
+        groups = np.arange(len(labels.indices))
+    dealt = _deal_groups(groups, orders, targets)
+    _give_each_part_every_class(dealt, groups, labels, where)
+    part_of = dealt[groups]
+    train, validating, testing = (np.flatnonzero(part_of == part) for part in range(PARTS))
     return train, validating, testing
+
+
+def farthest_from_shares(
+    labels: Labels, parts: Sequence[Indices], validation: float, test: float
+) -> tuple[int, int, int, int]:
+    """The part and the class whose number of rows is farthest from its share, with this number and the one
+    that :func:`part_sizes` gives: what staying together cost.
+    """
+    classes = len(labels.classes)
+    found = np.stack([np.bincount(labels.indices[part], minlength=classes) for part in parts])
+    shares = (1 - validation - test, validation, test)
+    wanted = np.array([part_sizes(int(rows), shares) for rows in found.sum(axis=0)]).T
+    part, index = np.unravel_index(np.argmax(abs(found - wanted) / wanted), found.shape)
+    return int(part), int(index), int(found[part, index]), int(wanted[part, index])
+
+
+def _deal_groups(
+    groups: Groups, orders: Sequence[Indices], targets: Sequence[Sequence[int]]
+) -> NDArray[np.int8]:
+    """(groups,) the part of each group.
+
+    The rarest class comes first, with all groups that hold a row of it; what a commoner class still has to
+    be given is then given by groups without a row of a rarer one.
+    """
+    dealt = np.full(int(groups.max()) + 1, _NOWHERE, dtype=np.int8)
+    for index in sorted(range(len(orders)), key=lambda index: len(orders[index])):
+        rows, place = np.sort(orders[index]), np.argsort(orders[index])
+        found, first, counts = np.unique(groups[rows], return_index=True, return_counts=True)
+        # A group has the place of its first row: that of any of its rows would favour large ones.
+        shuffled = np.argsort(place[first])
+        found, counts = found[shuffled], counts[shuffled]
+        free = dealt[found] == _NOWHERE
+        taken = np.bincount(dealt[found[~free]], weights=counts[~free], minlength=PARTS)
+        dealt[found[free]] = _deal(counts[free], targets[index] - taken.astype(np.int64))
+    return dealt
+
+
+def _deal(counts: Indices, wanted: Indices) -> NDArray[np.int8]:
+    """(groups,) the part of each group of one class, given in a drawn order.
+
+    Args:
+        counts: rows of each group.
+        wanted: rows that each part still is to have.
+
+    Groups that would fill a part go first, the largest to the part that wants most. The other groups of
+    several rows are cut into parts where the share of the rows before them says so, so that none is likelier
+    to train for being large. Single rows fill up what is wanted then.
+    """
+    parts = np.zeros(len(counts), dtype=np.int8)
+    left = np.maximum(wanted, 0)
+    single = counts == 1
+    large = ~single & (counts > min(left[left > 0], default=0))
+    for group in sorted(np.flatnonzero(large).tolist(), key=lambda group: -int(counts[group])):
+        parts[group] = np.argmax(left)
+        left[parts[group]] -= counts[group]
+    left = np.maximum(left, 0)
+    rest = ~single & ~large
+    middles = np.cumsum(counts[rest]) - counts[rest] / 2
+    bounds = np.cumsum(left)[:-1] / max(1, left.sum()) * counts[rest].sum()
+    parts[rest] = np.searchsorted(bounds, middles, side="right")
+    left = np.maximum(left - np.bincount(parts[rest], weights=counts[rest], minlength=PARTS), 0)
+    parts[single] = np.repeat(np.arange(PARTS), _scaled_down(left.astype(np.int64), int(single.sum())))
+    return parts
+
+
+def _scaled_down(sizes: Indices, total: int) -> Indices:
+    """``sizes``, which sum to ``total`` or more, in proportion so that they sum to it."""
+    exact = sizes * total
+    whole, rest = np.divmod(exact, max(1, int(sizes.sum())))
+    whole[np.argsort(-rest, kind="stable")[: total - int(whole.sum())]] += 1
+    return whole
+
+
+def _give_each_part_every_class(dealt: NDArray[np.int8], groups: Groups, labels: Labels, where: str) -> None:
+    """Move groups, the smallest possible, to parts that have no row of a class. Changes ``dealt``."""
+    classes = len(labels.classes)
+    parts = dealt[groups].astype(np.int64)
+    table = np.bincount(parts * classes + labels.indices, minlength=PARTS * classes).reshape(PARTS, classes)
+    for part, index in np.argwhere(table == 0).tolist():
+        if table[part, index]:
+            continue
+        found = np.unique(groups[labels.indices == index])
+        rows = np.flatnonzero(np.isin(groups, found))
+        owner = np.searchsorted(found, groups[rows])
+        held = np.bincount(owner * classes + labels.indices[rows], minlength=len(found) * classes)
+        held = held.reshape(len(found), classes)
+        # Nothing is moved that would leave its own part without a class.
+        movable = ((table[dealt[found]] > held) | (held == 0)).all(axis=1)
+        if not movable.any():
+            raise DataError(
+                f"no {ROW_SETS[part]} row of class '{labels.classes[index]}' can be had: rows that repeat "
+                f"each other stay in one part, and {len(found):,} of its {table[:, index].sum():,} differ",
+                where=where,
+                allowed="for each class a row to train, one to validate and one to test on, all different",
+                remedy="add rows of this class, or leave it out, or place each row by itself: "
+                'repeats = "anywhere" in [data]',
+            )
+        chosen = int(np.argmin(np.where(movable, held.sum(axis=1), np.iinfo(np.int64).max)))
+        table[dealt[found[chosen]]] -= held[chosen]
+        table[part] += held[chosen]
+        dealt[found[chosen]] = part
 
 
 def thinned(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from studies.identity import differences
+import pytest
+
+from studies.errors import StorageError
+from studies.identity import differences, refuse
 
 
 def test_differences_name_the_key_and_both_values_and_cut_hashes() -> None:
@@ -12,3 +15,16 @@ def test_differences_name_the_key_and_both_values_and_cut_hashes() -> None:
         'pruner.kind was "none", is null',
     )
     assert differences(stored, stored) == ()
+
+
+def test_a_study_made_before_repeats_stayed_together_says_how_to_go_on_with_it() -> None:
+    stored, now = {"seed": 1, "data set": "ab12" * 16}, {"seed": 1, "data set": "cd34" * 16}
+    differing = differences(stored, {**now, "data.repeats": "together"})
+    assert differing == (
+        'data.repeats was "anywhere", is "together"',
+        'data set was "ab12ab12", is "cd34cd34"',
+    )
+    with pytest.raises(StorageError) as caught:
+        refuse("s", differing, "s.db")
+    assert caught.value.remedy.startswith('to go on with it, set repeats = "anywhere" in [data]; or ')
+    assert differences(stored, {**stored, "data.repeats": "anywhere"}) == ()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.data import open_feature_step, open_split, prepare
+from studies.data import open_feature_step, open_split, prepare, source_of_parts
 from studies.data.builtin import locate_sms_spam, read_sms_spam
+from studies.data.repeats import Repeats
 from studies.errors import DataError
+from studies.facts import DataFacts, facts_of
 from studies.study import Data, Features
 
 SMALL = Features(dimensions=8, iterations=1)
@@ -85,13 +88,71 @@ def test_the_hash_follows_the_file_of_vectors(tmp_path: Path) -> None:
     assert digest(data, features, 7, tmp_path) != first
 
 
-def test_test_rows_that_repeat_training_rows_are_counted(tmp_path: Path) -> None:
-    lines = [f"same,{'b' if row % 3 == 0 else 'a'}" for row in range(30)]
-    (tmp_path / "f.csv").write_text("\n".join(["text,label", *lines]) + "\n")
-    split = prepare(Data(path="f.csv", text="text"), SMALL, 7, tmp_path, tmp_path / "cache").split
-    assert split.notes == ("6 test rows of 6 repeat a training row exactly",)
+def write_texts(folder: Path) -> Data:
+    """Twenty texts three times each; one of them is once labelled otherwise."""
+    lines = [f"text {row % 20},{'b' if row % 20 < 6 else 'a'}" for row in range(59)]
+    (folder / "f.csv").write_text("\n".join(["text,label", *lines, "text 19,b"]) + "\n")
+    return Data(path="f.csv", text="text")
+
+
+def test_texts_that_repeat_are_in_one_part_and_the_report_says_how_many_there_are(tmp_path: Path) -> None:
+    data = write_texts(tmp_path)
+    rows, parts = source_of_parts(data, SMALL, 7, tmp_path)
+    texts = [{(rows.texts or ())[row] for row in part} for part in parts.values()]
+    assert sum(map(len, texts)) == len(set().union(*texts)) == 20
+    split = prepare(data, SMALL, 7, tmp_path, tmp_path / "cache").split
+    assert split.repeats == Repeats(40, 3, {"validation": 0, "test": 0})
+    assert split.notes == (
+        "40 rows of 60 repeat an earlier row exactly; no validation or test row repeats a training row",
+        "3 rows of these have an equal with another label",
+    )
+    facts = facts_of(split)
+    assert DataFacts.from_dict(json.loads(json.dumps(facts.to_dict()))) == facts
+
+
+def test_rows_that_are_placed_by_themselves_and_repeat_training_rows_are_counted(tmp_path: Path) -> None:
+    data = write_texts(tmp_path).model_copy(update={"repeats": "anywhere"})
+    split = prepare(data, SMALL, 7, tmp_path, tmp_path / "cache").split
+    assert split.notes[0] == (
+        "40 rows of 60 repeat an earlier row exactly; "
+        "7 validation rows of 10 and 12 test rows of 12 repeat a training row"
+    )
     numbers = prepare(write_csv(tmp_path), Features(), 7, tmp_path, tmp_path / "cache").split
+    assert numbers.repeats == Repeats(0, 0, {"validation": 0, "test": 0})
     assert not any("repeat" in note for note in numbers.notes)
+
+
+def test_numbers_repeat_where_all_features_do_with_zeros_of_both_signs(tmp_path: Path) -> None:
+    values = [(row % 40, -0.0 if row >= 40 else 0.0, row) for row in range(80)]
+    lines = [f"{one},{two},{three},{'ab'[one % 2]}" for one, two, three in values]
+    (tmp_path / "f.csv").write_text("\n".join(["f1,f2,number,label", *lines]) + "\n")
+    data = Data(path="f.csv", features=["f1", "f2"])
+    split = prepare(data, Features(), 7, tmp_path, tmp_path / "cache").split
+    assert split.repeats == Repeats(40, 0, {"validation": 0, "test": 0})
+    parts = [set(rows.features[:, 0].tolist()) for rows in (split.train, split.validation, split.test)]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 40
+    whole = prepare(Data(path="f.csv"), Features(), 7, tmp_path, tmp_path / "cache").split
+    assert whole.repeats == Repeats(0, 0, {"validation": 0, "test": 0})
+
+
+def test_rows_placed_by_themselves_are_those_of_earlier_code_under_its_hash(tmp_path: Path) -> None:
+    # As the code before `repeats` made them.
+    earlier = "b5a3a9af90f4502e57530b09e689cbed29b4762d6a0b98fe2bfb6a3bf074cf3a"
+    data = write_csv(tmp_path).model_copy(update={"repeats": "anywhere"})
+    split = prepare(data, Features(), 7, tmp_path, tmp_path / "cache").split
+    assert split.content_hash == earlier
+    assert split.test.features[:, 0].tolist() == [3, 4, 14, 17, 24, 26]
+    assert digest(write_csv(tmp_path), Features(), 7, tmp_path) != earlier
+
+
+def test_a_share_that_repeats_cost_a_part_is_said(tmp_path: Path) -> None:
+    lines = [f"{row % 8},{'b' if row % 3 == 0 else 'a'}" for row in range(240)]
+    (tmp_path / "f.csv").write_text("\n".join(["f1,label", *lines]) + "\n")
+    split = prepare(Data(path="f.csv"), Features(), 7, tmp_path, tmp_path / "cache").split
+    assert split.notes[-1] == (
+        "rows that repeat each other stay together, so that there are 40 test rows of class 'a' instead of "
+        '32; with repeats = "anywhere" in [data] each row is placed by itself'
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.data.labels import Labels
-from studies.data.splitting import part_sizes, stratified_split, thinned
+from studies.data.splitting import farthest_from_shares, part_sizes, stratified_split, thinned
 from studies.errors import DataError
 
 shares = st.tuples(st.floats(0.01, 0.98), st.floats(0.01, 0.98)).filter(lambda pair: sum(pair) < 0.99)
@@ -114,3 +114,102 @@ def test_a_share_that_leaves_a_part_without_a_class_is_refused() -> None:
     for share, name in ((0.001, "spam"), (0.999, "ham")):
         with pytest.raises(DataError, match=f"leaves no row of '{name}' among"):
             thinned(parts, labels, share, 0, "f.csv")
+
+
+@st.composite
+def repeated_rows(draw: st.DrawFn) -> tuple[Labels, np.ndarray]:
+    """Labels, and groups of one to forty rows, some of which hold rows of several classes."""
+    classes = draw(st.integers(2, 4))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    sizes = generator.choice([1, 1, 1, 2, 3, draw(st.integers(1, 40))], size=draw(st.integers(6, 60)))
+    own = generator.integers(classes, size=len(sizes))
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    other = generator.random(len(groups)) < draw(st.sampled_from([0.0, 0.1, 0.5]))
+    indices = np.where(other, generator.integers(classes, size=len(groups)), own[groups])
+    order = generator.permutation(len(groups))
+    return Labels(tuple("abcd"[:classes]), indices[order].astype(np.int64), 0), groups[order]
+
+
+@given(repeated_rows(), shares, st.integers(0, 2**31 - 1))
+def test_rows_that_repeat_each_other_are_never_on_two_sides_and_no_part_lacks_a_class(
+    rows: tuple[Labels, np.ndarray], shares: tuple[float, float], seed: int
+) -> None:
+    labels, groups = rows
+    try:
+        parts = stratified_split(labels, *shares, seed, "f.csv", groups)
+    except DataError:
+        distinct = [len(np.unique(groups[labels.indices == index])) for index in range(len(labels.classes))]
+        pure = sum(distinct) == len(np.unique(groups))
+        assert min(distinct) < 3 or not pure, "nothing stood in the way"
+        return
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(groups)))
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not set(groups[parts[one]]) & set(groups[parts[other]])
+    for part in parts:
+        assert (np.diff(part) > 0).all()
+        assert set(labels.indices[part]) == set(range(len(labels.classes)))
+    again = stratified_split(labels, *shares, seed, "f.csv", groups)
+    assert all((one == two).all() for one, two in zip(parts, again, strict=True))
+
+
+@given(counts, shares, st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
+def test_without_repeats_the_parts_are_those_of_rows_placed_by_themselves(
+    counts: list[int], shares: tuple[float, float], seed: int, numbering: int
+) -> None:
+    labels = labels_of(counts)
+    groups = np.random.default_rng(numbering).permutation(sum(counts))
+    alone = stratified_split(labels, *shares, seed, "f.csv")
+    together = stratified_split(labels, *shares, seed, "f.csv", groups)
+    assert all((one == other).all() for one, other in zip(alone, together, strict=True))
+
+
+@given(st.integers(0, 2**31 - 1))
+def test_classes_keep_their_shares_to_the_row_where_single_rows_can_make_up_for_repeats(seed: int) -> None:
+    labels = labels_of([700, 300])
+    generator = np.random.default_rng(seed)
+    groups = np.arange(1000)
+    for index in (0, 1):
+        rows = generator.permutation(np.flatnonzero(labels.indices == index))[:100]
+        groups[rows] = 1000 + 100 * index + generator.integers(30, size=100)
+    _, groups = np.unique(groups, return_inverse=True)
+    parts = stratified_split(labels, 0.16, 0.2, seed, "f.csv", groups)
+    dealt = [np.bincount(labels.indices[part]).tolist() for part in parts]
+    assert np.array(dealt).T.tolist() == [part_sizes(rows, (0.64, 0.16, 0.2)) for rows in (700, 300)]
+
+
+def test_a_group_is_in_a_part_as_often_as_a_row_is_however_large_it_is() -> None:
+    labels = labels_of([400, 200])
+    rows = np.flatnonzero(labels.indices == 0)
+    groups = np.arange(600)
+    for number, start in enumerate(range(0, 200, 10)):
+        groups[rows[start : start + (10 if number == 0 else 2)]] = rows[start]
+    _, groups = np.unique(groups, return_inverse=True)
+    tested = [rows[0] in stratified_split(labels, 0.16, 0.2, seed, "f.csv", groups)[2] for seed in range(400)]
+    assert np.mean(tested) == pytest.approx(0.2, abs=0.06)
+
+
+def test_the_largest_repeats_train_where_they_are_more_than_another_part_should_have() -> None:
+    labels = labels_of([100, 100])
+    groups = np.arange(200)
+    groups[np.flatnonzero(labels.indices == 0)[:50]] = 0
+    _, groups = np.unique(groups, return_inverse=True)
+    for seed in range(20):
+        parts = stratified_split(labels, 0.16, 0.2, seed, "f.csv", groups)
+        assert [len(part) for part in parts] == [128, 32, 40]
+
+
+def test_few_distinct_rows_are_dealt_out_whole_and_what_it_costs_is_found() -> None:
+    labels = Labels(("a", "b"), np.tile([0, 0, 0, 1], 80), 1)
+    groups = np.repeat(np.arange(8), 40)
+    parts = stratified_split(labels, 0.16, 0.2, 3, "f.csv", groups)
+    assert sorted(len(np.unique(groups[part])) for part in parts) == [1, 2, 5]
+    assert farthest_from_shares(labels, parts, 0.16, 0.2) == (2, 0, 60, 48)
+
+
+def test_a_class_of_two_distinct_rows_is_refused_with_the_way_out() -> None:
+    labels = Labels(("ham", "spam"), np.array([0] * 9 + [1] * 5), 1)
+    with pytest.raises(DataError) as caught:
+        stratified_split(labels, 0.2, 0.2, 0, "f.csv", np.array([*range(9), 9, 9, 9, 10, 10]))
+    assert "row of class 'spam' can be had" in caught.value.problem
+    assert "and 2 of its 5 differ" in caught.value.problem
+    assert 'repeats = "anywhere" in [data]' in caught.value.remedy

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import importlib.resources
+import io
 import json
 import os
 import sys
@@ -16,27 +17,35 @@ from typing import Any
 
 import click
 
+from search.streams import safe_streams, write_to_stdout
 from studies.errors import SearchError, StudyFailedError, StudyFileError, nearest
 
 # The modules that do the work are imported inside the commands: together they cost a second, and
 # `search --help` answers in a quarter of one.
 
 STUDY = click.argument("study", type=click.Path(path_type=Path))
-FILE = click.Path(path_type=Path, allow_dash=True)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
 class _Group(click.Group):
     """Catches this project's errors once, at the edge; anything else is a bug and shows its traceback."""
 
+    def main(self, *args: Any, **more: Any) -> Any:
+        with safe_streams():
+            try:
+                try:
+                    return super().main(*args, **more)
+                finally:
+                    sys.stdout.flush()  # or it would be tried when nobody can say any more that it fails
+            except SearchError as error:
+                _say(f"search: {error}")
+                sys.exit(error.exit_code)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except SearchError as error:
-            click.echo(f"search: {error}", err=True)
-            sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("search: interrupted", err=True)
+            _say("search: interrupted")
             sys.exit(130)
 
 
@@ -99,30 +108,31 @@ def finalists(study: Path, quiet: bool, as_json: bool) -> None:
 
 @main.command()
 @STUDY
-@click.option("--html", type=FILE, metavar="FILE", help="Write a page that needs nothing else to be read.")
-@click.option("--csv", type=FILE, metavar="FILE", help="Write a table of all trials; - is stdout.")
+@click.option("--html", metavar="FILE", help="Write a page that needs nothing else to be read.")
+@click.option("--csv", metavar="FILE", help="Write a table of all trials; - is stdout.")
 @click.option("--markdown", is_flag=True, help="Print Markdown to stdout.")
 @JSON
-def report(study: Path, html: Path | None, csv: Path | None, markdown: bool, as_json: bool) -> None:
+def report(study: Path, html: str | None, csv: str | None, markdown: bool, as_json: bool) -> None:
     """Print the report of a study, during a run or after it.
 
     With --html or --csv the report goes to these files, and is printed only where --markdown or --json asks
     for it.
     """
-    from search.report_files import markdown_of, write_csv, write_html
+    from search.report_files import markdown_of, targets, write_csv, write_html
     from search.results import report as read
     from studies.collector import without_collector
 
+    page, table = targets(study, html, csv)
     with without_collector():
         found = read(study)
-        if html is not None:
-            click.echo(f"wrote {write_html(found, html)}", err=True)
-        if csv is not None:
-            click.echo(f"wrote {write_csv(found, csv)}", err=True)
-        if as_json or not (html or csv or markdown):
+        if page is not None:
+            _say(f"wrote {write_html(found, page)}")
+        if table is not None:
+            _say(f"wrote {write_csv(found, table)}")
+        if as_json or not (page or table or markdown):
             _print_report(found, as_json)
         elif markdown:
-            click.echo(markdown_of(found))
+            print(markdown_of(found))
 
 
 @main.command()
@@ -135,7 +145,7 @@ def status(study: Path, as_json: bool) -> None:
 
     found = read(study)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2))
+        print(json.dumps(found.to_dict(), indent=2))
     else:
         render_status(found, _console())
 
@@ -150,7 +160,7 @@ def stop(study: Path, now: bool) -> None:
     """
     from search.status import stop as ask
 
-    click.echo(ask(study, now=now))
+    print(ask(study, now=now))
 
 
 @main.command()
@@ -163,7 +173,7 @@ def check(study: Path, as_json: bool) -> None:
 
     plan = plan_of(study)
     if as_json:
-        click.echo(json.dumps(plan.to_dict(), indent=2))
+        print(json.dumps(plan.to_dict(), indent=2))
     else:
         render_plan(plan, _console())
 
@@ -182,9 +192,9 @@ def parity(study: Path | None, as_json: bool) -> None:
     from search.parity import render_parity
 
     with library_output_to(Path(os.devnull)) as terminal:
-        found = compare(study, lambda text: click.echo(f"{text} ...", file=terminal))
+        found = compare(study, lambda text: print(f"{text} ...", file=terminal))
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2))
+        print(json.dumps(found.to_dict(), indent=2))
     else:
         render_parity(found, _console())
     if found.failed:
@@ -225,7 +235,7 @@ def explain(study: Path, start: str, end: str, seeds: int, orders: int, quiet: b
         effort = Effort(seeds, pairs=(orders + 1) // 2)
         found = run(study, start, end, effort=effort, display=make_display(quiet, terminal))
     if as_json:
-        click.echo(json.dumps(to_json(found), indent=2))
+        print(json.dumps(to_json(found), indent=2))
     else:
         render_explanation(found, _console())
 
@@ -243,7 +253,7 @@ def repair(study: Path, dry_run: bool) -> None:
     from search.repair import repair as look_and_mend
 
     result = look_and_mend(study, mend=not dry_run)
-    click.echo("\n".join(result.lines()))
+    print("\n".join(result.lines()))
     if not result.is_fine:
         sys.exit(1)
 
@@ -270,7 +280,7 @@ def worker(address: str, slots: int | None, trials_per_gpu: int, host: str | Non
     from search.worker import WorkerOptions, run_workers, section_of
 
     section = section_of(address, tls)
-    run_workers(WorkerOptions(section, slots, trials_per_gpu, host), lambda text: click.echo(text, err=True))
+    run_workers(WorkerOptions(section, slots, trials_per_gpu, host), _say)
 
 
 @main.command()
@@ -286,18 +296,18 @@ def dashboard(study: Path, port: int) -> None:
     from search.dashboard import dashboard as opened
 
     with opened(study, port) as (server, address):
-        click.echo(address)
-        click.echo("Ctrl-C ends it.", err=True)
+        print(address, flush=True)
+        _say("Ctrl-C ends it.")
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
 
 
 @main.command()
 @STUDY
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR")
 @click.option("--trial", type=int, help="Number of the trial; by default the best.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def export(study: Path, directory: Path, trial: int | None, quiet: bool) -> None:
+def export(study: Path, directory: str, trial: int | None, quiet: bool) -> None:
     """Write the winner as a model that works without this project.
 
     DIR gets a .keras file or a Spark ML model, the feature step, labels, threshold, a model card and an
@@ -309,7 +319,7 @@ def export(study: Path, directory: Path, trial: int | None, quiet: bool) -> None
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
         written = write(study, directory, trial=trial, display=make_display(quiet, terminal))
-    click.echo("\n".join(written.lines()))
+    print("\n".join(written.lines()))
 
 
 @main.command()
@@ -331,13 +341,15 @@ def predict(directory: Path, file: Path, threshold: float | None, as_json: bool)
 
     found = score(directory, file, threshold)
     for note in found.notes:
-        click.echo(note, err=True)
+        _say(note)
     if as_json:
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows()]
-        click.echo(json.dumps(rows, indent=2))
+        print(json.dumps(rows, indent=2))
     else:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
         writer.writerows([found.columns, *found.rows()])
+        write_to_stdout(table.getvalue().encode(errors="backslashreplace"))
 
 
 @main.command()
@@ -347,6 +359,8 @@ def init(example: str) -> None:
 
     EXAMPLE is sms-spam (the default), question or question-sorted.
     """
+    from search.output_files import new_file
+
     examples = importlib.resources.files("studies") / "examples"
     names = sorted(entry.name.removesuffix(".toml") for entry in examples.iterdir())
     if example not in names:
@@ -354,27 +368,19 @@ def init(example: str) -> None:
             f"there is no example '{example}'", allowed=", ".join(names), remedy=nearest(example, names)
         )
     target = Path(f"{example}.toml")
-    try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write((examples / target.name).read_text(encoding="utf-8"))
-    except FileExistsError:
-        raise StudyFileError(
-            "this file is there already", where=str(target), remedy="move it away, or edit it"
-        ) from None
-    except OSError as error:
-        raise StudyFileError(
-            f"can't be written: {error.strerror}",
-            where=str(target.absolute()),
-            remedy="go to another directory",
-        ) from None
-    click.echo(f"wrote {target}\nnext: search check {target}\n      search launch {target}")
+    new_file(target, (examples / target.name).read_bytes())
+    print(f"wrote {target}\nnext: search check {target}\n      search launch {target}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _print_report(result: Any, as_json: bool) -> None:
     from search.render import render_report
 
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=2))
+        print(json.dumps(result.to_dict(), indent=2))
     else:
         render_report(result, _console())
 

@@ -5,9 +5,6 @@ A search keeps scores and no weights: the trial is trained once more, with its o
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +14,7 @@ import numpy as np
 from search.display import Display, make_display
 from search.example_code import EXAMPLE, example_code, requirements, usage
 from search.exported import (
+    INDEX,
     KERAS_MODEL,
     SPARK_MODEL,
     ExportedModel,
@@ -26,6 +24,7 @@ from search.exported import (
 )
 from search.model_card import CARD, model_card
 from search.opened import open_stored_study
+from search.output_folders import filled, new_folder
 from search.replicas import Replica, ReplicaResult, run_replicas
 from search.results import StudyReport, scores_of, summarise
 from search.thresholds import tuned_threshold
@@ -86,9 +85,8 @@ def export(
             folder can't be written.
         StudyFailedError: where the trial can't be trained again.
     """
-    directory = Path(directory)
+    directory = new_folder(str(directory))
     file = read_study_file(path)
-    _check_free(directory)
     report = summarise(file, read_study(file))
     record, configuration, seed = _chosen(report, trial)
     with open_stored_study(file, display or make_display()) as opened:
@@ -109,7 +107,7 @@ def export(
         weights=result.outcome.weights,
         step=step,
     )
-    with _built_beside(directory) as building:
+    with filled(directory, last=INDEX) as building:
         _write(building, model, model_card(report, record, model, notes))
     files = tuple(sorted(each.name + "/" * each.is_dir() for each in directory.iterdir()))
     return Exported(directory, record, model, notes, files)
@@ -159,18 +157,6 @@ def _listed(numbers: list[int]) -> str:
     return f"{shown} …" if len(numbers) > 20 else shown or "none is complete yet"
 
 
-def _check_free(directory: Path) -> None:
-    if directory.is_dir() and not any(directory.iterdir()):
-        return
-    if directory.exists():
-        raise StudyFileError(
-            "this is there already",
-            where=str(directory),
-            allowed="a folder that is not there yet, or an empty one",
-            remedy="name another, or move it away",
-        )
-
-
 def _origin(
     report: StudyReport, record: TrialRecord, result: ReplicaResult, seed: int, data_hash: str
 ) -> Origin:
@@ -218,25 +204,3 @@ def _write(building: Path, model: ExportedModel, card: str) -> None:
         ("requirements.txt", requirements(model)),
     ):
         (building / name).write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _built_beside(directory: Path) -> Iterator[Path]:
-    """A folder that takes its place when all of it is written, so that no half of a model is left.
-
-    Raises:
-        StudyFileError: where it can't be written.
-    """
-    building = directory.with_name(f".{directory.name}-{uuid.uuid4().hex}")
-    try:
-        building.mkdir(parents=True)
-        yield building
-        building.replace(directory)  # also onto an empty folder
-    except OSError as error:
-        raise StudyFileError(
-            f"the model can't be written: {error.strerror or error}",
-            where=str(directory.absolute()),
-            remedy="make room, or name a folder in another place",
-        ) from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from search.streams import terminal
+
 
 @contextlib.contextmanager
 def library_output_to(log: Path) -> Iterator[TextIO]:
@@ -34,9 +36,9 @@ def library_output_to(log: Path) -> Iterator[TextIO]:
     sys.stderr.flush()
     real = os.dup(2)
     try:
-        with os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace") as terminal:
+        with terminal(os.dup(2)) as shown:
             os.dup2(sink, 2)
-            yield terminal
+            yield shown
     finally:
         sys.stderr.flush()
         os.dup2(real, 2)

@@ -2,57 +2,75 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from search.markdown import markdown_of
+from search.output_files import OutputFile, output_file
 from search.page.page import page
 from search.results import StudyReport
-from studies.errors import UserError
+from studies.errors import OutputError, UserError
+from studies.storage import location_of
+from studies.study_file import read_study_file
 
-__all__ = ["markdown_of", "write_csv", "write_html"]
-
-STDOUT = Path("-")
+__all__ = ["markdown_of", "targets", "write_csv", "write_html"]
 
 
-def write_html(report: StudyReport, path: Path) -> str:
+def targets(study: Path, html: str | None, csv: str | None) -> tuple[OutputFile | None, OutputFile | None]:
+    """Where the page and the table go, before anything is read or computed for them.
+
+    Args:
+        study: the study file.
+        html, csv: what a person gave to ``--html`` and ``--csv``.
+
+    Raises:
+        OutputError: where nothing can be written there, or both are one file.
+    """
+    if html is None and csv is None:
+        return None, None
+    inputs = _inputs(study)
+    page, table = (
+        None if named is None else output_file(named, option, inputs)
+        for named, option in ((html, "--html"), (csv, "--csv"))
+    )
+    if page is not None and table is not None and page.is_same(table):
+        raise OutputError(
+            f"--html and --csv name the same file, {page.named}", remedy="name two files, or give one option"
+        )
+    return page, table
+
+
+def write_html(report: StudyReport, target: OutputFile) -> str:
     """Write the report as one page; returns what was written, for a person.
 
     Raises:
-        UserError: where the file can't be written.
+        UnwrittenError: where the file can't be written.
     """
-    return _write(path, page(report, datetime.now()))
+    return target.write(page(report, datetime.now()).encode(errors="backslashreplace"))
 
 
-def write_csv(report: StudyReport, path: Path) -> str:
+def write_csv(report: StudyReport, target: OutputFile) -> str:
     """Write one row a trial, as :attr:`StudyReport.trials` has them; returns what was written.
 
     Raises:
-        UserError: where the file can't be written.
+        UnwrittenError: where the file can't be written.
     """
     # Whole numbers stay whole where some trials have none.
-    return _write(path, report.trials.convert_dtypes().to_csv(index=False, lineterminator="\n"))
+    text = report.trials.convert_dtypes().to_csv(index=False, lineterminator="\n")
+    return target.write(text.encode(errors="backslashreplace"))
 
 
-def _write(path: Path, text: str) -> str:
-    """The whole file or nothing of it: a browser may be reading the one from before."""
-    if path == STDOUT:
-        sys.stdout.write(text)
-        return "the report to stdout"
-    content = text.encode()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _inputs(study: Path) -> Sequence[Path]:
+    """The files that a study is made of: the study file, its storage and its data."""
     try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UserError(
-            f"can't be written: {error.strerror}", where=str(path.absolute()), remedy="name another file"
-        ) from None
-    return f"{path} ({_size(len(content))})"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+        file = read_study_file(study)
+        stored = location_of(file).file
+    except UserError:  # which reading the report says, too
+        return [study]
+    rows = file.study.data.path
+    return [
+        file.path,
+        *([] if stored is None else [stored]),
+        *([] if rows is None else [file.directory / Path(rows).expanduser()]),
+    ]

@@ -10,6 +10,8 @@
     │   │   ├── NotStoredError  the storage is fine, and holds no such study
     │   │   └── StorageLostError   it refused a write or went away while the study ran, exit code 1
     │   ├── CheckpointError     a checkpoint can't be written, read or removed, exit code 1
+    │   ├── OutputError         no result can be written where a person wants it; nothing was done yet
+    │   │   └── UnwrittenError  the place refused it after the work, exit code 1
     │   └── MachineError        this machine lacks something that the study needs (Java, an extra, a slot)
     ├── StudyFailedError        the study ran and no trial finished, exit code 1
     └── ClusterLostError        the cluster went away while the study ran, exit code 1
@@ -96,6 +98,16 @@ class CheckpointError(UserError):
 
     It costs time and no result: a segment without its checkpoint begins anew and arrives at the same state.
     """
+
+    exit_code = 1
+
+
+class OutputError(UserError):
+    """A result can't be written where a person wants it; found before any work."""
+
+
+class UnwrittenError(OutputError):
+    """The place refused a result after the work: disk full, a stream that takes nothing more."""
 
     exit_code = 1
 

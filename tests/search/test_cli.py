@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,19 +70,23 @@ def test_a_report_goes_to_files_or_is_printed_as_it_is_asked_for(
     page, table = tmp_path / "r.html", tmp_path / "t.csv"
     done = CliRunner().invoke(main, ["report", "s.toml", "--html", str(page), "--csv", str(table)])
     assert (done.exit_code, done.stdout) == (0, "")
-    assert re.fullmatch(rf"wrote {page} \(\d+ kB\)\nwrote {table} \(\d+ kB\)\n", done.stderr)
+    assert re.fullmatch(rf"wrote {page} \([\d.]+ kB\)\nwrote {table} \([\d.]+ kB\)\n", done.stderr)
     assert len(table.read_text().splitlines()) == 13
     assert page.read_text().startswith("<!doctype html>")
     both = CliRunner().invoke(main, ["report", "s.toml", "--html", str(page), "--markdown"])
     assert both.stdout.startswith("# sms-spam\n")
     refused = CliRunner().invoke(main, ["report", "s.toml", "--html", str(tmp_path)])
     assert refused.exit_code == 2
-    assert "can't be written: Is a directory" in refused.stderr
+    assert "can't be written: this is a folder" in refused.stderr
 
 
 def test_a_directory_that_cannot_be_written_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_arguments: object, **_more: object) -> None:
-        raise PermissionError(13, "Permission denied")
+    opened = Path.open
+
+    def refused(path: Path, mode: str = "r", **more: Any) -> Any:
+        if "x" in mode:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, mode, **more)
 
     monkeypatch.setattr(Path, "open", refused)
     done = CliRunner().invoke(main, ["init"])

@@ -158,7 +158,7 @@ def test_a_folder_that_holds_something_is_left_alone(study_file: Writes, tmp_pat
     assert not (tmp_path / "new").exists()
     done = CliRunner().invoke(main, ["export", str(path), str(taken), "--quiet"])
     assert done.exit_code == 2
-    assert "this is there already" in done.stderr
+    assert "this folder is not empty" in done.stderr
     assert (taken / "mine.txt").read_text() == "mine"
 
 

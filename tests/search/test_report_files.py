@@ -6,13 +6,15 @@ import csv
 import io
 import random
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from search.markdown import markdown_of
-from search.report_files import write_csv, write_html
-from studies.errors import UserError
+from search.output_files import output_file
+from search.report_files import targets, write_csv, write_html
+from studies.errors import OutputError
 from studies.facts import DataFacts
 from tests.search import fakes
 from tests.search.page.finalist_fakes import with_finalists
@@ -21,28 +23,35 @@ from tests.search.page.finalist_fakes import with_finalists
 def test_a_page_is_written_whole_and_over_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     path.write_text("old")
-    said = write_html(fakes.report_of(fakes.trials(12)), path)
+    said = write_html(fakes.report_of(fakes.trials(12)), output_file(str(path), "--html"))
     text = path.read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert text.endswith("</html>\n")
-    assert re.fullmatch(rf"{re.escape(str(path))} \(\d+ kB\)", said)
+    assert re.fullmatch(rf"{re.escape(str(path))} \([\d.]+ kB\)", said)
     assert [each.name for each in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    report = fakes.report_of(fakes.trials(3))
-    with pytest.raises(UserError, match=r"r\.html: can't be written: No such file or directory"):
-        write_html(report, tmp_path / "missing" / "r.html")
-    with pytest.raises(UserError, match=r"can't be written: Is a directory"):
-        write_csv(report, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_no_result_takes_the_place_of_what_the_study_is_made_of(study_file: Callable[..., Path]) -> None:
+    study = study_file()
+    database = study.parent / "small.db"
+    database.touch()
+    for name in ("small.toml", "small.db", "rows.npz"):
+        named = str(study.parent / name)
+        with pytest.raises(OutputError, match="would destroy it"):
+            targets(study, None, named)
+        with pytest.raises(OutputError, match="would destroy it"):
+            targets(study, named, None)
+    same = str(study.parent / "r")
+    with pytest.raises(OutputError, match="--html and --csv name the same file"):
+        targets(study, same, f"{study.parent}/./r")
+    assert targets(study, "-", None) == (output_file("-", "--html"), None)
 
 
 def test_the_table_has_a_row_a_trial_and_whole_numbers_where_some_have_none(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     records = fakes.trials(30)
-    write_csv(fakes.report_of(records), Path("-"))
+    write_csv(fakes.report_of(records), output_file("-", "--csv"))
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [int(row["number"]) for row in rows] == list(range(30))
     assert {row["batch_size"] for row in rows} == {"", "32", "64", "128", "256", "512"}

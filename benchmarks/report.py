@@ -36,9 +36,10 @@ from sqlalchemy import insert
 from search.importance_ped import to_optuna
 from studies.configuration import Configuration
 from studies.facts import DataFacts
+from studies.locations import location_of
 from studies.opening import open_store
 from studies.records import SCORE_NAMES, CurvePoint, Scores, SegmentReport, TimeLedger
-from studies.storage import location_of, open_storage
+from studies.storage import open_storage
 from studies.study_file import StudyFile, read_study_file
 
 TRIALS = 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -52,6 +53,7 @@ def _lines(
     for group in failures_of(told):
         yield f"- {count_of(len(group.trials), 'trial')} failed: {group.cause}"
     yield ""
+    file = shlex.quote(file)
     yield f"`search report {file}` prints the report, `search status {file}` what runs now, and"
     yield f"`search dashboard {file}` opens this page with each trial's curves and predictions."
 

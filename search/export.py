@@ -5,6 +5,7 @@ A search keeps scores and no weights: the trial is trained once more, with its o
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,9 @@ class Exported:
         origin = self.model.origin
         yield f"wrote trial {origin.trial} of {origin.study} to {self.directory}: {', '.join(self.files)}"
         yield from self.notes
-        yield f"next: cd {self.directory} && {usage(self.model)}"
-        yield f"      search predict {self.directory} FILE"
+        where = shlex.quote(str(self.directory))
+        yield f"next: cd {where} && {usage(self.model)}"
+        yield f"      search predict {where} FILE"
 
 
 def export(

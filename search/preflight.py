@@ -10,8 +10,9 @@ from search.extras import check_extra
 from studies.data import Prepared, hash_of, prepare
 from studies.errors import MachineError, NotStoredError
 from studies.identity import refuse
+from studies.locations import location_of
 from studies.samplers import check_sampler
-from studies.storage import check_place, location_of
+from studies.storage import check_place
 from studies.stored_study import read_study
 from studies.study_file import StudyFile
 from workers.checkpoints import check_checkpoints

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from studies.addresses import without_passwords
 from studies.stored_study import StoredStudy
 from studies.study import Study
 from studies.study_file import StudyFile
-
-_PASSWORD = re.compile(r"(://[^/\s:@\"']*:)(?!\$\{)[^@\s\"']+@")
-_SECRET = re.compile(
-    r"((?:secret|password|passwd|token|credential)[\w.\"']*\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s,}]+)", re.I
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +91,3 @@ def _search(study: Study) -> Iterator[tuple[str, str]]:
     yield "drawn by", study.sampler.kind
     if study.pruner.kind != "none":
         yield "stopped early by", study.pruner.kind
-
-
-def without_passwords(text: str) -> str:
-    """A study file that can be shown to others: passwords in addresses, and what is called a secret, cut."""
-    return _SECRET.sub(r'\1"***"', _PASSWORD.sub(r"\1***@", text))

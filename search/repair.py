@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studies.errors import NotStoredError, StorageError
+from studies.locations import location_of
 from studies.repair import Finding, left_running, repair_cache, repair_storage
 from studies.sizes import describe_size
-from studies.storage import locate
 from studies.stored_study import StoredStudy, read_study
 from studies.study_file import StudyFile, read_study_file
 from workers.checkpoints import checkpoints_of
@@ -48,7 +48,7 @@ def repair(path: str | Path, *, mend: bool = True) -> Repair:
         StorageError: where a driver is running the study, or its server can't be reached.
     """
     file = read_study_file(path)
-    location = locate(file.study.storage.url, file.study.name, file.directory)
+    location = location_of(file)
     if location.file is not None and not location.file.exists():
         return Repair(tuple(repair_cache(file.work_directory / "data", mend=mend)), mend)
     with location.lock():

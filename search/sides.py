@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from search.differences import Side
@@ -55,7 +56,7 @@ def _find(file: StudyFile, records: Sequence[TrialRecord], name: str) -> Side:
         raise StudyFileError(
             f"there is no {name} trial: none has ended with a score",
             where=file.path.name,
-            remedy=f"search launch {file.path.name}, or name two recipes",
+            remedy=f"search launch {shlex.quote(file.path.name)}, or name two recipes",
         )
     if name == "default":
         chosen = next((record for record in complete if record.enqueued), complete[0])

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
+from studies.addresses import NOTHING_HIDDEN, Hidden
 from studies.errors import StorageLostError
 from studies.plain_rdb import Ending, PlainRDBStorage
 
@@ -86,6 +87,7 @@ class GuardedStorage(BaseStorage):
         inner: the storage that does the work.
         shown: its address, without a password.
         engine: the database's, where it is one.
+        hidden: what must not be seen in its errors.
         after_write_failed: called when a write was refused, to leave nothing torn.
         patience: how long a server is waited for.
     """
@@ -97,9 +99,11 @@ class GuardedStorage(BaseStorage):
         engine: Engine | None = None,
         after_write_failed: Callable[[], object] = lambda: None,
         patience: Patience = Patience(),
+        hidden: Hidden = NOTHING_HIDDEN,
     ) -> None:
         self._inner = inner
         self._shown = shown
+        self._hidden = hidden
         self._after_write_failed = after_write_failed
         self._at_once = False
         self._before_creating: Callable[[], object] = lambda: None
@@ -131,7 +135,7 @@ class GuardedStorage(BaseStorage):
         if isinstance(found, _OURS) or (found is None and not isinstance(error, OSError)):
             return None
         return StorageLostError(
-            f"the storage failed: {reason[0] if reason else type(error).__name__}",
+            f"the storage failed: {self._hidden.out_of(reason[0]) if reason else type(error).__name__}",
             where=self._shown,
             remedy=_remedy(error, found),
         )

@@ -20,8 +20,9 @@ class DriverLock:
         StorageError: on entering, where another driver holds it, with that driver's host and process.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shown: str = "") -> None:
         self._path = path
+        self._shown = shown or str(path)
         self._descriptor: int | None = None
 
     def __enter__(self) -> DriverLock:
@@ -30,7 +31,7 @@ class DriverLock:
         except OSError as error:
             raise StorageError(
                 f"the lock file can't be written: {error.strerror}",
-                where=str(self._path),
+                where=self._shown,
                 remedy="give the study a directory that can be written, or another storage.url",
             ) from None
         try:
@@ -40,7 +41,7 @@ class DriverLock:
             os.close(descriptor)
             raise StorageError(
                 f"another driver is running this study: {holder}",
-                where=str(self._path),
+                where=self._shown,
                 remedy="wait for it or stop it; `search report` can be used meanwhile",
             ) from None
         os.ftruncate(descriptor, 0)

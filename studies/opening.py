@@ -13,11 +13,12 @@ from studies.facts import DataFacts
 from studies.guarded_storage import GuardedStorage
 from studies.identity import differences, identity_of, refuse
 from studies.leases import Shared, Sharing, Solo, wait_until_alone
+from studies.locations import location_of
 from studies.many_writers import ManyWritersStorage
 from studies.pruners import make_pruner
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
-from studies.storage import check_directory, location_of, mend_journal, open_storage
+from studies.storage import check_directory, mend_journal, open_storage
 from studies.store import StudyStore
 from studies.study_file import StudyFile
 from studies.turns import opening

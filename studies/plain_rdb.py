@@ -63,6 +63,11 @@ class Ending:
 class PlainRDBStorage(RDBStorage):
     """``RDBStorage`` for SQLite and PostgreSQL whose trials are written by plain statements."""
 
+    @staticmethod
+    def _fill_storage_url_template(template: str) -> str:
+        """The address as it is: Optuna takes braces in it for a template's."""
+        return template
+
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         """As Optuna's, but that the distributions of ``template_trial`` are not compared with those of the
         study's other trials.

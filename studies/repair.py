@@ -7,21 +7,24 @@ nobody uses: the caller holds the driver's lock.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optuna.trial import TrialState
 
 from studies.data.cache import is_whole
 from studies.drivers import driver_records, is_dead_process
+from studies.locations import Location
 from studies.many_writers import OWNER
 from studies.sizes import describe_size
-from studies.storage import Location, mend_journal
+from studies.sqlite_files import sqlite_uri
+from studies.storage import mend_journal
 from studies.stored_study import StoredStudy
 
 ABANDONED_SECONDS = 3600.0
@@ -48,9 +51,12 @@ def repair_storage(location: Location, *, mend: bool) -> list[Finding]:
     """The file of a study's storage; a server looks after its own."""
     if location.file is None or not location.file.exists():
         return []
-    if location.kind == "journal":
-        return list(_repair_journal(location.file, mend=mend))
-    return list(_repair_sqlite(location.file, mend=mend))
+    look = _repair_journal if location.kind == "journal" else _repair_sqlite
+    hide = location.hidden.out_of
+    return [
+        replace(found, what=hide(found.what), remedy=hide(found.remedy))
+        for found in look(location.file, mend=mend)
+    ]
 
 
 def left_running(stored: StoredStudy) -> list[Finding]:
@@ -84,7 +90,13 @@ def repair_cache(directory: Path, *, mend: bool) -> list[Finding]:
     return findings
 
 
+def _quoted(file: Path) -> tuple[str, str]:
+    """A file, and the one that is to take its place, for a command line."""
+    return shlex.quote(str(file)), shlex.quote(f"{file}.new")
+
+
 def _repair_journal(file: Path, *, mend: bool) -> Iterator[Finding]:
+    here, new = _quoted(file)
     lock = file.with_name(file.name + ".lock")
     if lock.is_symlink() or lock.exists():
         yield Finding(f"{lock}: the lock of a write that was killed", "removed")
@@ -99,8 +111,8 @@ def _repair_journal(file: Path, *, mend: bool) -> Iterator[Finding]:
         if whole is None:
             yield Finding(
                 f"{file}: line {number + 1} is damaged, and all that was written after it depends on it",
-                f"to go back to what was written before it: head -n {number} '{file}' > '{file}.new' && "
-                f"mv '{file}.new' '{file}'; to begin again: search launch --fresh",
+                f"to go back to what was written before it: head -n {number} {here} > {new} && "
+                f"mv {new} {here}; to begin again: search launch --fresh",
                 mendable=False,
             )
             return
@@ -145,10 +157,12 @@ def _replace(file: Path, before: bytes, after: bytes) -> None:
 
 
 def _repair_sqlite(file: Path, *, mend: bool) -> Iterator[Finding]:
+    here, new = _quoted(file)
     log = file.with_name(f"{file.name}-wal")
     left = log.stat().st_size if log.exists() else 0
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode={'rw' if mend else 'ro'}", uri=True)) as database:
+        address = sqlite_uri(file, f"mode={'rw' if mend else 'ro'}")
+        with closing(sqlite3.connect(address, uri=True)) as database:
             problems = [str(row[0]) for row in database.execute("PRAGMA integrity_check(3)")]
             if problems == ["ok"] and left:
                 if mend:
@@ -163,7 +177,7 @@ def _repair_sqlite(file: Path, *, mend: bool) -> Iterator[Finding]:
         first = problems[0].splitlines()[-1]
         yield Finding(
             f"{file}: the database is damaged: {first}",
-            f"SQLite may save what is left: sqlite3 '{file}' .recover | sqlite3 '{file}.new', look at "
-            f"it with search report, and put it in the place of the old one; to begin again: remove '{file}'",
+            f"SQLite may save what is left: sqlite3 {here} .recover | sqlite3 {new}, look at "
+            f"it with search report, and put it in the place of the old one; to begin again: remove {here}",
             mendable=False,
         )

@@ -4,6 +4,7 @@ wish to stop.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +18,9 @@ from studies.explanation_record import KeptExplanation, explanations_of
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
 from studies.identity import differences, identity_of
+from studies.locations import Location, location_of
 from studies.replica_record import ReplicaRecord, replica_records_of
-from studies.storage import Location, is_made, location_of, open_storage
+from studies.storage import is_made, open_storage, read_settled
 from studies.study_file import StudyFile
 from studies.trial_record import TrialRecord
 
@@ -78,18 +80,23 @@ def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
     missing = NotStoredError(
         f"no study '{file.study.name}' is stored there yet",
         where=location.shown,
-        remedy=f"search launch {file.path.name}",
+        remedy=f"search launch {shlex.quote(file.path.name)}",
     )
     if not is_made(location):
         raise missing
     try:
-        storage = open_storage(location, kept_open=False)
-        study = optuna.load_study(study_name=file.study.name, storage=storage)
+        return read_settled(location, lambda: _read(file, location, data_hash))
     except KeyError:
         raise missing from None
+
+
+def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredStudy:
+    """The study; ``KeyError`` where there is none, or one that isn't made yet."""
+    storage = open_storage(location, reads_only=True)
+    study = optuna.load_study(study_name=file.study.name, storage=storage)
     attributes = study.user_attrs
     if "data" not in attributes:
-        raise missing
+        raise KeyError(file.study.name)
     made = attributes["identity"]
     now = {**identity_of(file), "data set": data_hash or made["data set"]}
     return StoredStudy(

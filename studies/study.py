@@ -339,8 +339,10 @@ class Storage(Section):
     """Where the study is kept."""
 
     url: str | None = None
-    """`sqlite:///FILE`, `journal:FILE` or `postgresql://…`; relative files are beside the study file. By
-    default `sqlite:///NAME.db`. `${NAME}` in it is taken from the environment."""
+    """`sqlite:///FILE`, `journal:FILE` or `postgresql://…`; by default `sqlite:///NAME.db`. A file is its name
+    as it is, without options; relative ones are beside the study file, and `~` is your home. `${NAME}` is
+    taken from the environment and never shown; it is one part of the address, whatever is in it:
+    `postgresql://me:${PASSWORD}@host/studies`. `${DATABASE_URL}` can be the whole of it."""
 
 
 class Checkpoints(Section):

@@ -16,7 +16,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from studies.guarded_storage import GuardedStorage
-from studies.storage import Location, check_driver, unopened
+from studies.locations import Location
+from studies.storage import check_driver, unopened
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ def opening(location: Location) -> Iterator[None]:
     try:
         connection = engine.connect()
         _take_turn(connection, "opening")
-    except DBAPIError as error:
+    except (DBAPIError, UnicodeError) as error:
         engine.dispose()
         raise unopened(location, error) from None
     try:

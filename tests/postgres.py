@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 PATIENCE = 60.0
 """Seconds after which a server that starts in one is taken to hang."""
@@ -64,6 +65,15 @@ class Server:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
         return self._url(name)
+
+    def user(self, name: str, password: str) -> None:
+        """Make a user who may do everything, and is let in with this password alone."""
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            statement = sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Literal(password)))
+            rules = self.directory / "data" / "pg_hba.conf"
+            rules.write_text(f"host all {name} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+            connection.execute("SELECT pg_reload_conf()")
 
     def _url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import time
 import uuid
@@ -24,6 +23,7 @@ import fsspec
 from distributed import get_worker
 from distributed.utils import sync
 
+from studies.addresses import fill_in
 from studies.data.cache import INDEX
 from studies.data.sources import digest_of
 from studies.errors import DataError, MachineError
@@ -137,7 +137,7 @@ def _fetch(place: Path, driver: str, offered: Mapping[str, Any], ask: Ask) -> No
         # Nobody else's to read: these are a team's sentences.
         building.mkdir(parents=True, mode=0o700)
         if "url" in offered:
-            _download(fill_in(offered["url"]), building)
+            _download(fill_in(offered["url"], "cluster.rows"), building)
         else:
             _receive(offered["parts"], building, partial(ask, driver))
         if not is_copy(building):
@@ -183,21 +183,3 @@ def _move(building: Path, place: Path) -> None:
             return
         shutil.rmtree(place, ignore_errors=True)
     building.rename(place)
-
-
-def fill_in(url: str, where: str = "cluster.rows") -> str:
-    """The URL with each ``${NAME}`` taken from this process's environment: no password is ever sent.
-
-    Raises:
-        MachineError: where the environment lacks one.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in os.environ:
-            raise MachineError(
-                f"the environment has no variable {name}", where=where, remedy=f"export {name}=…"
-            )
-        return os.environ[name]
-
-    return re.sub(r"\$\{(\w+)\}", value, url)

@@ -22,10 +22,10 @@ from distributed.deploy.ssh import Worker as SshWorker
 from search.cluster import local
 from search.cluster.growing import GrowWhileBusy
 from search.extras import check_extra
+from studies.addresses import fill_in
 from studies.cluster import LOOPBACKS, Cluster
 from studies.errors import MachineError
 from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
-from workers.rows import fill_in
 
 QUEUE_SECONDS = 24 * 3600.0
 """How long jobs may wait in a queue, at the start or after the last one has ended."""

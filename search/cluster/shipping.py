@@ -15,8 +15,9 @@ from typing import Any
 
 import fsspec
 
+from studies.addresses import fill_in
 from studies.errors import MachineError
-from workers.rows import FILES, KEY, PART_BYTES, fill_in
+from workers.rows import FILES, KEY, PART_BYTES
 
 
 @dataclass
@@ -74,7 +75,9 @@ class Shipment:
 
     def _upload(self, url: str) -> None:
         try:
-            system, folder = fsspec.core.url_to_fs(f"{fill_in(url).rstrip('/')}/{self.directory.name}")
+            system, folder = fsspec.core.url_to_fs(
+                f"{fill_in(url, 'cluster.rows').rstrip('/')}/{self.directory.name}"
+            )
             system.makedirs(folder, exist_ok=True)
             for name in FILES:
                 size = (self.directory / name).stat().st_size

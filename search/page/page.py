@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -45,6 +46,7 @@ SECTIONS: Sequence[Callable[[StudyReport], Section | None]] = (
 
 def page(report: StudyReport, now: datetime) -> str:
     """The report as HTML, made at ``now``."""
+    file = shlex.quote(report.provenance.file)
     sections = [section for make in SECTIONS if (section := make(report)) is not None]
     head = tag(
         "head",
@@ -59,7 +61,7 @@ def page(report: StudyReport, now: datetime) -> str:
         header(report),
         tag("nav", (tag("a", section.short, href=f"#{section.id}") for section in sections)),
         tag("main", (section.html() for section in sections)),
-        tag("footer", f"Made on {date_text(now)} with search report {report.provenance.file} --html."),
+        tag("footer", f"Made on {date_text(now)} with search report {file} --html."),
         tag("script", _texts(report), type="application/json", id="trials"),
         tag("script", _file("page.js")),
     )

@@ -14,9 +14,9 @@ import optuna
 from search.results import StudyReport, summarise
 from studies.configuration import Configuration
 from studies.facts import DataFacts
+from studies.locations import locate
 from studies.records import Cause, Failure, Scores, SegmentReport, TimeLedger
 from studies.space import SearchSpace
-from studies.storage import locate
 from studies.stored_study import StoredStudy
 from studies.study import Study
 from studies.study_file import StudyFile

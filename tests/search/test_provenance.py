@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from search.provenance import without_passwords
+from studies.addresses import without_passwords
 from tests.search import fakes
 
 

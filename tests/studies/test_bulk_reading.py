@@ -15,8 +15,9 @@ from optuna.trial import TrialState
 from studies.bulk_reading import read_records, read_trials
 from studies.configuration import Configuration
 from studies.guarded_storage import GuardedStorage
+from studies.locations import locate
 from studies.records import CurvePoint, SegmentReport
-from studies.storage import locate, open_storage
+from studies.storage import open_storage
 from studies.trial_record import records_of
 from tests.postgres import Server
 

@@ -22,8 +22,9 @@ from studies.drivers import SILENT_SECONDS, Watch, is_dead_process, process_stat
 from studies.errors import StorageError, StorageLostError
 from studies.guarded_storage import GuardedStorage, Patience
 from studies.leases import Shared
+from studies.locations import locate
 from studies.many_writers import ManyWritersStorage
-from studies.storage import locate, open_storage
+from studies.storage import open_storage
 from studies.store import AskedTrial, StudyStore, UnfinishedTrial
 from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import StudyFile, read_study_file

@@ -26,8 +26,9 @@ from optuna.study._study_direction import StudyDirection
 from optuna.trial import Trial, TrialState
 
 from studies.guarded_storage import GuardedStorage
+from studies.locations import Location, locate
 from studies.many_writers import OWNER, ManyWritersStorage
-from studies.storage import Location, locate, open_storage
+from studies.storage import open_storage
 from tests.postgres import Server
 from tests.studies.test_sole_writer import SPACE, plain
 

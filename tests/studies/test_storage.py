@@ -7,7 +7,8 @@ import optuna
 import pytest
 
 from studies.errors import MachineError, StorageError
-from studies.storage import check_place, locate, mend_journal, open_storage
+from studies.locations import locate
+from studies.storage import check_place, mend_journal, open_storage
 from tests.faults.programs import contents
 
 FOREIGN = b"text,label\nhello,spam\nthe last line has no end"
@@ -47,7 +48,9 @@ def test_a_place_for_a_study_is_accepted_and_nothing_is_made_there(
     if there == "empty":
         location.file.touch()
     elif there == "made":
-        optuna.create_study(study_name="small", storage=open_storage(location))
+        storage = open_storage(location)
+        optuna.create_study(study_name="small", storage=storage)
+        storage.close()
     before = contents(tmp_path)
     check_place(location)
     assert contents(tmp_path) == before

@@ -16,13 +16,14 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from studies.errors import MachineError, NotStoredError, StorageError
+from studies.errors import MachineError, NotStoredError, StorageError, UserError
 from studies.facts import DataFacts
+from studies.locations import Location, locate
 from studies.opening import open_store
 from studies.records import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
-from studies.storage import Location, locate, mend_journal, open_storage
+from studies.storage import mend_journal, open_storage
 from studies.store import StudyStore, UnfinishedTrial
 from studies.stored_study import read_study
 from studies.study import Sampler
@@ -402,7 +403,7 @@ def test_storage_that_can_not_be_opened_is_refused(
 ) -> None:
     file = read_study_file(study_file(append=f'\n[storage]\nurl = "{url}"\n'))
     before = sorted(file.directory.iterdir())
-    with pytest.raises(StorageError, match=said.replace("$", r"\$")), opened(file):
+    with pytest.raises(UserError, match=said.replace("$", r"\$")), opened(file):
         pass
     assert sorted(file.directory.iterdir()) == before
 

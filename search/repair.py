@@ -12,6 +12,7 @@ from studies.sizes import describe_size
 from studies.stored_study import StoredStudy, read_study
 from studies.study_file import StudyFile, read_study_file
 from workers.checkpoints import checkpoints_of
+from workers.places import shown
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _repair_trials(file: StudyFile, before: list[Finding], *, mend: bool) -> lis
         freed = f", {describe_size(size.bytes - checkpoints.size().bytes)}" if mend else ""
         findings.append(
             Finding(
-                f"{checkpoints.url}: checkpoints of trials that have ended or are not stored: "
+                f"{shown(checkpoints.url)}: checkpoints of trials that have ended or are not stored: "
                 f"{', '.join(map(str, orphans))}",
                 f"removed{freed}",
             )

@@ -97,7 +97,7 @@ def locate(url: str | None, name: str, directory: Path) -> Location:
         MachineError: where the environment lacks a variable of it.
     """
     if url is None:
-        return _file("sqlite", str(directory / f"{name}.db"), directory)
+        return _at("sqlite", (directory / f"{name}.db").absolute())
     if re.match(r"\$\{\w+\}", url):
         return _whole_from_environment(url, name, directory)
     if url.startswith("journal:"):
@@ -148,7 +148,7 @@ def _parts_of(location: Location) -> Iterator[str]:
 
 def _file(kind: str, name: str, directory: Path) -> Location:
     """A file, by its name as it is: nothing in it is an option, an escape or a pattern."""
-    if ":memory:" in name:
+    if name.startswith((":memory:", "file::memory:")):
         raise _in_memory(f"{kind}:{name}")
     filled = fill_in(name, KEY)
     try:
@@ -164,12 +164,15 @@ def _file(kind: str, name: str, directory: Path) -> Location:
             allowed=ALLOWED,
             remedy="leave the options out",
         )
-    scheme = "journal:" if kind == "journal" else "sqlite:///"
-    url = f"journal:{path}"
-    if kind == "sqlite":
-        url = URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
-    shown = f"{scheme}{name}" if variables(name) else f"{scheme}{path}"
-    return Location(kind, path, url, shown, Hidden.of(name))
+    return _at(kind, path, name if variables(name) else "", Hidden.of(name))
+
+
+def _at(kind: str, path: Path, name: str = "", hidden: Hidden = NOTHING_HIDDEN) -> Location:
+    """The location of a file, shown by the name that the study file gives it."""
+    if kind == "journal":
+        return Location(kind, path, f"journal:{path}", f"journal:{name or path}", hidden)
+    url = URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+    return Location(kind, path, url, f"sqlite:///{name or path}", hidden)
 
 
 def _server(url: str) -> Location:

@@ -339,9 +339,9 @@ class Storage(Section):
     """Where the study is kept."""
 
     url: str | None = None
-    """`sqlite:///FILE`, `journal:FILE` or `postgresql://…`; by default `sqlite:///NAME.db`. A file is its name
-    as it is, without options; relative ones are beside the study file, and `~` is your home. `${NAME}` is
-    taken from the environment and never shown; it is one part of the address, whatever is in it:
+    """`sqlite:///FILE`, `journal:FILE` or `postgresql://…`; by default `sqlite:///NAME.db`. A file's name is
+    taken as it is, without options; relative ones are beside the study file, and `~` is your home. `${NAME}`
+    is taken from the environment and never shown; it is one part of the address, whatever is in it:
     `postgresql://me:${PASSWORD}@host/studies`. `${DATABASE_URL}` can be the whole of it."""
 
 
@@ -349,9 +349,10 @@ class Checkpoints(Section):
     """Where the states of trials that run are kept. Losing one costs time and changes no result."""
 
     url: str | None = None
-    """A directory, relative to the study file, or a URL that fsspec knows: `s3://bucket/folder`, with its
-    package installed here and on the workers. Each study has a folder of its name in it. By default
-    `.search/checkpoints`."""
+    """A directory, relative to the study file or to your home `~`, or a URL that fsspec knows:
+    `s3://bucket/folder`, with its package installed here and on the workers. `${NAME}` in it is taken from
+    the environment, here and on each worker, and never shown. Each study has a folder of its name in it. By
+    default `.search/checkpoints`."""
     limit: Size | None = None
     """Bytes that they may take together: `"2GB"`, `"500MB"`. Above it, those of the fewest epochs are dropped
     first, and of these the oldest: they cost the least to make again. By default there is no limit."""

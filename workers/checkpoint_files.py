@@ -17,9 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import fsspec
+from fsspec import AbstractFileSystem
+from fsspec.core import has_magic
 
 from studies.errors import CheckpointError, MachineError, StudyFileError
+from workers.places import Place, hidden_of, local_directory, open_place, shown
 
 _OBJECTS = frozenset(
     {"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az", "oci", "oss", "tos", "hf"}
@@ -107,10 +109,9 @@ class LocalFiles:
 class RemoteFiles:
     """A folder behind a URL of fsspec's."""
 
-    def __init__(self, url: str) -> None:
-        self._system: Any
-        self._system, self._folder = fsspec.core.url_to_fs(url)
-        self._renames = url.split("://")[0] not in _OBJECTS
+    def __init__(self, place: Place) -> None:
+        self._system, self._folder = place.system, place.folder
+        self._renames = place.protocol not in _OBJECTS
 
     def entries(self) -> list[Entry]:
         """See :class:`Files`."""
@@ -136,7 +137,7 @@ class RemoteFiles:
         temporary = self._path(f".{name.removesuffix('.npz')}-{uuid.uuid4().hex}.tmp")
         try:
             self._system.pipe_file(temporary, content)
-            self._system.mv(temporary, self._path(name))
+            self._move(temporary, self._path(name))
         except BaseException:
             with contextlib.suppress(Exception):
                 self._system.rm_file(temporary)
@@ -150,43 +151,35 @@ class RemoteFiles:
     def clear(self) -> None:
         """See :class:`Files`."""
         with contextlib.suppress(FileNotFoundError):
-            self._system.rm(self._folder, recursive=True)
+            if not has_magic(self._folder):
+                self._system.rm(self._folder, recursive=True)
+                return
+            # What is removed at once is taken for a pattern.
+            for path in self._system.find(self._folder):
+                self._system.rm_file(path)
+
+    def _move(self, before: str, after: str) -> None:
+        if type(self._system).mv is not AbstractFileSystem.mv:
+            self._system.mv(before, after)
+            return
+        # fsspec's own copies and removes, and takes both names for patterns.
+        self._system.cp_file(before, after)
+        self._system.rm_file(before)
 
     def _path(self, name: str) -> str:
         return f"{self._folder.rstrip('/')}/{name}"
 
 
 def open_files(url: str) -> Files:
-    """The files of the folder that a URL or a path names.
+    """The files of the folder that an address or a path names.
 
     Raises:
-        StudyFileError: where fsspec knows no such protocol.
-        MachineError: where the package of the protocol isn't installed.
+        StudyFileError, MachineError: as :func:`workers.places.open_place`.
     """
-    if is_local(url):
-        return LocalFiles(Path(url.removeprefix("file://")))
-    protocol = url.split("://")[0]
-    try:
-        fsspec.get_filesystem_class(protocol)
-    except ValueError:
-        raise StudyFileError(
-            f"found the protocol '{protocol}'",
-            where="checkpoints.url",
-            allowed="a directory, or a URL that fsspec knows: s3://, gs://, abfs://, sftp:// …",
-        ) from None
-    except ImportError as error:
-        package = getattr(error.__cause__, "name", None) or protocol
-        raise MachineError(
-            f"{protocol}:// needs the package {package}, which is not installed",
-            where="checkpoints.url",
-            remedy=f"pip install {package}, on this machine and on every worker",
-        ) from None
-    return RemoteFiles(url)
-
-
-def is_local(url: str) -> bool:
-    """Whether it is a directory, which a process reaches without fsspec."""
-    return "://" not in url or url.startswith("file://")
+    directory = local_directory(url)
+    if directory is not None:
+        return LocalFiles(directory)
+    return RemoteFiles(open_place(url, "checkpoints.url"))
 
 
 @contextlib.contextmanager
@@ -197,7 +190,7 @@ def refusals(url: str, doing: str, what: str = "checkpoint") -> Iterator[None]:
         CheckpointError: where the place refuses.
     """
     # The clients of object stores raise their own kinds beside OSError: no credentials, no endpoint.
-    kinds = OSError if is_local(url) else Exception
+    kinds = OSError if local_directory(url) is not None else Exception
     try:
         yield
     except (CheckpointError, MachineError, StudyFileError):
@@ -205,10 +198,10 @@ def refusals(url: str, doing: str, what: str = "checkpoint") -> Iterator[None]:
     except kinds as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise CheckpointError(
-            f"the {what} can't be {doing}: {reason}",
-            where=url,
+            f"the {what} can't be {doing}: {hidden_of(url).out_of(reason)}",
+            where=shown(url),
             remedy="make room, make the place writable, or change checkpoints.url; then launch again",
-        ) from error
+        ) from (error if kinds is OSError else None)  # its own words may hold the address
 
 
 def _written(info: Mapping[str, Any]) -> float:

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from studies.configuration import Configuration
 from studies.study_file import StudyFile
-from workers.checkpoint_files import Files, is_local, open_files, refusals
+from workers.checkpoint_files import Files, open_files, refusals
 from workers.checkpoint_format import from_bytes, to_bytes
+from workers.places import address_of, literal
 from workers.trainer import State
 
 _NAME = re.compile(r"trial-(\d+)-epoch-(\d+)\.npz")
@@ -160,9 +161,9 @@ def checkpoints_of(file: StudyFile) -> Checkpoints:
     """The checkpoints of a study, where its file says, in a folder of the study's name."""
     section = file.study.checkpoints
     if section.url is None:
-        place = str(file.work_directory / "checkpoints")
+        place = literal(file.work_directory / "checkpoints")
     else:
-        place = section.url if "://" in section.url else str(file.directory / section.url)
+        place = address_of(section.url, file.directory)
     return Checkpoints(f"{place.rstrip('/')}/{file.study.name}", section.limit)
 
 
@@ -173,9 +174,7 @@ def check_checkpoints(file: StudyFile) -> None:
         StudyFileError: where nobody knows the protocol.
         MachineError: where its package isn't installed.
     """
-    checkpoints = checkpoints_of(file)
-    if not is_local(checkpoints.url):
-        open_files(checkpoints.url)
+    open_files(checkpoints_of(file).url)
 
 
 def trial_identity(configuration: Configuration, seed: int, layers: Sequence[int], content_hash: str) -> str:

@@ -23,6 +23,7 @@ from studies.configuration import Configuration
 from studies.study_file import StudyFile
 from workers.checkpoint_files import open_files, refusals
 from workers.checkpoints import trial_identity
+from workers.places import address_of, literal
 from workers.trainer import Weights
 
 FORMAT = 1
@@ -102,10 +103,10 @@ def outcomes_of(file: StudyFile) -> Outcomes:
     """The outcomes of a study, beside its checkpoints, in a folder of the study's name."""
     url = file.study.checkpoints.url
     if url is None:
-        place = str(file.work_directory / "outcomes")
+        place = literal(file.work_directory / "outcomes")
     else:
         # No study's name begins with a dot, so that this is the folder of none.
-        place = f"{(url if '://' in url else str(file.directory / url)).rstrip('/')}/.outcomes"
+        place = f"{address_of(url, file.directory).rstrip('/')}/.outcomes"
     return Outcomes(f"{place}/{file.study.name}")
 
 

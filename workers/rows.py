@@ -19,15 +19,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from distributed import get_worker
 from distributed.utils import sync
 
-from studies.addresses import fill_in
 from studies.data.cache import INDEX
 from studies.data.sources import digest_of
 from studies.errors import DataError, MachineError
 from studies.records import ROW_SETS
+from workers.places import open_place
 
 KEY = "honest-search-rows"
 """First key of the metadata: ``KEY, hash, "index", driver`` is ``{"url": …}`` or ``{"parts": {file: n}}``,
@@ -137,7 +136,7 @@ def _fetch(place: Path, driver: str, offered: Mapping[str, Any], ask: Ask) -> No
         # Nobody else's to read: these are a team's sentences.
         building.mkdir(parents=True, mode=0o700)
         if "url" in offered:
-            _download(fill_in(offered["url"], "cluster.rows"), building)
+            _download(offered["url"], building)
         else:
             _receive(offered["parts"], building, partial(ask, driver))
         if not is_copy(building):
@@ -168,9 +167,9 @@ def _receive(parts: Mapping[str, int], building: Path, ask: Ask) -> None:
 
 
 def _download(url: str, building: Path) -> None:
-    system, folder = fsspec.core.url_to_fs(url)
+    place = open_place(url, "cluster.rows")
     for name in FILES:
-        system.get_file(f"{folder}/{name}", str(building / name))
+        place.system.get_file(f"{place.folder}/{name}", str(building / name))
 
 
 def _move(building: Path, place: Path) -> None:

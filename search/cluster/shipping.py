@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
-from studies.addresses import fill_in
 from studies.errors import MachineError
+from workers.places import open_place
 from workers.rows import FILES, KEY, PART_BYTES
 
 
@@ -75,9 +73,8 @@ class Shipment:
 
     def _upload(self, url: str) -> None:
         try:
-            system, folder = fsspec.core.url_to_fs(
-                f"{fill_in(url, 'cluster.rows').rstrip('/')}/{self.directory.name}"
-            )
+            place = open_place(f"{url.rstrip('/')}/{self.directory.name}", "cluster.rows")
+            system, folder = place.system, place.folder
             system.makedirs(folder, exist_ok=True)
             for name in FILES:
                 size = (self.directory / name).stat().st_size

@@ -13,12 +13,7 @@ from studies.addresses import Hidden, shown_address, without_passwords
 from studies.errors import MachineError, StorageError, UserError
 from studies.locations import Location, locate
 from studies.storage import is_made, open_storage
-
-NASTY = """what? a%20b {x} [v2] #;&'"*\\~ ä:,$"""
-"""A folder's name of all that is syntax in an address, a pattern or a template."""
-
-WORD = "s3cret@/:#?% &w{x}"
-"""A password of all that is syntax in an address."""
+from tests.hostile import FOLDER, PASSWORD
 
 
 def in_folder(directory: Path, kind: str) -> Location:
@@ -28,13 +23,13 @@ def in_folder(directory: Path, kind: str) -> Location:
 
 @pytest.mark.parametrize("kind", ["sqlite:///", "journal:"])
 def test_a_folder_is_its_name_whatever_is_in_it(kind: str, tmp_path: Path) -> None:
-    location = in_folder(tmp_path / NASTY, kind)
+    location = in_folder(tmp_path / FOLDER, kind)
     storage = open_storage(location)
     optuna.create_study(study_name="small", storage=storage)
     storage.close()
-    assert location.file == tmp_path / NASTY / "kept"
+    assert location.file == tmp_path / FOLDER / "kept"
     assert location.file.is_file()
-    assert sorted(each.name for each in tmp_path.iterdir()) == [NASTY]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [FOLDER]
     assert is_made(location)
     assert [study.study_name for study in open_storage(location, reads_only=True).get_all_studies()] == [
         "small"
@@ -72,12 +67,12 @@ def test_a_tilde_is_the_home(kind: str, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("template", "values"),
     [
-        ("postgresql://me:${PW}@db.example:5432/studies", {"PW": WORD}),
+        ("postgresql://me:${PW}@db.example:5432/studies", {"PW": PASSWORD}),
         ("postgresql://${WHO}:${PW}@${AT}:${PORT}/${DB}",
-         {"WHO": "me", "PW": WORD, "AT": "db.example", "PORT": "5432", "DB": "studies"}),
-        ("postgresql://me:s3cret%40%2F%3A%23%3F%25%20%26w%7Bx%7D@db.example:5432/studies", {}),
+         {"WHO": "me", "PW": PASSWORD, "AT": "db.example", "PORT": "5432", "DB": "studies"}),
+        ("postgresql://me:s3cret%40%2F%3A%23%3F%25%20%26w%7Bx%7D%27%22@db.example:5432/studies", {}),
         ("${DATABASE_URL}",
-         {"DATABASE_URL": "postgresql://me:s3cret%40%2F%3A%23%3F%25%20%26w%7Bx%7D@db.example:5432/studies"}),
+         {"DATABASE_URL": "postgresql://me:s3cret%40%2F%3A%23%3F%25%20%26w%7Bx%7D%27%22@db.example:5432/studies"}),
     ],
 )  # fmt: skip
 def test_a_value_is_one_part_of_an_address_whatever_is_in_it(
@@ -88,8 +83,8 @@ def test_a_value_is_one_part_of_an_address_whatever_is_in_it(
     location = locate(template, "small", tmp_path)
     url = make_url(location.url)
     parts = (url.drivername, url.username, url.password, url.host, url.port, url.database)
-    assert parts == ("postgresql+psycopg", "me", WORD, "db.example", 5432, "studies")
-    said = location.hidden.out_of(f'no host "db.example" for me with {WORD}, or {WORD!r}')
+    assert parts == ("postgresql+psycopg", "me", PASSWORD, "db.example", 5432, "studies")
+    said = location.hidden.out_of(f'no host "db.example" for me with {PASSWORD}, or {PASSWORD!r}')
     for text in (location.shown, repr(location), repr(location.hidden), said):
         assert "s3cret" not in text
         for value in values.values():

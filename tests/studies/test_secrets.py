@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from search.cli import main
+from tests.hostile import PASSWORD as SIGNS
 from tests.postgres import Server
 
-PASSWORD = "hunter2@nowhere.example/x:#?% &{y}'\""
+PASSWORD = f"hunter2{SIGNS}@nowhere.example/{{y}}"
 
 
 @pytest.mark.slow
@@ -26,13 +27,9 @@ def test_a_password_of_every_sign_lets_in_and_is_shown_nowhere(
     url = f"postgresql://keeper:${{STUDY_PASSWORD}}@{host}/{database}"
     path = study_file(append=f'\n[storage]\nurl = "{url}"\n[report]\nfinalists = 0\n')
     seen = ""
-    for arguments in (
-        ["launch"],
-        ["report", "--json"],
-        ["status"],
-        ["report", "--html", f"{tmp_path}/page.html"],
-    ):
-        result = CliRunner().invoke(main, [arguments[0], str(path), *arguments[1:]])
+    page = f"{tmp_path}/page.html"
+    for command, *options in (["launch"], ["report", "--json"], ["status"], ["report", "--html", page]):
+        result = CliRunner().invoke(main, [command, str(path), *options])
         assert result.exit_code == 0, result.output
         seen += result.output
     assert json.loads(CliRunner().invoke(main, ["report", str(path), "--json"]).stdout)["storage"] == url
@@ -49,5 +46,5 @@ def test_a_password_of_every_sign_lets_in_and_is_shown_nowhere(
     assert away.exit_code == 2
     assert "${STUDY_HOST}" in away.output
     assert "no-such-host" not in away.output
-    for word in ("hunter2", "nowhere", "{y}"):
+    for word in ("hunter2", "s3cret", "nowhere", "{y}"):
         assert word not in seen + refused.output + away.output

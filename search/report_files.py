@@ -11,7 +11,7 @@ from search.output_files import OutputFile, output_file
 from search.page.page import page
 from search.results import StudyReport
 from studies.errors import OutputError, UserError
-from studies.storage import location_of
+from studies.locations import location_of
 from studies.study_file import read_study_file
 
 __all__ = ["markdown_of", "targets", "write_csv", "write_html"]

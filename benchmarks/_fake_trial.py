@@ -22,6 +22,7 @@ def run_nothing(segment: Segment) -> SegmentReport:
         segment.until,
         curve=(CurvePoint(segment.until, 1 - score, score),),
         scores=dict.fromkeys(ROW_SETS, found),
+        assignment=segment.assignment,
     )
 
 

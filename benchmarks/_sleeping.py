@@ -31,7 +31,14 @@ def sleep_through(segment: Segment) -> SegmentReport:
     time.sleep(seconds)
     ledger = TimeLedger(train=seconds)
     scores = {name: flat_scores(draw.uniform(0.5, 0.9)) for name in ("train", "validation", "test")}
-    return SegmentReport(segment.trial, segment.until, finished=True, scores=scores, ledger=ledger)
+    return SegmentReport(
+        segment.trial,
+        segment.until,
+        finished=True,
+        scores=scores,
+        ledger=ledger,
+        assignment=segment.assignment,
+    )
 
 
 def slept(directory: Path) -> Iterator[tuple[float, float]]:

@@ -25,11 +25,12 @@ from studies.data import hash_of, open_split, source_of_parts
 from studies.errors import CheckpointError, MachineError, UserError
 from studies.explanation_record import KeptExplanation, explanations_of
 from studies.facts import DataFacts
+from studies.identity import folder_of
 from studies.storage import open_storage
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from studies.trial_record import TrialRecord, record_of
-from workers.outcomes import outcome_key, predictions_of
+from workers.outcomes import Outcomes, outcome_key, predictions_of
 
 Attributes = Mapping[str, Any]
 
@@ -116,7 +117,7 @@ class _Shown:
         if key is not None and key not in self._left:
             # A place that can't be reached any more costs the pictures, and not the page.
             with contextlib.suppress(CheckpointError):
-                self._left = predictions_of(self.file).keys()
+                self._left = self._predictions().keys()
         return key in self._left
 
     def _probabilities(self, record: TrialRecord) -> NDArray[np.float64] | None:
@@ -124,8 +125,12 @@ class _Shown:
         key, left = self._key(record), None
         if key is not None:
             with contextlib.suppress(CheckpointError):
-                left = predictions_of(self.file).read(key)
+                left = self._predictions().read(key)
         return None if left is None else left.probabilities.get("validation")
+
+    def _predictions(self) -> Outcomes:
+        attributes = self.storage.get_study_user_attrs(self.study_id)
+        return predictions_of(self.file, folder_of(attributes, self.file.study.name))
 
     def _key(self, record: TrialRecord) -> str | None:
         """What a complete trial's probabilities are kept under."""

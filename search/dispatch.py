@@ -6,6 +6,7 @@ All but the waiting for futures runs in the driver's thread.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +27,7 @@ from studies.study import Retry
 from studies.trial_record import TrialRecord
 from workers.spark_settings import SparkSettings
 from workers.spark_warmup import warm
-from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
+from workers.task import MESSAGE_CHARACTERS, Segment, run_segment, task_key
 
 WATCHDOG_SECONDS = 30.0
 """How long a segment may take to come back after its ``trial_timeout``, before it counts as hanging."""
@@ -88,6 +89,7 @@ class Dispatcher:
         rules: what is run again.
         deliver: takes each :class:`Ended` and :class:`Noted`; called from the client's own thread.
         quarantined: keys of configurations that are not run, because they kill the processes that run them.
+        launch: what tells its tasks from those of other drivers, launches and dispatchers of the study.
     """
 
     cluster: RunningCluster
@@ -95,6 +97,7 @@ class Dispatcher:
     deliver: Callable[[Ended | Noted], None]
     quarantined: set[str] = field(default_factory=set)
     clock: Callable[[], float] = time.monotonic
+    launch: str = field(default_factory=lambda: secrets.token_hex(4))
     _slots: Slots = field(init=False)
     _queue: deque[tuple[Segment, Attempt]] = field(default_factory=deque)
     _runs: dict[int, Run] = field(default_factory=dict)
@@ -115,17 +118,19 @@ class Dispatcher:
         if segment.configuration.key() in self.quarantined:
             message = "not run: this configuration killed the processes that ran it before"
             return _failed(segment, Failure("worker died", message))
-        self._queue.append((segment, Attempt()))
+        self._queue.append((replace(segment, launch=self.launch), Attempt()))
         self._fill()
         return None
 
-    def warm_spark(self, study: str, split: str, hidden: tuple[int, ...], settings: SparkSettings) -> None:
+    def warm_spark(
+        self, study: str, token: str, split: str, hidden: tuple[int, ...], settings: SparkSettings
+    ) -> None:
         """Start Spark's session and load the rows, where its first trial would otherwise wait for both.
 
         It takes a slot of Spark's, so that a trial of Spark's waits for it while others run.
         """
         (kind,) = self._slots.kinds("spark")
-        key = f"{study}/spark-warm-up"
+        key = task_key(study, token, self.launch, "spark-warm-up")
         self._warming = self.cluster.client.submit(
             warm, split, hidden, settings, key=key, pure=False, retries=0, resources={kind: 1}
         )
@@ -345,7 +350,7 @@ def _ended(run: Run, settled: Settled, elapsed: float) -> Ended:
     report = SegmentReport(trial=segment.trial, epoch=0)
     match error:
         case None:
-            report = found
+            report = _answer(segment, found)
         case KilledWorker():
             died = str(error.last_worker.address) if error.last_worker else ""
             failure = Failure("worker died", f"the worker {died or 'unknown'} died while it ran")
@@ -360,6 +365,15 @@ def _ended(run: Run, settled: Settled, elapsed: float) -> Ended:
     return Ended(run, report.with_elapsed(elapsed), lost, died)
 
 
+def _answer(segment: Segment, report: SegmentReport) -> SegmentReport:
+    """The report, where it is one of this segment; a failure where it is somebody else's."""
+    asked, answered = (segment.trial, segment.assignment), (report.trial, report.assignment)
+    if answered == asked:
+        return report
+    message = f"its result is that of another task and was thrown away: asked for {asked}, found {answered}"
+    return _failed(segment, Failure("bug", message[:MESSAGE_CHARACTERS]))
+
+
 def _notes_of(settled: Settled) -> tuple[str, ...]:
     warmed, error = settled
     if isinstance(error, (CancelledError, KilledWorker, NoWorkerError)):
@@ -371,4 +385,4 @@ def _notes_of(settled: Settled) -> tuple[str, ...]:
 
 
 def _failed(segment: Segment, failure: Failure) -> SegmentReport:
-    return SegmentReport(trial=segment.trial, epoch=0, failure=failure)
+    return SegmentReport(trial=segment.trial, epoch=0, failure=failure, assignment=segment.assignment)

@@ -113,7 +113,7 @@ class _Search:
         self.dispatcher = Dispatcher(
             self.cluster, study.retry, self.events.put, quarantined_keys(failures_by_key(ended))
         )
-        self.checkpoints = checkpoints_of(self.file)
+        self.checkpoints = checkpoints_of(self.file, self.store.folder)
         self.spark = SparkSettings.of(study.spark, self.file.directory)
         self.predictions = _place_for_predictions(self.opened)
         self.status = StoredStatus(self.store, self.cluster)
@@ -154,7 +154,11 @@ class _Search:
     def _warm_spark(self) -> None:
         study = self.file.study
         self.dispatcher.warm_spark(
-            study.name, str(self.prepared.directory), tuple(study.model.hidden), self.spark
+            study.name,
+            self.store.token,
+            str(self.prepared.directory),
+            tuple(study.model.hidden),
+            self.spark,
         )
 
     def _hear(self, event: Event | Ended | Noted) -> None:
@@ -271,6 +275,7 @@ class _Search:
         study, trial = self.file.study, action.trial
         return Segment(
             study=study.name,
+            token=self.store.token,
             trial=trial.number,
             configuration=trial.configuration,
             seed=trial.seed,
@@ -321,7 +326,7 @@ def _place_for_predictions(opened: OpenedStudy) -> str | None:
     """Where trials leave their probabilities of the validation rows; nowhere, where these are many."""
     split = opened.prepared.split
     small = len(split.validation) * len(split.classes) <= MOST_PREDICTIONS
-    return predictions_of(opened.file).url if small else None
+    return predictions_of(opened.file, opened.store.folder).url if small else None
 
 
 def _left(limit: float | None, trained: float) -> float | None:

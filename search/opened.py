@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from search.caveats import too_few
 from search.cluster import RunningCluster, Site, start_cluster
@@ -78,11 +79,15 @@ def open_study(file: StudyFile, display: Display, *, fresh: bool = False) -> Ite
         for words in too_few(facts, file.study.objective.metric):
             display.note(words)
         store = stack.enter_context(
-            open_store(file, prepared.split.content_hash, facts, package_versions(), fresh=fresh)
+            open_store(
+                file,
+                prepared.split.content_hash,
+                facts,
+                package_versions(),
+                fresh=fresh,
+                forget=partial(_forget, file),
+            )
         )
-        if fresh:
-            checkpoints_of(file).clear()
-            outcomes_of(file).clear()
         yield OpenedStudy(file, prepared, store, display, stack)
 
 
@@ -97,6 +102,11 @@ def open_stored_study(file: StudyFile, display: Display) -> Iterator[OpenedStudy
     read_study(file)
     with open_study(file, display) as opened:
         yield opened
+
+
+def _forget(file: StudyFile, folder: str) -> None:
+    checkpoints_of(file, folder).clear()
+    outcomes_of(file, folder).clear()
 
 
 def _prepare(file: StudyFile, display: Display) -> Prepared:

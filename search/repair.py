@@ -9,7 +9,7 @@ from studies.errors import NotStoredError, StorageError
 from studies.locations import location_of
 from studies.repair import Finding, left_running, repair_cache, repair_storage
 from studies.sizes import describe_size
-from studies.stored_study import StoredStudy, read_study
+from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from workers.checkpoints import checkpoints_of
 from workers.places import shown
@@ -61,20 +61,20 @@ def repair(path: str | Path, *, mend: bool = True) -> Repair:
 
 def _repair_trials(file: StudyFile, before: list[Finding], *, mend: bool) -> list[Finding]:
     """Trials without a driver, and checkpoints without a trial that goes on."""
-    # Listed before the trials are read: a driver beside this one stores a trial before it is trained.
-    checkpoints = checkpoints_of(file)
-    numbers, size = checkpoints.trials(), checkpoints.size()
     try:
-        stored: StoredStudy | None = read_study(file)
+        # Listed before the trials are read: a driver beside this one stores a trial before it is trained.
+        checkpoints = checkpoints_of(file, read_study(file).folder)
+        numbers, size = checkpoints.trials(), checkpoints.size()
+        stored = read_study(file)
     except NotStoredError:
-        stored = None
+        return []  # nor is there a folder that is known to be its own
     except StorageError as error:
         if before:  # said already, and without it nobody knows whose the checkpoints are
             return []
         return [Finding(f"{error.where}: {error.problem}", error.remedy, mendable=False)]
-    running = {record.number for record in stored.records if record.state == "running"} if stored else set()
+    running = {record.number for record in stored.records if record.state == "running"}
     orphans = sorted(numbers - running)
-    findings = left_running(stored) if stored else []
+    findings = left_running(stored)
     if orphans:
         if mend:
             for number in orphans:

@@ -102,7 +102,7 @@ def _kept(
     opened: OpenedStudy, keys: Mapping[Replica, str], *, outcomes: bool, failed: bool = False
 ) -> dict[Replica, ReplicaResult]:
     """The results that are there. ``failed`` takes failures of every cause for results."""
-    files, found = outcomes_of(opened.file), {}
+    files, found = outcomes_of(opened.file, opened.store.folder), {}
     records = opened.store.replicas()
     for one, key in keys.items():
         record = records.get(key)
@@ -124,7 +124,7 @@ def _check_there(opened: OpenedStudy, lost: Sequence[Replica]) -> None:
     if lost:
         raise CheckpointError(
             f"{count_of(len(lost), 'training')} ended, and the files with what they left are not there",
-            where=outcomes_of(opened.file).url,
+            where=outcomes_of(opened.file, opened.store.folder).url,
             remedy="give checkpoints.url a place that this machine and every worker reach, and run it again",
         )
 
@@ -176,9 +176,9 @@ class _Runs:
     def _start(self) -> None:
         self.display.note(f"{self.what}: {count_of(len(self.missing), 'training')} of {self.total} to run")
         if any(one.configuration.framework == "spark" for one in self.missing):
-            study = self.opened.file.study
+            study, token = self.opened.file.study, self.opened.store.token
             directory = str(self.opened.prepared.directory)
-            self.dispatcher.warm_spark(study.name, directory, tuple(study.model.hidden), self.spark)
+            self.dispatcher.warm_spark(study.name, token, directory, tuple(study.model.hidden), self.spark)
         for number in range(len(self.missing)):
             refused = self.dispatcher.submit(self._segment(number))
             if refused is not None:
@@ -232,6 +232,7 @@ class _Runs:
         one, study = self.missing[number], self.opened.file.study
         return Segment(
             study=study.name,
+            token=self.opened.store.token,
             trial=number,
             name=f"replica-{self.keys[one][:8]}",
             configuration=one.configuration,
@@ -245,7 +246,7 @@ class _Runs:
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
             spark=self.spark,
-            outcomes=outcomes_of(self.opened.file).url if self.outcomes else None,
+            outcomes=outcomes_of(self.opened.file, self.opened.store.folder).url if self.outcomes else None,
             row_sets=ROWS_SCORED,
         )
 

@@ -1,9 +1,12 @@
-"""What a study was made from, so that a resumed one that no longer matches its file says what differs."""
+"""What a study was made from, so that a resumed one that no longer matches its file says what differs; and
+what tells it from all others, of the same name too.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +37,22 @@ as another machine may; with which memory, none."""
 
 KEYS_ADDED: Mapping[str, Any] = {"data.repeats": "anywhere"}
 """Keys that a study which earlier code made doesn't have, with the values that it was made with."""
+
+TOKEN, FOLDER = "token", "folder"
+"""Attributes of a stored study: what tells it from all others, and its folder among those of checkpoints."""
+
+
+def new_token() -> str:
+    """12 hexadecimal digits that nobody else has."""
+    return secrets.token_hex(6)
+
+
+def folder_of(attributes: Mapping[str, Any], name: str) -> str:
+    """The folder that a stored study has for itself wherever it keeps files.
+
+    Studies that earlier code made have that of their name, and may share it with others of that name.
+    """
+    return str(attributes.get(FOLDER, name))
 
 
 def identity_of(file: StudyFile) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import optuna
 
@@ -11,7 +11,7 @@ from studies.drivers import this_driver
 from studies.experimental import experimental_allowed
 from studies.facts import DataFacts
 from studies.guarded_storage import GuardedStorage
-from studies.identity import differences, identity_of, refuse
+from studies.identity import FOLDER, TOKEN, differences, folder_of, identity_of, new_token, refuse
 from studies.leases import Shared, Sharing, Solo, wait_until_alone
 from studies.locations import location_of
 from studies.many_writers import ManyWritersStorage
@@ -29,7 +29,13 @@ _APART = 1_000_003
 
 @contextlib.contextmanager
 def open_store(
-    file: StudyFile, data_hash: str, facts: DataFacts, versions: Mapping[str, str], *, fresh: bool = False
+    file: StudyFile,
+    data_hash: str,
+    facts: DataFacts,
+    versions: Mapping[str, str],
+    *,
+    fresh: bool = False,
+    forget: Callable[[str], None] = lambda _folder: None,
 ) -> Iterator[StudyStore]:
     """Open a study for its driver, making it where it isn't there yet.
 
@@ -39,6 +45,7 @@ def open_store(
         facts: what the report says of the rows.
         versions: packages that the study runs on.
         fresh: remove what the storage holds under this name first.
+        forget: removes the files of what is removed; takes the name of their folder.
 
     Raises:
         StorageError: where the storage can't be opened, another driver holds it, or it holds a study that
@@ -53,7 +60,7 @@ def open_store(
                 mend_journal(location.file)
             storage = open_storage(location)
             stack.callback(storage.close)
-            study = _open_study(file, data_hash, storage, fresh=fresh)
+            study = _open_study(file, data_hash, storage, forget if fresh else None)
             study.set_user_attr("versions", dict(versions))
             study.set_user_attr("data", facts.to_dict())
             if location.file is not None:
@@ -82,20 +89,30 @@ def _store(
     return StudyStore(file, study, memory, sharing)
 
 
-def _open_study(file: StudyFile, data_hash: str, storage: GuardedStorage, *, fresh: bool) -> optuna.Study:
+def _open_study(
+    file: StudyFile, data_hash: str, storage: GuardedStorage, forget: Callable[[str], None] | None
+) -> optuna.Study:
     name, identity = file.study.name, {**identity_of(file), "data set": data_hash}
     location = location_of(file)
     is_there = name in {study.study_name for study in storage.get_all_studies()}
-    if is_there and fresh:
+    if is_there and forget is not None:
+        study = optuna.load_study(study_name=name, storage=storage)
         if location.file is None:
-            wait_until_alone(optuna.load_study(study_name=name, storage=storage), storage, location.shown)
+            wait_until_alone(study, storage, location.shown)
+        # Before the study, which alone knows where they are.
+        forget(folder_of(study.user_attrs, name))
         optuna.delete_study(study_name=name, storage=storage)
-    if is_there and not fresh:
+    elif is_there:
         study = optuna.load_study(study_name=name, storage=storage)
         refuse(name, differences(study.user_attrs.get("identity", {}), identity), location.shown)
+        if TOKEN not in study.user_attrs:
+            study.set_user_attr(TOKEN, new_token())
         return study
     study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
     with experimental_allowed():
         study.set_metric_names([f"validation {file.study.objective.metric}"])
     study.set_user_attr("identity", identity)
+    token = new_token()
+    study.set_user_attr(TOKEN, token)
+    study.set_user_attr(FOLDER, f"{name}-{token}")
     return study

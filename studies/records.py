@@ -100,13 +100,24 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a segment is to train: ``study`` is the study's token, ``configuration`` its key."""
+
+    study: str
+    configuration: str
+    seed: int
+    rung: int
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentReport:
     """What one segment of a trial returns to the driver.
 
     ``curve`` is that of the whole trial so far, ``ledger`` that of all its segments once the driver has added
     them up. Either ``failure`` is set, or ``scores`` holds the scores after ``epoch`` epochs: those on the
     validation rows, and where the trial is ``finished`` those on all of :data:`ROW_SETS`. ``attempts`` counts
-    how often its segments were run in all, retries among them.
+    how often its segments were run in all, retries among them. ``assignment`` is what the report answers;
+    those that earlier code stored don't say.
     """
 
     trial: int
@@ -121,6 +132,7 @@ class SegmentReport:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
+    assignment: Assignment | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -138,6 +150,7 @@ class SegmentReport:
                 "ledger": TimeLedger(**values["ledger"]),
                 "notes": tuple(values["notes"]),
                 "failure": Failure(**values["failure"]) if values["failure"] else None,
+                "assignment": Assignment(**found) if (found := values.get("assignment")) else None,
             }
         )
 

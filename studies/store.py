@@ -34,6 +34,7 @@ from studies.finalists_record import (
     finalists_of,
     openings_of,
 )
+from studies.identity import TOKEN, folder_of
 from studies.leases import Sharing
 from studies.pruners import asks_optuna
 from studies.records import Failure, SegmentReport
@@ -118,6 +119,16 @@ class StudyStore:
     def file(self) -> StudyFile:
         """The study file."""
         return self._file
+
+    @property
+    def token(self) -> str:
+        """What tells the study from all others, of the same name too."""
+        return str(self._attributes[TOKEN])
+
+    @property
+    def folder(self) -> str:
+        """The folder that the study has for itself wherever it keeps files."""
+        return folder_of(self._attributes, self._file.study.name)
 
     @property
     def _attributes(self) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from studies.errors import NotStoredError
 from studies.explanation_record import KeptExplanation, explanations_of
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
-from studies.identity import differences, identity_of
+from studies.identity import differences, folder_of, identity_of
 from studies.locations import Location, location_of
 from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.storage import is_made, open_storage, read_settled
@@ -41,6 +41,7 @@ class StoredStudy:
         finalists: what the best configurations are worth, once they were trained anew.
         openings: when the test rows were opened for finalists.
         explanations: what ``search explain`` found, the latest of each two sides.
+        folder: the one that the study has for itself wherever it keeps files.
     """
 
     records: tuple[TrialRecord, ...]
@@ -58,6 +59,7 @@ class StoredStudy:
     finalists: Finalists | None = None
     openings: tuple[Opening, ...] = ()
     explanations: tuple[KeptExplanation, ...] = ()
+    folder: str = ""
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -114,6 +116,7 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
         finalists=finalists_of(attributes),
         openings=openings_of(attributes),
         explanations=explanations_of(attributes),
+        folder=folder_of(attributes, file.study.name),
     )
 
 

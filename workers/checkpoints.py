@@ -157,14 +157,14 @@ def dropped_for(new: Kept, others: Sequence[Kept], limit: int | None) -> tuple[K
     return tuple(dropped)
 
 
-def checkpoints_of(file: StudyFile) -> Checkpoints:
-    """The checkpoints of a study, where its file says, in a folder of the study's name."""
+def checkpoints_of(file: StudyFile, folder: str) -> Checkpoints:
+    """The checkpoints of a study, where its file says, in its own folder there."""
     section = file.study.checkpoints
     if section.url is None:
         place = literal(file.work_directory / "checkpoints")
     else:
         place = address_of(section.url, file.directory)
-    return Checkpoints(f"{place.rstrip('/')}/{file.study.name}", section.limit)
+    return Checkpoints(f"{place.rstrip('/')}/{folder}", section.limit)
 
 
 def check_checkpoints(file: StudyFile) -> None:
@@ -174,7 +174,7 @@ def check_checkpoints(file: StudyFile) -> None:
         StudyFileError: where nobody knows the protocol.
         MachineError: where its package isn't installed.
     """
-    open_files(checkpoints_of(file).url)
+    open_files(checkpoints_of(file, file.study.name).url)
 
 
 def trial_identity(configuration: Configuration, seed: int, layers: Sequence[int], content_hash: str) -> str:

@@ -99,22 +99,22 @@ def outcome_key(configuration: Configuration, seed: int, layers: Sequence[int], 
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
-def outcomes_of(file: StudyFile) -> Outcomes:
-    """The outcomes of a study, beside its checkpoints, in a folder of the study's name."""
+def outcomes_of(file: StudyFile, folder: str) -> Outcomes:
+    """The outcomes of a study, beside its checkpoints, in its own folder there."""
     url = file.study.checkpoints.url
     if url is None:
         place = literal(file.work_directory / "outcomes")
     else:
         # No study's name begins with a dot, so that this is the folder of none.
         place = f"{address_of(url, file.directory).rstrip('/')}/.outcomes"
-    return Outcomes(f"{place}/{file.study.name}")
+    return Outcomes(f"{place}/{folder}")
 
 
-def predictions_of(file: StudyFile) -> Outcomes:
+def predictions_of(file: StudyFile, folder: str) -> Outcomes:
     """What the search's own trials leave for a person to look at: outcomes without weights, and with the
     probabilities of the validation rows alone.
     """
-    return Outcomes(f"{outcomes_of(file).url}/predictions")
+    return Outcomes(f"{outcomes_of(file, folder).url}/predictions")
 
 
 def _name(key: str) -> str:

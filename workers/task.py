@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.data.split import Split
 from studies.errors import CheckpointError, MachineError
-from studies.records import ROW_SETS, Failure, Scores, SegmentReport, TimeLedger
+from studies.records import ROW_SETS, Assignment, Failure, Scores, SegmentReport, TimeLedger
 from workers import early_stopping, process
 from workers.checkpoints import Checkpoints, trial_identity
 from workers.outcomes import PREDICTED, Outcome, Outcomes, outcome_key
@@ -63,6 +63,8 @@ class Segment:
             at; ``None`` keeps none.
         row_sets: the rows that a finished trial is scored on.
         name: what its tasks are called instead of ``trial-12``.
+        token: what tells the study from others of its name.
+        launch: what tells the driver that submits it from others of the study, and from earlier ones.
     """
 
     study: str
@@ -84,12 +86,29 @@ class Segment:
     predictions: str | None = None
     row_sets: tuple[str, ...] = ROW_SETS
     name: str = ""
+    token: str = ""
+    launch: str = ""
 
     @property
     def key(self) -> str:
-        """Name of the Dask task: ``sms-spam/trial-12/rung-27``, with the attempt after the first."""
-        again = f"/attempt-{self.attempt + 1}" if self.attempt else ""
-        return f"{self.study}/{self.name or f'trial-{self.trial}'}/rung-{self.until}{again}"
+        """Name of the Dask task: ``sms-spam-3f9c2a1b04de/trial-12/rung-27/6e0f51c2``, with the attempt after
+        the first.
+
+        Dask takes equal keys for the same work, whoever submits them.
+        """
+        again = f"attempt-{self.attempt + 1}" if self.attempt else ""
+        what = (self.name or f"trial-{self.trial}", f"rung-{self.until}", again)
+        return task_key(self.study, self.token, self.launch, *what)
+
+    @property
+    def assignment(self) -> Assignment:
+        """What its report must say that it answers."""
+        return Assignment(self.token, self.configuration.key(), self.seed, self.until)
+
+
+def task_key(study: str, token: str, launch: str, *what: str) -> str:
+    """Name of a Dask task that no other study, driver or launch has; Dask's dashboard groups by its start."""
+    return "/".join(part for part in (f"{study}-{token}" if token else study, *what, launch) if part)
 
 
 def run_segment(segment: Segment) -> SegmentReport:
@@ -164,6 +183,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         device=trainer.device,
         versions=process.versions_of(segment.configuration.framework),
         notes=_notes(segment, state) if finished else (),
+        assignment=segment.assignment,
     )
 
 
@@ -304,6 +324,7 @@ def _failed(segment: Segment, clock: _Clock, failure: Failure) -> SegmentReport:
         worker=_worker_name(),
         versions=process.versions_of(segment.configuration.framework),
         failure=replace(failure, message=failure.message[:MESSAGE_CHARACTERS]),
+        assignment=segment.assignment,
     )
 
 

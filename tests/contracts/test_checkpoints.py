@@ -231,7 +231,7 @@ def test_no_more_is_dropped_than_must_be_and_the_dearest_stay(
 def test_a_package_that_is_missing_is_named_with_how_to_get_it(study_file: Callable[..., Path]) -> None:
     path = study_file(append='\n[checkpoints]\nurl = "s3://bucket/kept"\nlimit = "1.5GB"\n')
     file = read_study_file(path)
-    assert checkpoints_of(file) == Checkpoints("s3://bucket/kept/small", 1_500_000_000)
+    assert checkpoints_of(file, "small") == Checkpoints("s3://bucket/kept/small", 1_500_000_000)
     with pytest.raises(MachineError, match="pip install s3fs"):
         check_checkpoints(file)
 
@@ -244,6 +244,8 @@ def test_a_protocol_that_nobody_knows_is_refused(study_file: Callable[..., Path]
 
 def test_directories_are_beside_the_study_file(study_file: Callable[..., Path]) -> None:
     path = study_file(append='\n[checkpoints]\nurl = "states"\n')
-    assert checkpoints_of(read_study_file(path)).url == str(path.parent / "states" / "small")
+    assert checkpoints_of(read_study_file(path), "small").url == str(path.parent / "states" / "small")
     path = study_file()
-    assert checkpoints_of(read_study_file(path)).url == str(path.parent / ".search/checkpoints/small")
+    assert checkpoints_of(read_study_file(path), "small").url == str(
+        path.parent / ".search/checkpoints/small"
+    )

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dask.utils import key_split
 from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
@@ -22,6 +23,7 @@ from search.slots import GPU, SPARK, TRIAL, Slots
 from studies.configuration import Configuration
 from studies.records import Cause, Failure, SegmentReport, TimeLedger
 from studies.study import Retry
+from workers.spark_settings import DEFAULTS
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
 
 CONFIGURATION = Configuration("analytic", "he_normal", "adam", epochs=9, learning_rate=0.1, batch_size=16)
@@ -36,11 +38,12 @@ NO_WORKER = (
 
 
 def good(segment: Segment = SEGMENT) -> SegmentReport:
-    return SegmentReport(segment.trial, segment.until, worker="0")
+    return SegmentReport(segment.trial, segment.until, worker="0", assignment=segment.assignment)
 
 
 def failed(cause: Cause, segment: Segment = SEGMENT) -> SegmentReport:
-    return SegmentReport(segment.trial, 3, failure=Failure(cause, "so it was", 3))
+    failure = Failure(cause, "so it was", 3)
+    return SegmentReport(segment.trial, 3, failure=failure, assignment=segment.assignment)
 
 
 def killed(segment: Segment = SEGMENT, address: str | None = "tcp://10.0.0.7:4000") -> KilledWorker:
@@ -124,7 +127,12 @@ class Desk:
         a_worker = slots.by_kind if together else dict.fromkeys(slots.by_kind, 1)
         cluster = RunningCluster(self.client, slots, "no cluster", a_worker, restarts)
         self.dispatcher = Dispatcher(
-            cluster, rules, self.delivered.append, quarantined or set(), clock=lambda: self.now
+            cluster,
+            rules,
+            self.delivered.append,
+            quarantined or set(),
+            clock=lambda: self.now,
+            launch="",
         )
 
     def submit(self, *segments: Segment) -> None:
@@ -172,6 +180,54 @@ def test_a_segment_is_submitted_under_its_own_key_and_never_taken_for_another() 
         "retries": 0,
         "resources": {TRIAL: 1},
     }
+
+
+def test_its_key_names_study_and_trial_for_a_person_and_is_nobody_else_s() -> None:
+    mine = replace(SEGMENT, study="sms-spam", token="3f9c2a1b04de", launch="6e0f51c2")
+    assert mine.key == "sms-spam-3f9c2a1b04de/trial-4/rung-9/6e0f51c2"
+    assert key_split(mine.key) == "sms-spam", "Dask's dashboard groups by it"
+    others = [replace(mine, token="other"), replace(mine, launch="other"), replace(mine, attempt=1)]
+    assert len({segment.key for segment in (mine, *others)}) == 4
+
+
+def test_each_dispatcher_submits_under_keys_of_its_own() -> None:
+    keys = []
+    for _ in range(2):
+        desk = Desk()
+        cluster = desk.dispatcher.cluster
+        dispatcher = Dispatcher(cluster, NEVER, desk.delivered.append)
+        dispatcher.warm_spark("small", "3f9c2a1b04de", "/data", (4,), DEFAULTS)
+        dispatcher.submit(replace(SEGMENT, token="3f9c2a1b04de"))
+        keys += desk.with_dask
+    assert len(set(keys)) == 4
+    assert all(key.startswith("small-3f9c2a1b04de/") for key in keys)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SEGMENT, token="another"),
+        replace(SEGMENT, configuration=replace(CONFIGURATION, learning_rate=0.2)),
+        replace(SEGMENT, seed=4),
+        replace(SEGMENT, until=3),
+        FIRST,
+    ],
+    ids=["study", "configuration", "seed", "rung", "trial"],
+)
+def test_a_result_of_another_task_is_a_bug_and_never_counted(other: Segment) -> None:
+    desk = Desk()
+    desk.submit(SEGMENT)
+    report = desk.report(SEGMENT.key, good(other))
+    assert report.trial == SEGMENT.trial
+    assert report.failure is not None
+    assert report.failure.cause == "bug"
+    assert "that of another task" in report.failure.message
+
+
+def test_a_result_that_names_no_task_is_refused_too() -> None:
+    desk = Desk()
+    desk.submit(SEGMENT)
+    assert desk.report(SEGMENT.key, replace(good(), assignment=None)).failure is not None
 
 
 def test_no_more_is_with_dask_than_there_are_slots_and_the_next_follows_in_order() -> None:

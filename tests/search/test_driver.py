@@ -25,6 +25,7 @@ from studies.errors import DataError, StorageError, UserError
 from studies.facts import facts_of
 from studies.opening import open_store
 from studies.store import AskedTrial, StudyStore, UnfinishedTrial
+from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from tests.conftest import write_rows
@@ -264,7 +265,8 @@ def test_a_checkpoint_that_comes_after_its_trial_was_told_is_removed_in_the_end(
     told: list[int] = []
 
     def write_late(record: TrialRecord) -> None:
-        kept = checkpoints_of(read_study_file(path))
+        file = read_study_file(path)
+        kept = checkpoints_of(file, read_study(file).folder)
         kept.write(record.number, "late", State(epoch=9, weights=()))
         if record.number in kept.trials():
             told.append(record.number)
@@ -272,7 +274,8 @@ def test_a_checkpoint_that_comes_after_its_trial_was_told_is_removed_in_the_end(
     monkeypatch.setattr(display, "trial_told", write_late)
     launch(path, display=display)
     assert sorted(told) == list(range(6))
-    assert checkpoints_of(read_study_file(path)).trials() == frozenset()
+    file = read_study_file(path)
+    assert checkpoints_of(file, read_study(file).folder).trials() == frozenset()
 
 
 def test_other_rows_are_seen_in_the_same_process(study_file: Writes, display: Recorder) -> None:

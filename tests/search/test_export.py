@@ -20,6 +20,7 @@ from search.export import Exported, export
 from search.predict import predict
 from studies.data import source_of_parts
 from studies.errors import StudyFailedError, StudyFileError
+from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from tests.faults.programs import PATIENCE, environment
 from workers.outcomes import outcome_key, predictions_of
@@ -89,7 +90,7 @@ def left_by(file: StudyFile, exported: Exported) -> NDArray[np.float64]:
     """(rows, classes) that the trial had for the validation rows, when the search scored it."""
     model = exported.model
     key = outcome_key(model.configuration, model.origin.seed, model.layers, model.origin.data_hash)
-    outcome = predictions_of(file).read(key)
+    outcome = predictions_of(file, read_study(file).folder).read(key)
     assert outcome is not None
     return outcome.probabilities["validation"]
 

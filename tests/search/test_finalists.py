@@ -69,7 +69,8 @@ def test_the_worth_is_that_of_the_networks_that_were_kept(study: Path) -> None:
 
 def test_launching_again_runs_nothing_and_opens_nothing(study: Path) -> None:
     first = launch(study, display=SilentDisplay())
-    outcomes_of(read_study_file(study)).clear()  # as on another machine: storage alone is enough
+    file = read_study_file(study)
+    outcomes_of(file, read_study(file).folder).clear()  # as on another machine: storage alone is enough
     display = Recorder()
     again = launch(study, display=display)
     assert display.trained == []
@@ -198,7 +199,8 @@ def test_finalists_that_diverge_are_values_and_do_not_open_the_test_rows(
 
     with monkeypatch.context() as patch:
         change(study, "seeds = 3", "seeds = 4")
-        outcomes_of(read_study_file(study)).clear()
+        file = read_study_file(study)
+        outcomes_of(file, read_study(file).folder).clear()
         advance_of_the_trainer(patch, refuse_all)
         nothing = finalists(study, display=SilentDisplay())
     assert len(nothing.openings) == 1

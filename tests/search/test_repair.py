@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from search.cli import main
 from search.repair import Repair, repair
 from studies.errors import StorageError
+from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from tests.faults.programs import ROOT, environment
 from tests.postgres import Server
@@ -80,7 +81,7 @@ def test_trials_that_no_driver_runs_are_left_to_the_next_launch(file: StudyFile)
 
 
 def test_checkpoints_without_a_trial_that_goes_on_are_removed(file: StudyFile) -> None:
-    checkpoints = checkpoints_of(file)
+    checkpoints = checkpoints_of(file, read_study(file).folder)
     for trial in (0, 1, 77):
         checkpoints.write(trial, "somebody", State(3, ()))
     half = Path(checkpoints.url) / ".trial-78-epoch-3-killed.tmp"
@@ -234,7 +235,8 @@ def test_on_a_server_the_trials_of_living_drivers_are_no_finding(
     left_by_a_driver(file)
     with opened(file) as living:
         assert [trial.asked.number for trial in living.unfinished()] == [1, 2]
-        checkpoints_of(file).write(1, "somebody", State(3, ()))
+        checkpoints = checkpoints_of(file, living.folder)
+        checkpoints.write(1, "somebody", State(3, ()))
         assert repair(file.path).lines() == ["nothing is wrong"]
-    assert checkpoints_of(file).trials() == {1}
+    assert checkpoints.trials() == {1}
     assert whats(repair(file.path)) == [LEFT]

@@ -97,7 +97,7 @@ def test_equal_replicas_run_once_and_kept_ones_not_again(study: Path) -> None:
 def test_without_its_file_a_replica_runs_again_where_the_file_is_wanted(study: Path) -> None:
     with opened(study) as (one, display):
         first = run_replicas(one, REPLICAS[:2], display)
-        outcomes_of(one.file).clear()
+        outcomes_of(one.file, one.store.folder).clear()
         display.heard.clear()
         reports = run_replicas(one, REPLICAS[:2], display, outcomes=False)
         assert display.trained == []

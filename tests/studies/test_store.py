@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -284,6 +287,39 @@ def test_a_study_that_was_made_differently_is_refused_with_what_differs(file: St
     assert read_study(file, "other").differences == ('data set was "hash", is "other"',)
     with opened(changed, fresh=True) as store:
         assert store.records() == []
+
+
+def test_a_study_is_told_from_all_others_of_its_name(file: StudyFile) -> None:
+    removed: list[str] = []
+    with opened(file) as store:
+        token, folder = store.token, store.folder
+    assert re.fullmatch("[0-9a-f]{12}", token)
+    assert folder == f"small-{token}"
+    with opened(file) as store:
+        assert (store.token, store.folder) == (token, folder)
+    assert read_study(file).folder == folder
+    with open_store(file, "hash", FACTS, {}, fresh=True, forget=removed.append) as store:
+        assert store.token != token
+        assert store.folder == f"small-{store.token}"
+    assert removed == [folder]
+
+
+def test_one_that_earlier_code_made_keeps_its_folder_and_gets_a_token(
+    study_file: Callable[..., Path],
+) -> None:
+    file = read_study_file(study_file(append='\n[storage]\nurl = "sqlite:///kept.db"\n'))
+    with opened(file) as store:
+        store.tell(good_report(ask(store).number))
+    with contextlib.closing(sqlite3.connect(file.directory / "kept.db")) as database:
+        database.execute("DELETE FROM study_user_attributes WHERE key IN ('token', 'folder')")
+        database.commit()
+    assert read_study(file).folder == "small"
+    with opened(file) as store:
+        token = store.token
+        assert re.fullmatch("[0-9a-f]{12}", token)
+        assert store.folder == "small"
+    with opened(file) as store:
+        assert store.token == token
 
 
 def test_a_reader_names_scores_by_the_metric_that_they_were_made_with(file: StudyFile) -> None:

@@ -81,9 +81,10 @@ def test_only_the_same_training_on_the_same_rows_has_the_same_key() -> None:
 
 def test_they_lie_beside_the_checkpoints_apart_for_each_study(study_file: Callable[..., Path]) -> None:
     path = study_file()
-    assert outcomes_of(read_study_file(path)).url == str(path.parent / ".search" / "outcomes" / "small")
+    place = path.parent / ".search" / "outcomes" / "small-1a2b"
+    assert outcomes_of(read_study_file(path), "small-1a2b").url == str(place)
     elsewhere = read_study_file(study_file(append='\n[checkpoints]\nurl = "s3://bucket/folder/"\n'))
-    assert outcomes_of(elsewhere).url == "s3://bucket/folder/.outcomes/small"
+    assert outcomes_of(elsewhere, "small-1a2b").url == "s3://bucket/folder/.outcomes/small-1a2b"
 
 
 @pytest.fixture

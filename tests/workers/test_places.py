@@ -63,7 +63,7 @@ def test_checkpoints_lie_in_a_folder_of_any_name(
         ('\n[checkpoints]\nurl = "a%20b/[v2]"\n', "a%20b/[v2]"),
     ):
         path.write_text(path.read_text() + append)
-        checkpoints = checkpoints_of(read_study_file(path))
+        checkpoints = checkpoints_of(read_study_file(path), "small")
         checkpoints.write(1, "mine", state())
         assert checkpoints.newest(1, "mine", 3) is not None
         written = list((folder / place).rglob("trial-1-epoch-3.npz"))
@@ -78,16 +78,16 @@ def test_a_tilde_and_a_variable_lead_to_a_directory(
     monkeypatch.setenv("SCRATCH", str(tmp_path / "scratch%20"))
     for url, folder in (("~/kept", "home/kept"), ("${SCRATCH}/kept", "scratch%20/kept")):
         file = read_study_file(study_file(append=f'\n[checkpoints]\nurl = "{url}"\n'))
-        checkpoints_of(file).write(1, "mine", state())
+        checkpoints_of(file, "small").write(1, "mine", state())
         assert list((tmp_path / folder).rglob("trial-1-epoch-3.npz"))
-        assert "scratch" not in checkpoints_of(file).url
-        assert "scratch" not in outcomes_of(file).url
+        assert "scratch" not in checkpoints_of(file, "small").url
+        assert "scratch" not in outcomes_of(file, "small").url
     monkeypatch.setenv("SCRATCH", "beside")
     with pytest.raises(StudyFileError, match=r"found '\$\{SCRATCH\}/.*\n.*a directory from the root"):
-        open_files(checkpoints_of(file).url)
+        open_files(checkpoints_of(file, "small").url)
     monkeypatch.delenv("SCRATCH")
     with pytest.raises(MachineError, match="no variable SCRATCH"):
-        open_files(checkpoints_of(file).url)
+        open_files(checkpoints_of(file, "small").url)
 
 
 def test_a_file_address_is_decoded(tmp_path: Path) -> None:

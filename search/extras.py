@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from studies.cluster import QUEUES, Cluster
 from studies.errors import MachineError
+from studies.printable import as_toml
 
 _NEEDED: Mapping[str, tuple[str, str]] = {
     "ssh": ("asyncssh", "ssh"),
@@ -28,7 +29,8 @@ def check_extra(section: Cluster) -> None:
     module, extra = _NEEDED.get(section.kind, ("", ""))
     if module and importlib.util.find_spec(module) is None:
         raise MachineError(
-            f"kind = {section.kind!r} needs the package {module.replace('_', '-')}, which is not installed",
+            f"kind = {as_toml(section.kind)} needs the package {module.replace('_', '-')}, "
+            "which is not installed",
             where="cluster.kind",
             remedy=f"pip install 'honest-search[{extra}]'",
         )

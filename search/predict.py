@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.exported import ExportedModel, read_model
-from studies.data.labelled_rows import as_float32
+from studies.data.labelled_rows import as_float32, listed
+from studies.data.number_columns import numbers_in
+from studies.data.numbers import shown
 from studies.data.sources import existing_file
-from studies.data.table_files import read_delimited, read_parquet
-from studies.data.tables import DELIMITERS, numbers_in, texts_in
+from studies.data.table_files import Table, read_delimited, read_parquet
+from studies.data.tables import DELIMITERS, texts_in
 from studies.errors import DataError, nearest
-
-if TYPE_CHECKING:  # pandas takes half a second to import, and `search --help` doesn't need it
-    import pandas as pd
+from studies.file_kinds import remedy_for
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
@@ -75,7 +75,7 @@ def predict(directory: Path, file: Path, threshold: float | None = None) -> Pred
             f"the file ends in '{ending}'" if ending else "the file has no ending",
             where=str(path),
             allowed=", ".join(ENDINGS),
-            remedy=nearest(ending, ENDINGS) or "convert the file, or rename it by what it holds",
+            remedy=nearest(ending, ENDINGS) or remedy_for(path),
         )
     features, notes = _features_of(path, ENDINGS[ending], model)
     probabilities = model.probabilities(features)
@@ -100,16 +100,16 @@ def _features_of(
     columns, step = model.step.columns, model.step
     strings = columns if step.takes_texts else ()
     delimiter = DELIMITERS.get(format)
-    frame, row_name = read_delimited(path, delimiter, strings) if delimiter else read_parquet(path)
-    _check_columns(frame, columns, path)
-    if not len(frame):
+    table = read_delimited(path, delimiter, strings) if delimiter else read_parquet(path)
+    _check_columns(table, columns)
+    if not len(table.frame):
         return np.empty((0, model.layers[0]), dtype=np.float32), ()
     if not step.takes_texts:
-        numbers = numbers_in(frame, list(columns), str(path), row_name)
+        numbers = numbers_in(table, columns)
         scaled = step.of_numbers(numbers)
-        names = [f"column '{name}', scaled" for name in columns]
-        return as_float32(scaled, names, str(path), row_name), ()
-    texts, notes = texts_in(frame, columns[0], str(path))
+        names = [f"column {shown(name)}, scaled" for name in columns]
+        return as_float32(scaled, names, table.where, table.row_name), ()
+    texts, notes = texts_in(table, columns[0])
     features, known = step.of_texts(texts)
     unknown = int((~known).sum())
     if unknown:
@@ -117,14 +117,14 @@ def _features_of(
     return features, notes
 
 
-def _check_columns(frame: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
-    found = [str(name) for name in frame.columns]
+def _check_columns(table: Table, columns: tuple[str, ...]) -> None:
+    found = table.names
     missing = [name for name in columns if name not in found]
     if missing:
         others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
         raise DataError(
-            f"there is no column '{missing[0]}'{others}",
-            where=str(path),
-            allowed=f"the columns that the model was trained on; there are {', '.join(found[:20])}",
+            f"there is no column {shown(missing[0])}{others}",
+            where=table.where,
+            allowed=f"the columns that the model was trained on; there are {listed(found)}",
             remedy=nearest(missing[0], found) or "rename the columns as they were in the study's data",
         )

@@ -65,10 +65,11 @@ SCHEME_BIASES = "scheme"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the values of an axis must be, as a test and in words."""
+    """What the values of an axis must be, as a test and in words; ``names`` are those that it has, if any."""
 
     allowed: str
     accepts: Callable[[Value], bool]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class AxisRule:
 
 
 def _names(names: tuple[str, ...]) -> Kind:
-    return Kind(", ".join(names), lambda value: value in names)
+    return Kind(", ".join(names), lambda value: value in names, names)
 
 
 def _is_above_zero(value: Value) -> bool:
@@ -138,6 +139,7 @@ _FLAG = {"": Kind("true or false", lambda value: isinstance(value, bool))}
 _BIASES = Kind(
     f'"{SCHEME_BIASES}", numbers, or the name of an initialisation: {", ".join(INITIALISATIONS)}',
     lambda value: value in (SCHEME_BIASES, *INITIALISATIONS) or is_finite(value),
+    (SCHEME_BIASES, *INITIALISATIONS),
 )
 
 AXES: tuple[AxisRule, ...] = (

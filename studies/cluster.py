@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from studies.printable import as_toml
 from studies.section import Section
 
 QueueKind = Literal["slurm", "pbs", "sge", "lsf"]
@@ -36,7 +37,7 @@ def parse_address(raw: Any) -> str:
     """
     if isinstance(raw, str) and re.match(r"[a-z]+://.", raw):
         return raw
-    raise ValueError(f'found {raw!r}; allowed: an address such as "tcp://HOST:8786"')
+    raise ValueError(f'found {as_toml(raw)}; allowed: an address such as "tcp://HOST:8786"')
 
 
 Address = Annotated[str, BeforeValidator(parse_address)]
@@ -131,15 +132,15 @@ class Cluster(Section):
             ((kind == "ssh") != (self.hosts is not None), 'kind = "ssh" and hosts = ["…"] go together'),
             (
                 self.workers is not None and kind not in _TAKES_OPTIONS,
-                f"workers is for {', '.join(_TAKES_OPTIONS)}; found kind = {kind!r}",
+                f"workers is for {', '.join(_TAKES_OPTIONS)}; found kind = {as_toml(kind)}",
             ),
             (
                 bool(self.options) and kind not in _TAKES_OPTIONS,
-                f"options is for {', '.join(_TAKES_OPTIONS)}; found kind = {kind!r}",
+                f"options is for {', '.join(_TAKES_OPTIONS)}; found kind = {as_toml(kind)}",
             ),
             (
                 adaptive is not None and kind not in QUEUES,
-                f"adaptive is for {', '.join(QUEUES)}; found kind = {kind!r}",
+                f"adaptive is for {', '.join(QUEUES)}; found kind = {as_toml(kind)}",
             ),
             (
                 adaptive is not None and self.workers is not None,
@@ -158,7 +159,10 @@ class Cluster(Section):
         # A password that stands in the address would be sent to the scheduler with it.
         secret = re.search(r"://[^/@]*:(?!\$\{\w+\}@)[^/@]*@", self.rows or "")
         return [
-            (local and self.rows is not None, f"rows is for workers elsewhere; found kind = {self.kind!r}"),
+            (
+                local and self.rows is not None,
+                f"rows is for workers elsewhere; found kind = {as_toml(self.kind)}",
+            ),
             (secret is not None, "rows holds a password; allowed: `${NAME}` in its place, and NAME exported"),
         ]
 
@@ -169,7 +173,7 @@ class Cluster(Section):
             (any(given) and not all(given), "tls_ca, tls_cert and tls_key go together; found only some"),
             (
                 local and (any(given) or self.host not in LOOPBACKS),
-                f"kind = {self.kind!r} never leaves this machine: leave host and the tls_ keys out",
+                f"kind = {as_toml(self.kind)} never leaves this machine: leave host and the tls_ keys out",
             ),
             (
                 self.kind == "kubernetes" and any(given),

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from studies.printable import as_toml, printable
+
 Value = str | int | float | bool
 
 RANGE_KEYS = ("low", "high", "log", "step")
@@ -59,7 +61,7 @@ class Fixed:
 
     def describe(self) -> str:
         """What may be drawn, for a person."""
-        return repr(self.value) if isinstance(self.value, str) else str(self.value).lower()
+        return as_toml(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ class Choice:
 
     def describe(self) -> str:
         """What may be drawn, for a person."""
-        return "one of " + ", ".join(str(choice) for choice in self.choices)
+        return "one of " + ", ".join(
+            printable(choice) if isinstance(choice, str) else as_toml(choice) for choice in self.choices
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,8 @@ class Range:
 
     def count(self) -> int | None:
         """How many values there are, or ``None`` where they can't be counted."""
+        if self.low == self.high:
+            return 1
         if self.step is None and not self.whole:
             return None
         return math.floor((self.high - self.low) / (self.step or 1) + 1e-9) + 1
@@ -146,6 +152,8 @@ class Range:
 
     def describe(self) -> str:
         """What may be drawn, for a person."""
+        if self.low == self.high:
+            return f"{self.low:g} alone"
         text = f"{self.low:g} to {self.high:g}"
         if self.log:
             text += ", log"
@@ -171,7 +179,7 @@ def parse_distribution(raw: Any) -> Distribution:
         return _parse_range(raw)
     if isinstance(raw, (str, bool, int, float)):
         return Fixed(raw)
-    raise ValueError(f"found {raw!r}; allowed: a value, a list, or {{low, high, log, step}}")
+    raise ValueError(f"found {as_toml(raw)}; allowed: a value, a list, or {{low, high, log, step}}")
 
 
 def _parse_choice(raw: list[Any]) -> Distribution:
@@ -179,25 +187,31 @@ def _parse_choice(raw: list[Any]) -> Distribution:
         raise ValueError("found an empty list, which leaves nothing to draw; allowed: one value or more")
     for position, item in enumerate(raw):
         if not isinstance(item, (str, bool, int, float)):
-            raise ValueError(f"found {item!r} in the list; allowed there: strings, numbers, true, false")
+            raise ValueError(
+                f"found {as_toml(item)} in the list; allowed there: strings, numbers, true, false"
+            )
         if any(_same(item, earlier) for earlier in raw[:position]):
-            raise ValueError(f"found {item!r} twice in the list; name each value once")
+            raise ValueError(f"found {as_toml(item)} twice in the list; name each value once")
     return Fixed(raw[0]) if len(raw) == 1 else Choice(tuple(raw))
 
 
 def _parse_range(raw: Mapping[str, Any]) -> Range:
     unknown = sorted(set(raw) - set(RANGE_KEYS))
     if unknown:
-        raise ValueError(f"found the unknown key '{unknown[0]}' in a range; allowed: {', '.join(RANGE_KEYS)}")
+        raise ValueError(
+            f"found the unknown key '{printable(unknown[0])}' in a range; allowed: {', '.join(RANGE_KEYS)}"
+        )
     for name in ("low", "high"):
         if name not in raw:
-            raise ValueError(f"a range needs '{name}'; found only {', '.join(sorted(raw)) or 'nothing'}")
+            raise ValueError(
+                f"a range needs '{name}'; found only {', '.join(map(printable, sorted(raw))) or 'nothing'}"
+            )
     low, high, log, step = raw["low"], raw["high"], raw.get("log", False), raw.get("step")
     for name, value in (("low", low), ("high", high), ("step", step)):
         if value is not None and not is_finite(value):
-            raise ValueError(f"{name} = {value!r} is not a finite number")
+            raise ValueError(f"{name} = {as_toml(value)} is not a finite number")
     if not isinstance(log, bool):
-        raise ValueError(f"log = {log!r} is not true or false")
+        raise ValueError(f"log = {as_toml(log)} is not true or false")
     if low > high:
         raise ValueError(f"low = {low:g} is above high = {high:g}; swap them")
     if log and low <= 0:

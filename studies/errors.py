@@ -24,11 +24,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from studies.printable import printable, printable_lines
+
 
 class SearchError(Exception):
     """Base of all errors below."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        # Labels, paths and other programs' messages are in it; a terminal obeys what they may hold.
+        return printable_lines(super().__str__())
 
 
 class UserError(SearchError):
@@ -65,7 +71,7 @@ class UserError(SearchError):
             lines.append(f"  allowed: {self.allowed}")
         if self.remedy:
             lines.append(f"  to do:   {self.remedy}")
-        return "\n".join(lines)
+        return printable_lines("\n".join(lines))
 
 
 class StudyFileError(UserError):
@@ -125,9 +131,10 @@ class ClusterLostError(SearchError):
 
 
 def nearest(found: str, known: Iterable[str]) -> str:
-    """A hint ``did you mean 'x'?`` with the known word nearest to ``found``, or an empty string."""
-    close = difflib.get_close_matches(found, list(known), n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else ""
+    """A hint ``did you mean 'x'?`` with the known word nearest to ``found``, in any case; or nothing."""
+    by_form = {name.casefold(): name for name in reversed(list(known))}
+    close = difflib.get_close_matches(found.casefold(), list(by_form), n=1, cutoff=0.6)
+    return f"did you mean '{printable(by_form[close[0]])}'?" if close else ""
 
 
 def _rebuild(kind: type[UserError], problem: str, where: str, allowed: str, remedy: str) -> UserError:

@@ -9,6 +9,7 @@ from studies.axes import AXES, SCHEME_BIASES, AxisRule
 from studies.configuration import DEFAULT_CLASS_WEIGHT, Configuration
 from studies.distributions import Choice, Fixed
 from studies.errors import StudyFileError, nearest
+from studies.printable import as_toml
 from studies.study import Recipe, Study
 
 RESERVED = ("best", "worst", "default")
@@ -72,10 +73,10 @@ def _check(rule: AxisRule, framework: str, value: Any, where: str) -> None:
     kind = rule.kind(framework)
     if not kind.accepts(value):
         raise StudyFileError(
-            f"found {value!r}",
+            f"found {as_toml(value)}",
             where=f"{where}.{rule.name}",
             allowed=kind.allowed,
-            remedy=nearest(str(value), kind.allowed.split(", ")),
+            remedy=nearest(str(value), kind.names),
         )
 
 

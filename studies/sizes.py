@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from studies.printable import as_toml
+
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -26,7 +28,7 @@ def parse_size(raw: Any) -> int:
         unit = _UNITS.get(match[2].upper()) if match else None
         if match and unit and float(match[1]) * unit >= 1:
             return round(float(match[1]) * unit)
-    raise ValueError(f'found {raw!r}; allowed: "2GB", "500MB", "1.5GiB", or bytes above 0')
+    raise ValueError(f'found {as_toml(raw)}; allowed: "2GB", "500MB", "1.5GiB", or bytes above 0')
 
 
 def describe_size(size: int) -> str:

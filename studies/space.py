@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from studies.axes import AXES, DEFAULT_OPTIMIZERS, INITIALISATIONS, OPTIMIZERS, SCHEME_BIASES, AxisRule
+from studies.axes import AXES, DEFAULT_OPTIMIZERS, OPTIMIZERS, SCHEME_BIASES, AxisRule
 from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.distributions import Choice, Distribution, Fixed, Range, Suggest, Value
 from studies.errors import StudyFileError, nearest
+from studies.printable import as_toml
 from studies.study import Study
 
 LARGEST_GRID_AXIS = 1_000_000
@@ -106,10 +107,10 @@ class SearchSpace:
             distribution = parameter.distribution
             if not distribution.contains(value):
                 raise StudyFileError(
-                    f"{name} = {value!r} is outside the space",
+                    f"{name} = {as_toml(value)} is outside the space",
                     where=f"{self._where}: {where}",
                     allowed=distribution.describe(),
-                    remedy=f"change the value, or widen space.{name}",
+                    remedy=_nearest_choice(value, distribution) or f"change the value, or widen space.{name}",
                 )
             if not isinstance(distribution, Fixed):
                 placed[parameter.name] = distribution.own(value)
@@ -194,7 +195,7 @@ class SearchSpace:
         for value in values or (distribution.describe(),):
             if value not in OPTIMIZERS:
                 raise StudyFileError(
-                    f"found {value!r}",
+                    f"found {as_toml(value)}",
                     where=f"{self._where}: space.framework",
                     allowed=", ".join(OPTIMIZERS),
                     remedy=nearest(str(value), OPTIMIZERS),
@@ -240,15 +241,11 @@ class SearchSpace:
         for value in ends:
             kind = rule.kind(framework)
             if not kind.accepts(value):
-                hint = ""
-                if rule.name == "optimizer":
-                    hint = nearest(str(value), OPTIMIZERS[framework]) or (
-                        f"give each framework its own: optimizer.{framework} = [...]"
-                    )
-                elif rule.name == "initialisation":
-                    hint = nearest(str(value), INITIALISATIONS)
+                hint = nearest(str(value), kind.names)
+                if rule.name == "optimizer" and not hint:
+                    hint = f"give each framework its own: optimizer.{framework} = [...]"
                 raise StudyFileError(
-                    f"found {value!r}",
+                    f"found {as_toml(value)}",
                     where=f"{self._where}: space.{name}",
                     allowed=kind.allowed,
                     remedy=hint,
@@ -278,7 +275,7 @@ class SearchSpace:
         if found in self.frameworks:
             return str(found)
         raise StudyFileError(
-            "no framework given" if found is None else f"framework = {found!r} is outside the space",
+            "no framework given" if found is None else f"framework = {as_toml(found)} is outside the space",
             where=f"{self._where}: {where}",
             allowed=", ".join(self.frameworks),
             remedy=nearest(str(found), self.frameworks),
@@ -306,6 +303,11 @@ class SearchSpace:
                 where=f"{self._where}: {where}",
                 remedy=f"leave {name} out of this configuration",
             )
+
+
+def _nearest_choice(value: Value, distribution: Distribution) -> str:
+    names = [choice for choice in distribution.values() or () if isinstance(choice, str)]
+    return nearest(value, names) if isinstance(value, str) and names else ""
 
 
 def _highest(distribution: Distribution) -> Value:

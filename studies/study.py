@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from studies.cluster import Cluster
 from studies.distributions import Choice, Fixed, Range, parse_distribution
+from studies.printable import as_toml, printable
 from studies.section import Section
 from studies.sizes import Size
 from studies.spark_conf import MASTERS, is_local, is_master, why_refused
@@ -22,6 +23,8 @@ Metric = Literal[
 ]
 
 _DURATION = re.compile(r"(?:(\d{1,9})\s*h)?\s*(?:(\d{1,9})\s*m)?\s*(?:(\d{1,9})\s*s)?")
+
+_MEMORY = re.compile(r"[1-9][0-9]{0,8}[mg]")
 
 _LONGEST_SECONDS = 1e9
 """Some thirty years: what is longer is a slip, or infinite, which JSON has no word for."""
@@ -41,7 +44,7 @@ def parse_duration(raw: Any) -> float:
         seconds = hours * 3600 + minutes * 60 + rest
     if 0 < seconds <= _LONGEST_SECONDS:
         return float(seconds)
-    raise ValueError(f'found {raw!r}; allowed: "20m", "1h30m", "45s", or seconds above 0')
+    raise ValueError(f'found {as_toml(raw)}; allowed: "20m", "1h30m", "45s", or seconds above 0')
 
 
 def _parse_axis(raw: Any) -> Any:
@@ -51,7 +54,7 @@ def _parse_axis(raw: Any) -> Any:
         unknown = sorted(set(raw) - set(frameworks))
         if unknown:
             raise ValueError(
-                f"found the unknown key '{unknown[0]}'; allowed: low, high, log, step, "
+                f"found the unknown key '{printable(unknown[0])}'; allowed: low, high, log, step, "
                 f"or one distribution for each of {', '.join(frameworks)}"
             )
         return {name: parse_distribution(value) for name, value in raw.items()}
@@ -72,6 +75,18 @@ def _plain_axis(axis: Any) -> Any:
     return axis
 
 
+def parse_memory(raw: Any) -> str:
+    """A size as the JVM has it: ``"4g"``, ``"900m"``.
+
+    Raises:
+        ValueError: with one sentence for a person, where it is none.
+    """
+    if isinstance(raw, str) and _MEMORY.fullmatch(raw):
+        return raw
+    raise ValueError(f'found {as_toml(raw)}; allowed: "4g" or "900m", whole GiB or MiB above 0')
+
+
+Memory = Annotated[str, BeforeValidator(parse_memory)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Axis = Annotated[
     # The parser returns one of these already; pydantic's own unions give messages that nobody can read.
@@ -90,9 +105,11 @@ class Data(Section):
     text: str | None = None
     """The column of sentences. Give this or `features`; `sms-spam` has `text`."""
     features: list[str] | None = Field(default=None, min_length=1)
-    """Numeric columns, by name or pattern (`"f*"`). In npz: the name of one array, by default `X`."""
+    """Numeric columns, by name or pattern (`"f*"`). By default, where there is no column of sentences, all
+    but the label and a saved index. In npz: the name of one array, by default `X`."""
     label: str | None = None
-    """The column of labels, strings or whole numbers, two classes or more. By default `label`; in npz `y`."""
+    """The column of labels, strings or whole numbers, two classes or more. They are kept as they are written:
+    `01` isn't `1`. By default `label`; in npz `y`."""
     positive: str | int | None = None
     """The class whose precision, recall and F1 are reported. By default the rarest."""
     positive_share: float | None = Field(default=None, gt=0, lt=1)
@@ -160,7 +177,7 @@ class Model(Section):
     activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid"
     """What hidden layers apply. Spark MLlib has `sigmoid` only: where Spark is in the space, others go into
     `space.activation.tensorflow`."""
-    epochs: int = Field(default=27, ge=1)
+    epochs: int = Field(default=27, ge=1, le=2**31 - 1)
     """Epochs of a trial; Spark's maxIter. `space.epochs` may say otherwise for each framework."""
     patience: int | None = Field(default=None, ge=1)
     """End a trial after this many epochs in a row without a better validation score, which is then computed
@@ -301,7 +318,7 @@ class Spark(Section):
     """Partitions of the training rows. Another number is another rounding of every gradient, and with more
     than two Spark adds them up in the order in which they arrive: the same trial then differs in its last
     bits each time it runs."""
-    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mg]$")] | None = None
+    memory: Memory | None = None
     """Heap of the JVM, and of each executor of a `spark://` cluster: `"4g"`, `"900m"`. By default what the
     rows and the network need: 1 GiB, four times the rows and 64 times the weights in double precision."""
     conf: dict[str, str | int | float | bool] = Field(default={})
@@ -320,7 +337,7 @@ class Spark(Section):
     @model_validator(mode="after")
     def _usable(self) -> Spark:
         if self.master is not None and not is_master(self.master):
-            raise ValueError(f"found master = {self.master!r}; allowed: {MASTERS}")
+            raise ValueError(f"found master = {as_toml(self.master)}; allowed: {MASTERS}")
         for key in self.conf:
             reason = why_refused(key, self.master)
             if reason is not None:

@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 
 from studies.configuration import Configuration
 from studies.errors import StudyFileError, nearest
+from studies.file_kinds import kind_of
+from studies.printable import as_toml, printable
 from studies.recipes import recipe_configuration
 from studies.space import SearchSpace
 from studies.study import Study
@@ -90,12 +92,27 @@ def _parse(path: Path) -> dict[str, Any]:
         raise StudyFileError(f"can't be read: {error.strerror}", where=str(path)) from None
     except UnicodeDecodeError as error:
         raise StudyFileError(
-            f"byte {error.start} is not UTF-8", where=str(path), remedy="save the file as UTF-8"
+            f"byte {error.start} is not UTF-8",
+            where=str(path),
+            allowed="a study file: TOML, in UTF-8",
+            remedy=_why_no_text(path),
+        ) from None
+    except RecursionError:
+        raise StudyFileError(
+            "lists or tables lie too deep in each other",
+            where=str(path),
+            allowed="a list of values, a table of keys",
+            remedy="check that this is a study file",
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(
             f"not TOML: {error}", where=str(path), remedy=_line_to_mend(text, str(error))
         ) from None
+
+
+def _why_no_text(path: Path) -> str:
+    kind = kind_of(path)
+    return "save the file as UTF-8" if kind is None else f"name the study file: this is {kind.name}"
 
 
 def _line_to_mend(text: str, message: str) -> str:
@@ -119,7 +136,8 @@ def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> 
     if kind == "extra_forbidden":
         known = _known_keys(keys[:-1])
         hint = nearest(str(keys[-1]), known)
-        return StudyFileError(f"unknown key '{keys[-1]}'", where=where, allowed=", ".join(known), remedy=hint)
+        found = printable(str(keys[-1]))
+        return StudyFileError(f"unknown key '{found}'", where=where, allowed=", ".join(known), remedy=hint)
     if kind == "missing":
         example = 'add a [data] section, such as: [data] source = "sms-spam"' if keys == ("data",) else ""
         return StudyFileError("this key is missing", where=where, remedy=example)
@@ -129,11 +147,18 @@ def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> 
         allowed = str(details["ctx"]["expected"]).replace(" or ", ", ")
         names = [name.strip("' ") for name in allowed.split(",")]
         return StudyFileError(
-            f"found {found!r}", where=where, allowed=", ".join(names), remedy=nearest(str(found), names)
+            f"found {as_toml(found)}",
+            where=where,
+            allowed=", ".join(names),
+            remedy=nearest(str(found), names),
+        )
+    if keys == ("enqueue",):
+        return StudyFileError(
+            f"found {as_toml(found)}", where=where, allowed="[[enqueue]] tables, in two brackets"
         )
     # A value that may be of several types has an error for each of them.
     others = dict.fromkeys(_allowed(other) for other in error.errors() if _keys_in_file(raw, other) == keys)
-    return StudyFileError(f"found {found!r}", where=where, allowed=" or ".join(others))
+    return StudyFileError(f"found {as_toml(found)}", where=where, allowed=" or ".join(others))
 
 
 def _keys_in_file(raw: Any, details: ErrorDetails) -> tuple[int | str, ...]:

@@ -25,6 +25,7 @@ from search.extras import check_extra
 from studies.addresses import fill_in
 from studies.cluster import LOOPBACKS, Cluster
 from studies.errors import MachineError
+from studies.printable import as_toml
 from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
 
 QUEUE_SECONDS = 24 * 3600.0
@@ -226,7 +227,7 @@ def _not_started(section: Cluster, error: Exception) -> MachineError:
     reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return MachineError(
         f"the cluster can't be started: {reason}",
-        where=f"cluster, kind = {section.kind!r}",
+        where=f"cluster, kind = {as_toml(section.kind)}",
         remedy="look at cluster.options, which go to the deployer as they are",
     )
 

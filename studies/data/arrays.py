@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.data.labelled_rows import LabelledRows, as_float32, listed
+from studies.data.numbers import shown
 from studies.errors import DataError, nearest
+from studies.file_kinds import check_kind
 from studies.study import Data
 
 
@@ -33,6 +35,14 @@ def read_arrays(path: Path, data: Data) -> LabelledRows:
         )
     features_name = data.features[0] if data.features else "X"
     label_name = data.label or "y"
+    if features_name == label_name:
+        raise DataError(
+            f"[data] features and label are both the array {shown(label_name)}",
+            where=where,
+            allowed="an array of features and another one of labels",
+            remedy="name the array of features: a network that is fed the label learns nothing else",
+        )
+    check_kind(path, "npz")
     features, labels = _load(path, (features_name, label_name))
     if features.ndim != 2 or features.dtype.kind not in "biuf" or 0 in features.shape:
         raise _wrong_array(features, features_name, "(rows, features), of numbers", where)
@@ -70,7 +80,7 @@ def _check_names(found: list[str], names: tuple[str, str], where: str) -> None:
     for name, key in zip(names, ("features", "label"), strict=True):
         if name not in found:
             raise DataError(
-                f"there is no array '{name}'",
+                f"there is no array {shown(name)}",
                 where=where,
                 allowed=listed(found),
                 remedy=nearest(name, found) or f"name one of these as {key} in [data]",
@@ -80,7 +90,7 @@ def _check_names(found: list[str], names: tuple[str, str], where: str) -> None:
 def _wrong_array(array: NDArray[Any], name: str, allowed: str, where: str) -> DataError:
     shape = "(" + ", ".join(str(size) for size in array.shape) + ("," if array.ndim == 1 else "") + ")"
     return DataError(
-        f"array '{name}' has the shape {shape} and the type {array.dtype}",
+        f"array {shown(name)} has the shape {shape} and the type {array.dtype}",
         where=where,
         allowed=allowed,
         remedy="save it in that shape, or name other arrays as features and label in [data]",

@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.errors import DataError
+from studies.printable import printable
+
+LONGEST_SHOWN = 60
+"""Letters of a label, a cell or a column's name in a message."""
 
 RowName = Callable[[int], str]
 """Says where a row (from 0) stands in its source: ``line 12`` in text files, ``row 12`` elsewhere."""
@@ -71,9 +75,15 @@ def as_float32(
 
 
 def listed(names: Sequence[str], limit: int = 20) -> str:
-    """``a, b, c``, cut after ``limit`` names with the number of all."""
-    shown = ", ".join(f"'{name}'" for name in names[:limit])
+    """``'a', 'b', 'c'``, cut after ``limit`` names with the number of all."""
+    shown = ", ".join(f"'{printable(cut(name, LONGEST_SHOWN))}'" for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} … ({len(names)} in all)"
+
+
+def rows_named(rows: Sequence[int], row_name: RowName, limit: int = 3) -> str:
+    """``line 7, line 9, line 12 and 40 more rows``."""
+    shown = ", ".join(row_name(row) for row in rows[:limit])
+    return shown if len(rows) <= limit else f"{shown} and {counted(len(rows) - limit, 'more row')}"
 
 
 def cut(text: str, length: int) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.data.labelled_rows import LabelledRows, as_float32, counted
+from studies.data.numbers import WHOLE, is_number, shown
 from studies.errors import DataError
+from studies.file_kinds import check_kind
 
 DENSE_LIMIT = 8 * 2**30
 """Bytes of the dense float64 matrix above which a file is refused: trials need all rows in memory."""
@@ -30,12 +32,13 @@ def read_libsvm(path: Path) -> LabelledRows:
     Raises:
         DataError: where a line isn't libsvm, a value isn't finite, or the dense matrix would be too large.
     """
+    check_kind(path, "libsvm")
     labels: list[str] = []
     lines: list[int] = []
     indices: list[NDArray[np.int64]] = []
     values: list[NDArray[np.float64]] = []
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 fields = line.split("#", 1)[0].split()
                 if fields:
@@ -46,7 +49,10 @@ def read_libsvm(path: Path) -> LabelledRows:
                     lines.append(number)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"found bytes that are no text ({error.reason})", where=str(path), allowed=_GRAMMAR
+            "found a byte that is no UTF-8",
+            where=str(path),
+            allowed=_GRAMMAR,
+            remedy="save the file as UTF-8",
         ) from error
     dense, first = _dense(indices, values, path)
 
@@ -66,11 +72,10 @@ def read_libsvm(path: Path) -> LabelledRows:
 
 
 def _label(field: str, path: Path, line: int) -> str:
-    try:
-        float(field)
-    except ValueError:
-        raise _syntax_error(field, path, line) from None
-    return field
+    """The number that it is, which has no spelling: ``+1`` and ``1.0`` are 1. Fractions are refused later."""
+    if not is_number(field):
+        raise _syntax_error(field, path, line)
+    return str(int(field.split(".")[0])) if WHOLE.fullmatch(field) else field
 
 
 def _pairs(fields: list[str], path: Path, line: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -86,8 +91,9 @@ def _pairs(fields: list[str], path: Path, line: int) -> tuple[NDArray[np.int64],
         except ValueError:
             raise _syntax_error(field, path, line) from None
         ascends = len(indices) < 2 or indices[-1] > indices[-2]
-        # Python reads 1_0 as ten.
-        if not colon or "_" in field or not 0 <= indices[-1] <= _LARGEST_INDEX or not ascends:
+        # Python reads 1_0 as ten, and the digits of every script.
+        is_plain = bool(colon) and "_" not in field and field.isascii()
+        if not is_plain or not 0 <= indices[-1] <= _LARGEST_INDEX or not ascends:
             raise _syntax_error(field, path, line)
     return np.array(indices, dtype=np.int64), np.array(values, dtype=np.float64)
 
@@ -122,7 +128,7 @@ def _dense(
 
 def _syntax_error(found: str, path: Path, line: int) -> DataError:
     return DataError(
-        f"found '{found}'",
+        f"found {shown(found)}",
         where=f"{path}, line {line}",
         allowed=_GRAMMAR,
         remedy="mend this line, or name the file by what it holds (csv, tsv, parquet, npz)",

@@ -14,6 +14,7 @@ from studies.data.cache import is_whole, open_split, store
 from studies.data.features import FeatureStep, fit_features
 from studies.data.labelled_rows import LabelledRows
 from studies.data.labels import Labels, encode_labels
+from studies.data.number_columns import has_saved_index
 from studies.data.repeats import Groups, count_repeats, describe, groups_of
 from studies.data.sources import Source, digest_of, existing_file, locate, read
 from studies.data.split import Rows, Split
@@ -109,6 +110,8 @@ def _content_hash(source: Source, data: Data, features: Features, seed: int, vec
         "seed": seed,
         "gensim": version("gensim") if trains_words else None,
     }
+    if data.features is None and has_saved_index(source.path):
+        made_from["saved index"] = "left out"  # a feature for earlier code
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
@@ -134,7 +137,11 @@ def _make(
         classes=labels.classes,
         positive=labels.positive,
         content_hash=content_hash,
-        notes=rows.notes + notes + describe(repeats, sizes) + _uneven_note(labels, parts, data),
+        notes=rows.notes
+        + labels.notes
+        + notes
+        + describe(repeats, sizes)
+        + _uneven_note(labels, parts, data),
         repeats=repeats,
     )
     return split, step

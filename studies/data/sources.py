@@ -12,6 +12,8 @@ from studies.data.labelled_rows import LabelledRows, listed
 from studies.data.libsvm import read_libsvm
 from studies.data.tables import read_table
 from studies.errors import DataError, nearest
+from studies.file_kinds import remedy_for
+from studies.printable import as_toml
 from studies.study import Data
 
 FORMATS = {
@@ -58,7 +60,7 @@ def locate(data: Data, base: Path) -> Source:
             f"the file ends in '{ending}'" if ending else "the file has no ending",
             where=str(path),
             allowed=", ".join(FORMATS),
-            remedy=nearest(ending, FORMATS) or "convert the file, or rename it by what it holds",
+            remedy=nearest(ending, FORMATS) or remedy_for(path),
         )
     return Source(path, FORMATS[ending], digest_of(path))
 
@@ -134,7 +136,7 @@ def _check_sms_spam_columns(data: Data) -> None:
 def _refuse(found: object, key: str, source: Source, holds: str) -> None:
     if found is not None:
         raise DataError(
-            f"[data] {key} = {found!r} has no meaning for a {source.format} file",
+            f"[data] {key} = {as_toml(found)} has no meaning for a {source.format} file",
             where=str(source.path),
             allowed=f"{source.format} files hold {holds}",
             remedy=f"leave {key} out",

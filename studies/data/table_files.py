@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studies.data.labelled_rows import RowName
+from studies.data.numbers import MISSING, shown
 from studies.errors import DataError
+from studies.file_kinds import check_kind
 
 if TYPE_CHECKING:  # pandas takes half a second to import, and a cached data set doesn't need it
     import pandas as pd
 
 
-def read_delimited(path: Path, delimiter: str, strings: Sequence[str]) -> tuple[pd.DataFrame, RowName]:
+@dataclass(frozen=True)
+class Table:
+    """A table as it was read.
+
+    Attributes:
+        frame: its rows.
+        where: the file, for messages.
+        row_name: where a row stands in it.
+        is_typed: whether the file says which columns are text and which are numbers.
+    """
+
+    frame: pd.DataFrame
+    where: str
+    row_name: RowName
+    is_typed: bool
+
+    @property
+    def names(self) -> list[str]:
+        """Of its columns."""
+        return [str(name) for name in self.frame.columns]
+
+    def at(self, row: int, column: str) -> str:
+        """A cell's place, for messages."""
+        return f"{self.where}, {self.row_name(row)}, column {shown(column)}"
+
+
+def read_delimited(path: Path, delimiter: str, strings: Sequence[str]) -> Table:
     """A csv or tsv file; columns named in ``strings`` are kept as text, where only an empty cell is missing.
 
     Elsewhere pandas' words for missing values (``NA``, ``null`` …) count as missing too; in a sentence or a
@@ -26,6 +54,7 @@ def read_delimited(path: Path, delimiter: str, strings: Sequence[str]) -> tuple[
     """
     import pandas as pd
 
+    check_kind(path, "tsv" if delimiter == "\t" else "csv")
     try:
         header = _header(path, delimiter)
         frame = pd.read_csv(
@@ -35,7 +64,7 @@ def read_delimited(path: Path, delimiter: str, strings: Sequence[str]) -> tuple[
             header=0,
             dtype=dict.fromkeys(set(strings) & set(header), str),
             keep_default_na=False,
-            na_values={name: [""] if name in strings else list(_MISSING) for name in header},
+            na_values={name: [""] if name in strings else list(MISSING) for name in header},
             encoding="utf-8-sig",
             low_memory=False,  # types are found on whole columns, not chunk by chunk
         )
@@ -50,10 +79,10 @@ def read_delimited(path: Path, delimiter: str, strings: Sequence[str]) -> tuple[
             allowed=_shape(delimiter),
             remedy="name every column in the header",
         )
-    return frame, lambda row: _line(path, delimiter, row)
+    return Table(frame, str(path), lambda row: _line(path, delimiter, row), is_typed=False)
 
 
-def read_parquet(path: Path) -> tuple[pd.DataFrame, RowName]:
+def read_parquet(path: Path) -> Table:
     """A Parquet file without the index that pandas may have kept in it.
 
     Raises:
@@ -63,6 +92,7 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, RowName]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    check_kind(path, "parquet")
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -76,20 +106,18 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, RowName]:
     table = table.drop_columns([name for name in index if name in table.column_names])
     _refuse_repeats(table.column_names, str(path))
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-    return frame, lambda row: f"row {row + 1}"
+    return Table(frame, str(path), lambda row: f"row {row + 1}", is_typed=True)
 
 
 def _no_utf8(path: Path) -> DataError:
     """Names the line: pandas counts from the start of one of its chunks."""
     with path.open("rb") as file:
-        utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        file.seek(0)
         number = next((number for number, line in enumerate(file, start=1) if not _is_utf8(line)), 1)
     return DataError(
-        "found UTF-16" if utf16 else "found a byte that is no UTF-8",
+        "found a byte that is no UTF-8",
         where=f"{path}, line {number}",
         allowed="UTF-8, with or without a byte order mark",
-        remedy=f"convert it: iconv -f {'utf-16' if utf16 else 'latin1'} -t utf-8",
+        remedy="convert it: iconv -f latin1 -t utf-8",
     )
 
 
@@ -142,10 +170,10 @@ def _refuse_repeats(names: list[str], where: str) -> None:
     repeated = [name for position, name in enumerate(names) if name in names[:position]]
     if repeated:
         raise DataError(
-            f"two columns have the name '{repeated[0]}'",
+            f"two columns have the name {shown(repeated[0])}" if repeated[0] else "two columns have no name",
             where=where,
             allowed="a name of its own for every column",
-            remedy="rename one of them",
+            remedy="rename one of them" if repeated[0] else "name them, or take them out",
         )
 
 
@@ -175,6 +203,3 @@ def _counts(fields: list[str]) -> bool:
 def _shape(delimiter: str) -> str:
     name = "tabs" if delimiter == "\t" else "commas"
     return f"a header line, then as many fields a row as the header has, separated by {name}"
-
-
-_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "<NA>", "#N/A")

@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from studies.data.labelled_rows import LabelledRows, RowName, as_float32, counted, listed
-from studies.data.table_files import read_delimited, read_parquet
+from studies.data.labelled_rows import LabelledRows, counted, listed, rows_named
+from studies.data.number_columns import is_numeric, is_saved_index, no_numbers, numbers_in, numbers_rows
+from studies.data.numbers import is_missing, is_number, shown
+from studies.data.table_files import Table, read_delimited, read_parquet
 from studies.errors import DataError, nearest
 from studies.study import Data
 
-if TYPE_CHECKING:  # pandas takes half a second to import, and a cached data set doesn't need it
-    import pandas as pd
-
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+FEW_WORDS = 0.1
+"""Share of its cells up to which a column with other cells is still meant to be one of numbers."""
 
 _MARKS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 """What else files separate their fields with, in words."""
@@ -40,19 +39,18 @@ def read_table(path: Path, format: str, data: Data, kind: str | None) -> Labelle
     delimiter = DELIMITERS.get(format)
     label = data.label or "label"
     strings = [label, data.text or "text"]
-    frame, row_name = read_delimited(path, delimiter, strings) if delimiter else read_parquet(path)
-    names = [str(name) for name in frame.columns]
-    where = str(path)
-    _check_column(label, names, "label", where)
-    if len(frame) == 0:
-        raise DataError("found a header and no row", where=where, allowed="one labelled row or more")
-    labels = frame[label].astype(object).tolist()
-    text, columns, notes = _chosen(frame, data, kind, label, where)
+    table = read_delimited(path, delimiter, strings) if delimiter else read_parquet(path)
+    where, row_name = table.where, table.row_name
+    _check_column(label, table.names, "label", where)
+    if len(table.frame) == 0:
+        raise DataError("found column names and no row", where=where, allowed="one labelled row or more")
+    labels = table.frame[label].astype(object).tolist()
+    text, columns, notes = _chosen(table, data, kind, label)
     if text is not None:
-        texts, missing = texts_in(frame, text, where)
+        texts, missing = texts_in(table, text)
         _check_sentences(texts, text, where)
         return LabelledRows(where, labels, label, texts, None, (text,), row_name, notes + missing)
-    numbers = numbers_in(frame, columns, where, row_name)
+    numbers = numbers_in(table, columns)
     return LabelledRows(where, labels, label, None, numbers, tuple(columns), row_name, notes)
 
 
@@ -66,7 +64,7 @@ def match_columns(wanted: Sequence[str], names: Sequence[str], label: str, where
     for pattern in wanted:
         if pattern == label:
             raise DataError(
-                f"[data] features names the label '{label}'",
+                f"[data] features names the label {shown(label)}",
                 where=where,
                 allowed=listed([name for name in names if name != label]),
                 remedy="leave it out: a network that is fed the label learns nothing else",
@@ -79,7 +77,7 @@ def match_columns(wanted: Sequence[str], names: Sequence[str], label: str, where
         matches = [name for name in names if fnmatchcase(name, pattern) and name != label]
         if not matches:
             raise DataError(
-                f"the pattern '{pattern}' in [data] features matches no column",
+                f"the pattern {shown(pattern)} in [data] features matches no column",
                 where=where,
                 allowed=listed([name for name in names if name != label]),
                 remedy="mend the pattern: * is any text, ? any character, [ab] a or b",
@@ -89,29 +87,64 @@ def match_columns(wanted: Sequence[str], names: Sequence[str], label: str, where
 
 
 def _chosen(
-    frame: pd.DataFrame, data: Data, kind: str | None, label: str, where: str
+    table: Table, data: Data, kind: str | None, label: str
 ) -> tuple[str | None, list[str], tuple[str, ...]]:
     """The column of texts or the columns of numbers, and notes on what nobody asked for by name."""
-    names = [str(name) for name in frame.columns]
+    names, where = table.names, table.where
     if data.features is not None:
-        return None, match_columns(data.features, names, label, where), ()
+        chosen = match_columns(data.features, names, label, where)
+        return None, chosen, _index_notes(table, chosen)
     if data.text is not None or kind in ("word2vec", "vectors"):
-        _check_column(data.text or "text", names, "text", where)
-        return data.text or "text", [], ()
-    numeric = [name for name in names if name not in (label, "") and _is_numeric(frame[name])]
-    if kind is None and "text" in names and label != "text" and "text" not in numeric:
+        text = data.text or "text"
+        _check_column(text, names, "text", where)
+        if text == label:
+            raise DataError(
+                f"[data] text and label are both the column {shown(label)}",
+                where=where,
+                allowed=listed([name for name in names if name != label]),
+                remedy="name the column of sentences: a network that is fed the label learns nothing else",
+            )
+        return text, [], ()
+    others = [name for name in names if name != label]
+    index = [name for name in others if is_saved_index(name)]
+    numeric = [name for name in others if name not in index and is_numeric(table, name)]
+    if kind is None and "text" in others and "text" not in numeric:
         return "text", [], ("features: words of column 'text', which [data] does not name",)
+    rest = [name for name in others if name not in numeric and name not in index]
+    slips = [note for name in rest if (note := _slip_note(table, name))]
     if not numeric:
         raise DataError(
-            "found no numeric column besides the label",
+            "found no numeric column besides the label" + "".join(f"; {note}" for note in slips),
             where=where,
             allowed=f"columns of numbers; there are {listed(names)}",
             remedy='name the column of sentences: text = "…" in [data]',
         )
-    left_out = [name for name in names if name != label and name not in numeric]
-    rest = f"; left out: {listed(left_out)}" if left_out else ""
     all_of_them = "the only numeric column" if len(numeric) == 1 else f"all {len(numeric)} numeric columns"
-    return None, numeric, (f"features: {all_of_them}{rest}",)
+    notes = [f"features: {all_of_them}{f'; left out: {listed(rest)}' if rest else ''}", *slips]
+    notes += [f"{_named(name)} is left out{', as a saved index' if name else ''}" for name in index]
+    return None, numeric, (*notes, *_index_notes(table, numeric))
+
+
+def _index_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{_named(name)} numbers the rows: where the file is sorted it gives the label away; "
+        "leave it out of [data] features"
+        for name in columns
+        if numbers_rows(table, name)
+    )
+
+
+def _slip_note(table: Table, name: str) -> str:
+    """What keeps a column of numbers from being a feature, where it is one but for a few cells."""
+    strange = no_numbers(table, name)
+    if not strange or len(strange) > FEW_WORDS * len(table.frame):
+        return ""
+    found = shown(table.frame[name].iloc[strange[0]])
+    return f"{_named(name)} is left out for {found}, no number, at {rows_named(strange, table.row_name)}"
+
+
+def _named(column: str) -> str:
+    return f"column {shown(column)}" if column else "a column without a name"
 
 
 def _check_column(name: str, names: Sequence[str], key: str, where: str) -> None:
@@ -120,97 +153,58 @@ def _check_column(name: str, names: Sequence[str], key: str, where: str) -> None
         mark = next((mark for mark in (";", "\t", "|", ",") if mark in only), "")
         if mark:
             raise DataError(
-                f"there is no column '{name}': the whole header is one name",
+                f"there is no column {shown(name)}: the whole header is one name",
                 where=where,
                 allowed="commas in a csv file, tabs in a tsv file, between the fields",
                 remedy=f"write the file again with them instead of {_MARKS[mark]}",
             )
         raise DataError(
-            f"there is no column '{name}'",
+            f"there is no column {shown(name)}",
             where=where,
             allowed=listed(names),
             remedy=nearest(name, names) or f"name one of these as {key} in [data]",
         )
 
 
-def texts_in(frame: pd.DataFrame, column: str, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def texts_in(table: Table, column: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The texts of a column, missing ones as empty, and a note where there are such.
 
     Raises:
         DataError: where one is of another type.
     """
-    values: list[Any] = frame[column].astype(object).tolist()
-    # Only NaN differs from itself.
-    missing = sum(value is None or value != value for value in values)
-    strange = next(
-        (value for value in values if not isinstance(value, str) and value == value and value is not None),
-        None,
-    )
-    if strange is not None:
+    values: list[Any] = table.frame[column].astype(object).tolist()
+    missing = [row for row, value in enumerate(values) if not isinstance(value, str) and is_missing(value)]
+    if sum(isinstance(value, str) for value in values) + len(missing) < len(values):
+        row, strange = next(
+            (row, value)
+            for row, value in enumerate(values)
+            if not isinstance(value, str) and not is_missing(value)
+        )
         raise DataError(
-            f"found {strange!r}, which is no text",
-            where=f"{where}, column '{column}'",
+            f"found {shown(strange)}, which is no text",
+            where=table.at(row, column),
             allowed="strings",
             remedy="for numbers, name the columns as features in [data] instead of text",
         )
     texts = tuple(value if isinstance(value, str) else "" for value in values)
-    return texts, (f"{counted(missing, 'row')} without a text, taken as empty",) if missing else ()
+    if not missing:
+        return texts, ()
+    where = rows_named(missing, table.row_name)
+    return texts, (f"{counted(len(missing), 'row')} without a text, taken as empty: {where}",)
 
 
 def _check_sentences(texts: Sequence[str], column: str, where: str) -> None:
     if not any(text.strip() for text in texts):
         raise DataError(
             f"all {len(texts)} texts are empty",
-            where=f"{where}, column '{column}'",
+            where=f"{where}, column {shown(column)}",
             allowed="sentences",
             remedy="check that this is the column of sentences ([data] text)",
         )
-    if all(_is_number(text) for text in texts if text.strip()):
+    if all(is_number(text) for text in texts if text.strip()):
         raise DataError(
-            f"every text is a number, such as '{next(text for text in texts if text.strip())}'",
-            where=f"{where}, column '{column}'",
+            f"every text is a number, such as {shown(next(text for text in texts if text.strip()))}",
+            where=f"{where}, column {shown(column)}",
             allowed="sentences",
             remedy="for numbers, name the columns as features in [data] instead of text",
         )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def numbers_in(frame: pd.DataFrame, columns: list[str], where: str, row_name: RowName) -> NDArray[np.float32]:
-    """(rows, columns) float32.
-
-    Raises:
-        DataError: where one is no finite number.
-    """
-    for column in columns:
-        if not _is_numeric(frame[column]):
-            row, found = _first_word(frame[column])
-            raise DataError(
-                f"found '{found}', which is no number",
-                where=f"{where}, {row_name(row)}, column '{column}'",
-                allowed="numbers in every column chosen as a feature",
-                remedy="mend the value, or leave the column out of [data] features; sentences go under text",
-            )
-    values = frame[columns].to_numpy(dtype=np.float64)
-    return as_float32(values, [f"column '{column}'" for column in columns], where, row_name)
-
-
-def _is_numeric(column: pd.Series[Any]) -> bool:
-    return column.dtype.kind in "biuf"
-
-
-def _first_word(column: pd.Series[Any]) -> tuple[int, Any]:
-    """Row and value of the first entry that isn't a number."""
-    values: list[Any] = column.astype(object).tolist()
-    for row, value in enumerate(values):
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return row, value
-    return 0, values[0]

@@ -192,6 +192,14 @@ def test_an_enqueued_number_gets_the_type_that_the_axis_draws(axis: Any, value: 
     assert (found, type(found)) == (placed, type(placed))
 
 
+def test_a_range_between_equal_ends_is_one_value() -> None:
+    one = {"low": 0.1, "high": 0.1, "log": True}
+    space = space_of(framework="tensorflow", optimizer="adam", batch_size=32, learning_rate=one)
+    assert space.size() == 5  # schemes of initial weights
+    assert {point["learning_rate"] for point in space.grid()} == {0.1}
+    assert Range(0.1, 0.1).describe() == "0.1 alone"
+
+
 def test_an_enqueued_batch_size_is_whole_in_the_configuration() -> None:
     space = space_of(framework="analytic", optimizer="sgd", initialisation="he_normal", learning_rate=0.1)
     placed = space.place({"batch_size": 32.0}, "test")
@@ -205,7 +213,7 @@ def test_a_huge_range_is_counted_without_being_written_out() -> None:
 
 
 def test_true_is_no_number() -> None:
-    with pytest.raises(StudyFileError, match="batch_size = True"):
+    with pytest.raises(StudyFileError, match="batch_size = true"):
         space_of(batch_size=[1, 2]).place({"framework": "tensorflow", "batch_size": True}, "test")
 
 

@@ -86,3 +86,9 @@ def test_torn_archives_and_other_files_say_what_they_are_not(tmp_path: Path) -> 
         (tmp_path / "f.npz").write_bytes(content)
         with pytest.raises(DataError, match="can't be read as npz"):
             read_arrays(tmp_path / "f.npz", Data(path="f.npz"))
+
+
+def test_one_array_cant_be_features_and_label(tmp_path: Path) -> None:
+    np.savez(tmp_path / "f.npz", X=X, y=Y)
+    with pytest.raises(DataError, match="features and label are both the array 'y'"):
+        read_arrays(tmp_path / "f.npz", Data(path="f.npz", features=["y"]))

@@ -25,7 +25,7 @@ def test_zeros_are_filled_in_and_comments_and_queries_skipped(tmp_path: Path) ->
     rows = read(tmp_path, "# a comment\n+1 qid:3 1:0.5 3:2 # end\n\n-1 2:1e1\n0\n")
     assert rows.numbers is not None
     assert rows.numbers.tolist() == [[0.5, 0, 2], [0, 10, 0], [0, 0, 0]]
-    assert rows.labels == ["+1", "-1", "0"]
+    assert rows.labels == ["1", "-1", "0"]
     assert [rows.row_name(row) for row in range(3)] == ["line 2", "line 4", "line 5"]
 
 
@@ -75,3 +75,14 @@ def test_a_matrix_beyond_memory_is_refused_before_it_is_made(tmp_path: Path) -> 
 def test_a_file_without_features_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(DataError, match="found no row with a feature"):
         read(tmp_path, content)
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    rows = read(tmp_path, "\ufeff+1 1:2\n-1 2:3\n")
+    assert rows.labels == ["1", "-1"]
+
+
+@pytest.mark.parametrize("field", ["1_0:2", "١:2", "1:١", "1:2_0"])
+def test_digits_that_only_python_reads_are_refused(field: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"line 1: found '{field}'"):
+        read(tmp_path, f"+1 {field}\n-1 2:3\n")

@@ -53,6 +53,15 @@ def test_a_csv_becomes_three_parts_of_its_rows(tmp_path: Path) -> None:
         assert not rows.features.flags.writeable
 
 
+def test_notes_on_labels_and_columns_are_kept_with_the_rows(tmp_path: Path) -> None:
+    lines = [f"{row},{row % 7},{('A', 'a', 'b')[row % 3]}" for row in range(30)]
+    (tmp_path / "f.csv").write_text("\n".join(["Unnamed: 0,f2,label", *lines]) + "\n")
+    prepared = prepare(Data(path="f.csv"), Features(), 7, tmp_path, tmp_path / "cache")
+    notes = "; ".join(open_split(prepared.directory).notes)
+    assert "column 'Unnamed: 0' is left out, as a saved index" in notes
+    assert "the labels 'A' (10 rows) and 'a' (10 rows) are classes of their own" in notes
+
+
 def test_a_second_call_opens_what_the_first_made(tmp_path: Path) -> None:
     data = write_csv(tmp_path)
     first = prepare(data, Features(), 7, tmp_path, tmp_path / "cache")

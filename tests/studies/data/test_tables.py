@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from studies.data.labelled_rows import LabelledRows
@@ -68,7 +72,7 @@ def test_labels_keep_their_spelling_until_they_are_encoded(tmp_path: Path) -> No
 def test_missing_texts_are_empty_and_counted(tmp_path: Path) -> None:
     rows = read(tmp_path, "text,label\nhello,a\n,b\n", text="text")
     assert rows.texts == ("hello", "")
-    assert rows.notes == ("1 row without a text, taken as empty",)
+    assert rows.notes == ("1 row without a text, taken as empty: line 3",)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -148,7 +152,7 @@ def test_a_file_without_numbers_or_text_says_how_to_name_the_text(tmp_path: Path
     ("content", "problem"),
     [
         ("", "the file is empty"),
-        ("f1,label\n", "found a header and no row"),
+        ("f1,label\n", "found column names and no row"),
         ("f1,f1,label\n1,2,a\n", "two columns have the name 'f1'"),
         ("f1,label\n1,2,a\n", "the header has 2 names, and the first row has more fields"),
         ("f1,label\n1,a\n1,2,a\n", "can't be parsed: Expected 2 fields in line 3, saw 3"),
@@ -221,3 +225,97 @@ def test_a_pattern_without_a_match_and_the_label_itself_are_refused() -> None:
         match_columns(["x*"], ["f1", "label"], "label", "f.csv")
     with pytest.raises(DataError, match="names the label 'label'"):
         match_columns(["label"], ["f1", "label"], "label", "f.csv")
+
+
+def parquet(tmp_path: Path, columns: dict[str, object], **settings: object) -> LabelledRows:
+    pq.write_table(pa.table(columns), tmp_path / "f.parquet")
+    data = Data.model_validate({"path": "f.parquet", **settings})
+    return read_table(tmp_path / "f.parquet", "parquet", data, None)
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "", "Unnamed: 12"])
+def test_a_saved_index_is_no_feature_and_noted(name: str, tmp_path: Path) -> None:
+    lines = "".join(f"{row},{row * 7 % 5},{'ab'[row % 2]}\n" for row in range(20))
+    rows = read(tmp_path, f"{name},f1,label\n{lines}")
+    assert rows.columns == ("f1",)
+    assert (
+        f"column '{name}' is left out, as a saved index" if name else "a column without a name"
+    ) in "".join(rows.notes)
+
+
+def test_a_feature_that_numbers_the_rows_is_noted(tmp_path: Path) -> None:
+    lines = "".join(f"{row},{row * 7 % 5},{'ab'[row % 2]}\n" for row in range(20))
+    for settings in ({}, {"features": ["*"]}):
+        rows = read(tmp_path, f"t,f1,label\n{lines}", **settings)
+        assert rows.columns == ("t", "f1")
+        assert rows.notes[-1].startswith("column 't' numbers the rows")
+    assert (
+        read(tmp_path, f"Unnamed: 0,f1,label\n{lines}", features=["*"])
+        .notes[-1]
+        .startswith("column 'Unnamed: 0' numbers the rows")
+    )
+
+
+def test_the_label_is_no_text(tmp_path: Path) -> None:
+    error = failure(tmp_path, "text,label\nhi,a\nbye,b\n", text="label")
+    assert error.problem == "[data] text and label are both the column 'label'"
+    assert error.allowed == "'text'"
+
+
+@pytest.mark.parametrize(
+    ("cells", "line", "found"),
+    [
+        (["True", "", "False"], 3, "found no number (an empty cell or NaN)"),
+        (["1", "2", "1_000"], 4, "found '1_000', which is no number"),
+        (["1", "2", "1\xa0000"], 4, r"found '1\xa0000', which is no number"),
+        (["1", "١", "3"], 3, "found '١', which is no number"),
+        (["1", "2", "1e400"], 4, "found '1e400', which no float can hold"),
+        (["1", "True", "3"], 3, "found 'True', which is no number"),
+    ],
+)
+def test_a_cell_that_is_no_number_is_the_one_that_is_named(
+    cells: list[str], line: int, found: str, tmp_path: Path
+) -> None:
+    content = "f1,label\n" + "".join(f"{cell},{'ab'[row % 2]}\n" for row, cell in enumerate(cells))
+    error = failure(tmp_path, content, features=["f1"])
+    assert error.where.endswith(f"f.csv, line {line}, column 'f1'")
+    assert found in error.problem
+
+
+def test_numbers_of_thirty_digits_and_decimals_are_numbers(tmp_path: Path) -> None:
+    rows = read(tmp_path, "f1,label\n123456789012345678901234567890,a\n3,b\n")
+    assert numbers_of(rows) == [[np.float32(1.2345678901234568e29)], [3]]
+    rows = parquet(tmp_path, {"f1": pa.array([Decimal("1.5"), Decimal("2.25")]), "label": ["a", "b"]})
+    assert numbers_of(rows) == [[1.5], [2.25]]
+
+
+def test_a_column_that_a_slip_keeps_from_being_a_feature_is_noted_with_the_row(tmp_path: Path) -> None:
+    rows = read(tmp_path, "f1,f2,label\n" + "1,1,a\n" * 20 + "2,1_000,b\n")
+    assert rows.columns == ("f1",)
+    assert rows.notes[-1] == "column 'f2' is left out for '1_000', no number, at line 22"
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([datetime.date(2024, 5, 1), datetime.date(2024, 5, 2)], "the date 2024-05-01"),
+        ([datetime.datetime(2024, 5, 1), datetime.datetime(2024, 5, 2)], "the date 2024-05-01T00:00:00"),
+        ([[1, 2], [3]], "a list of 2 values"),
+        ([{"x": 1}, {"x": 2}], "a record of 'x'"),
+    ],
+)
+def test_parquet_values_that_are_no_numbers_are_named_in_words(
+    values: list[object], found: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=f"row 1, column 'f1': found {found}, which is no number"):
+        parquet(tmp_path, {"f1": values, "label": ["a", "b"]}, features=["f1"])
+
+
+def test_codes_of_digits_in_a_text_column_are_features_only_by_name(tmp_path: Path) -> None:
+    columns = {"zip": ["01234", "02345"], "f1": [1, 2], "label": ["a", "b"]}
+    assert parquet(tmp_path, columns).columns == ("f1",)
+    assert numbers_of(parquet(tmp_path, columns, features=["zip"])) == [[1234], [2345]]
+
+
+def test_two_columns_without_a_name_say_so(tmp_path: Path) -> None:
+    assert failure(tmp_path, "f1,label,,\n1,a,,\n").problem == "two columns have no name"

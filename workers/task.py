@@ -59,6 +59,7 @@ class Segment:
         spark: how Spark's trials of the study run.
         outcomes: directory or URL where a finished trial's weights and probabilities are kept; ``None`` keeps
             neither. See :mod:`workers.outcomes`.
+        weights: whether the weights, and the probabilities of the test rows, are kept there too.
         predictions: the same place for its probabilities of the validation rows alone, for a person to look
             at; ``None`` keeps none.
         row_sets: the rows that a finished trial is scored on.
@@ -83,6 +84,7 @@ class Segment:
     checkpoints_limit: int | None = None
     spark: SparkSettings = DEFAULTS
     outcomes: str | None = None
+    weights: bool = True
     predictions: str | None = None
     row_sets: tuple[str, ...] = ROW_SETS
     name: str = ""
@@ -220,7 +222,11 @@ def _leave(
     """
     layers = layer_sizes(split, segment.hidden)
     key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash)
-    if segment.outcomes is not None:
+    if segment.outcomes is not None and not segment.weights:
+        seen = Outcome((), state.activation, {"validation": known["validation"]})
+        with _failing_of_the_disk(segment.outcomes):
+            Outcomes(segment.outcomes).write(key, seen)
+    elif segment.outcomes is not None:
         left = _predict(trainer, split, state, [name for name in PREDICTED if name not in known])
         probabilities = {name: known[name] if name in known else left[name] for name in PREDICTED}
         with _failing_of_the_disk(segment.outcomes):

@@ -32,9 +32,10 @@ def _explanation(one: KeptExplanation) -> Html:
             "",
             on_every_screen(lambda width: waterfall(one, width)),
             "One change at a time, from the top to the bottom; what moves the score most comes first. Means "
-            "over the seeds on the validation rows; hollow bars are within the seeds' noise.",
+            "over the seeds on the validation rows; a hollow bar is no significant difference.",
         ),
         _shares(one),
+        paragraph(one.covers),
         *(paragraph(tag("strong", f"{capital(name)}. "), words) for name, words in one.traps),
     )
 

@@ -44,12 +44,12 @@ class Measured:
 
     @property
     def verdict(self) -> str:
-        """What may be said of it: ``none``, ``one seed``, ``within noise``, ``more`` or ``less``.
+        """What may be said of it: ``same``, ``one seed``, ``within noise``, ``more`` or ``less``.
 
-        ``none`` is that the networks are the same; ``within noise``, that no difference is significant.
+        ``same`` is that the networks are the same; ``within noise``, that no difference is significant.
         """
         if self.same:
-            return "none"
+            return "same"
         if self.low is None or self.high is None:
             return "one seed"
         if self.low <= 0 <= self.high:

@@ -13,7 +13,8 @@ from search.tables import count_of, from_to, listed, short
 from studies.explanation_record import Change, KeptExplanation
 
 VERDICTS = {
-    "none": "the same networks",
+    "same": "the same networks",
+    "none": "no change",  # in explanations that earlier versions kept
     "within noise": "no significant difference",
     "one seed": "one seed: can't tell",
     "more": "",
@@ -134,7 +135,7 @@ def _headline(one: Explanation) -> str:
         f"{side.side.name} has {figure(side.value)} {_name(one, side)}" for side in (one.start, one.end)
     )
     gap = one.gap
-    if gap.verdict == "none":
+    if gap.verdict == "same":
         return f"{start}, {end}: the networks are the same."
     noise = f", {VERDICTS[gap.verdict]}" if VERDICTS[gap.verdict] else ""
     return f"{start}, {end}: {abs(gap.value):.3f} {'more' if gap.value > 0 else 'less'}{noise}{_range(gap)}."
@@ -175,7 +176,7 @@ def _parts(one: Explanation) -> Iterator[str]:
         noisy = [part for part in trained if part.verdict == verdict]
         if noisy:
             yield f"{said}: {listed([f'{part.difference.title} ({part.value:+.3f})' for part in noisy])}."
-    nothing = [part for part in trained if part.verdict == "none"]
+    nothing = [part for part in trained if part.verdict == "same"]
     if nothing:
         titles = listed([part.difference.title for part in nothing])
         yield f"Changes nothing, the networks are the same with every seed: {titles}."

@@ -117,6 +117,6 @@ def _error(part: Contribution) -> str:
 
 
 def _range(one: Measured) -> str:
-    if one.low is None or one.high is None or one.verdict == "none":
+    if one.low is None or one.high is None or one.verdict == "same":
         return ""
     return f"{one.low:+.3f} to {one.high:+.3f}"

@@ -24,7 +24,7 @@ class Change:
         title: in words.
         value: by how much it moves the score.
         low, high: 95% interval; ``None`` with one seed.
-        verdict: ``none``, ``one seed``, ``within noise``, ``more`` or ``less``.
+        verdict: ``same``, ``one seed``, ``within noise``, ``more`` or ``less``.
         before, after: the scores that it lies between on the path; both 0 where it is no step of one.
     """
 

@@ -1,36 +1,36 @@
 """What finalists are worth, from the probabilities that their networks give to the rows. Pure.
 
 The finalists are ranked by their mean over new seeds on the validation rows, so that the test rows choose
-nothing: what they say of the best is unbiased, and so are the differences from it.
+nothing. The best's networks are then tested: of equal configurations, the one with the luckier seeds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.confusions import NAMES, score_of
+from search.finalist_statistics import (
+    MARGIN,
+    Compared,
+    LabelledRows,
+    Tested,
+    change,
+    compare,
+    difference,
+    luck,
+)
 from search.logistic import logistic_probabilities
-from search.resampling import Table, drawn_means, drawn_scores, draws_for, holm, interval, p_value
+from search.row_covariance import Answers
 from search.thresholds import said_at, tuned_threshold
 from studies.configuration import Configuration
-from studies.data.split import Rows, Split
-from studies.finalists_record import (
-    Finalist,
-    Finalists,
-    Interval,
-    PrecisionRecall,
-    Tuned,
-    Verdict,
-)
+from studies.data.split import Split
+from studies.finalists_record import Difference, Finalist, Finalists, PrecisionRecall, Tuned
 from studies.records import SCORE_NAMES, Scores
 from workers.scores import confusion_of, metric_of, passing, score
-
-SIGNIFICANT = 0.05
-"""Corrected p-value below which a finalist is told apart from the best."""
 
 CURVE_POINTS = 101
 """Points that are kept of a precision-recall curve."""
@@ -57,117 +57,139 @@ class Candidate:
     failed: tuple[str, ...] = ()
 
 
-def evaluate(
-    candidates: Sequence[Candidate], split: Split, metric: str, seed: int, asked: Sequence[str]
-) -> Finalists:
+def evaluate(candidates: Sequence[Candidate], split: Split, metric: str, asked: Sequence[str]) -> Finalists:
     """The finalists' record. This looks at the labels of the test rows.
 
     Args:
         candidates: in any order; those without a training that came to an end are only listed.
         split: the rows.
         metric: the study's.
-        seed: of the draws.
         asked: keys of the trainings, to be kept.
     """
-    ended = [one for one in candidates if one.trained]
-    by_validation = {id(one): _scores(one, split.validation, split.positive, "validation") for one in ended}
-    means = {
-        key: float(np.mean([metric_of(s, metric) for s in found])) for key, found in by_validation.items()
-    }
-    ended.sort(key=lambda one: (-means[id(one)], -one.found, one.trial))
-    comparison = _compare(ended, split, metric, seed)
-    finalists = tuple(
-        _finalist(one, by_validation[id(one)], compared, split, metric)
-        for one, compared in zip(ended, comparison.finalists, strict=True)
-    )
+    rows = _Rows.of(split, metric)
+    ended = [_Ended.of(one, split, rows) for one in candidates if one.trained]
+    ended.sort(key=lambda one: (-one.validation_mean, -one.candidate.found, one.candidate.trial))
     logistic = logistic_probabilities(split.train, len(split.classes), split.test.features)
+    baseline = score(split.test.labels, logistic, split.positive)
+    compared, over_logistic = _compare(ended, rows.test, _tested([logistic], [baseline], rows.test))
     return Finalists(
         metric=metric,
-        finalists=finalists,
+        finalists=tuple(_finalist(one, each, split, rows) for one, each in zip(ended, compared, strict=True)),
         failed={one.trial: one.failed for one in candidates if not one.trained},
-        logistic=score(split.test.labels, logistic, split.positive),
-        draws=comparison.draws,
+        logistic=baseline,
         asked=tuple(asked),
+        over_logistic=over_logistic,
+        margin=MARGIN,
     )
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """A finalist's interval, and how it compares with the best."""
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows that chose the best, and those that test it."""
 
-    interval: Interval
-    verdict: Verdict
-    difference: Interval | None = None
-    p_value: float | None = None
+    validation: LabelledRows
+    test: LabelledRows
 
-
-@dataclass(frozen=True)
-class _Comparison:
-    finalists: tuple[_Compared, ...]
-    draws: int
+    @classmethod
+    def of(cls, split: Split, metric: str) -> _Rows:
+        classes, positive = len(split.classes), split.positive
+        labels = (split.validation.labels, split.test.labels)
+        return cls(*(LabelledRows(one, classes, positive, metric) for one in labels))
 
 
-def _compare(ended: Sequence[Candidate], split: Split, metric: str, seed: int) -> _Comparison:
-    """All finalists on the same drawn rows, the best first."""
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    """A candidate with its networks' scores."""
+
+    candidate: Candidate
+    test_scores: Sequence[Scores]
+    validation: Tested
+    test: Tested
+
+    @classmethod
+    def of(cls, one: Candidate, split: Split, rows: _Rows) -> _Ended:
+        sides = [(split.validation, "validation", rows.validation), (split.test, "test", rows.test)]
+        scores, tested = [], []
+        for some, name, labelled in sides:
+            probabilities = [getattr(training, name) for training in one.trained]
+            scores.append([score(some.labels, each, split.positive) for each in probabilities])
+            tested.append(_tested(probabilities, scores[-1], labelled))
+        return cls(one, scores[1], *tested)
+
+    @property
+    def validation_mean(self) -> float:
+        return float(np.mean(self.validation.scores))
+
+
+def _tested(
+    probabilities: Sequence[NDArray[np.float64]], scores: Sequence[Scores], rows: LabelledRows
+) -> Tested:
+    return Tested(
+        [Answers(one.argmax(axis=1), one[:, rows.positive]) for one in probabilities],
+        tuple(metric_of(one, rows.metric) for one in scores),
+    )
+
+
+def _compare(
+    ended: Sequence[_Ended], rows: LabelledRows, logistic: Tested
+) -> tuple[tuple[Compared, ...], Difference | None]:
+    """All finalists on the same rows, the best first, and the best with the logistic regression."""
     if not ended:
-        return _Comparison((), 0)
-    test, positive = split.test, split.positive
-    table = Table(test.labels, [one.test for candidate in ended for one in candidate.trained], positive)
-    draws = draws_for(table, metric)
-    drawn = drawn_scores(table, metric, draws, seed)
-    ends = np.cumsum([len(candidate.trained) for candidate in ended])
-    means = [
-        drawn_means(drawn[:, end - len(one.trained) : end], seed + 1 + place)
-        for place, (one, end) in enumerate(zip(ended, ends, strict=True))
-    ]
-    lowest = -1.0 if metric == "mcc" else 0.0
-    observed = [_mean(_scores(one, test, positive, "test"), metric) for one in ended]
-    apart = holm([p_value(one - means[0]) for one in means[1:]])
-    compared = [_Compared(Interval(*interval(means[0], lowest, 1.0)), "best")]
-    for place, p in enumerate(apart, start=1):
-        verdict: Verdict = "tied"
-        if p < SIGNIFICANT:
-            verdict = "worse" if observed[place] < observed[0] else "better"
-        difference = Interval(*interval(means[place] - means[0], -2.0, 2.0))
-        compared.append(_Compared(Interval(*interval(means[place], lowest, 1.0)), verdict, difference, p))
-    return _Comparison(tuple(compared), draws)
+        return (), None
+    tested = [one.test for one in ended]
+    scored = rows.scored([*tested, logistic], fixed=[len(tested)])
+    return compare(rows, tested, scored), difference(rows, scored, 0, len(tested))
 
 
-def _finalist(
-    one: Candidate, validation: Sequence[Scores], compared: _Compared, split: Split, metric: str
-) -> Finalist:
-    test = _scores(one, split.test, split.positive, "test")
+def _finalist(one: _Ended, compared: Compared, split: Split, rows: _Rows) -> Finalist:
+    trained = one.candidate.trained
+    of_seeds, of_rows = luck(one.candidate.found, (rows.validation, one.validation), (rows.test, one.test))
     return Finalist(
-        trial=one.trial,
-        configuration=one.configuration,
-        found=one.found,
-        seeds=tuple(training.seed for training in one.trained),
-        failed=one.failed,
-        validation=tuple(metric_of(scores, metric) for scores in validation),
-        test=tuple(metric_of(scores, metric) for scores in test),
+        trial=one.candidate.trial,
+        configuration=one.candidate.configuration,
+        found=one.candidate.found,
+        seeds=tuple(training.seed for training in trained),
+        failed=one.candidate.failed,
+        validation=one.validation.scores,
+        test=one.test.scores,
         interval=compared.interval,
         verdict=compared.verdict,
         difference=compared.difference,
         p_value=compared.p_value,
-        scores={name: _mean(test, name) for name in SCORE_NAMES},
-        confusion=_plain(np.sum([scores.confusion for scores in test], axis=0)),
-        tuned=_tuned(one, split, metric),
-        curve=_curve(one, split),
-        train_seconds=float(np.mean([training.seconds for training in one.trained])),
+        scores={name: _mean(one.test_scores, name) for name in SCORE_NAMES},
+        confusion=_plain(np.sum([scores.confusion for scores in one.test_scores], axis=0)),
+        tuned=_tuned(one, split, rows.test),
+        curve=_curve(one.candidate, split),
+        train_seconds=float(np.mean([training.seconds for training in trained])),
+        prediction=compared.prediction,
+        luck_of_seeds=of_seeds,
+        luck_of_rows=of_rows,
     )
 
 
-def _tuned(one: Candidate, split: Split, metric: str) -> Tuned:
+def _tuned(one: _Ended, split: Split, rows: LabelledRows) -> Tuned:
     """Each training with the threshold that its validation rows like best, on the test rows."""
-    thresholds, counts = [], []
-    for training in one.trained:
-        threshold = tuned_threshold(split.validation.labels, training.validation, split.positive, metric)
+    # What a threshold doesn't change is tuned, and compared, by F1.
+    judged = rows if rows.metric in NAMES else replace(rows, metric="f1")
+    thresholds, answers, counts = [], [], []
+    for training in one.candidate.trained:
+        threshold = tuned_threshold(
+            split.validation.labels, training.validation, split.positive, judged.metric
+        )
         said = said_at(training.test, split.positive, threshold)
         thresholds.append(threshold)
+        answers.append(Answers(said, training.test[:, split.positive]))
         counts.append(confusion_of(split.test.labels, said, len(split.classes)))
     stacked = np.stack(counts)
-    means = {name: float(score_of(stacked, name, split.positive).mean()) for name in NAMES}
-    return Tuned(tuple(thresholds), means, _plain(stacked.sum(axis=0)))
+    scores = {name: score_of(stacked, name, split.positive) for name in NAMES}
+    before = Tested(one.test.answers, tuple(getattr(each, judged.metric) for each in one.test_scores))
+    return Tuned(
+        tuple(thresholds),
+        {name: float(each.mean()) for name, each in scores.items()},
+        _plain(stacked.sum(axis=0)),
+        judged.metric,
+        change(judged, before, Tested(answers, tuple(scores[judged.metric].tolist()))),
+    )
 
 
 def _curve(one: Candidate, split: Split) -> tuple[PrecisionRecall, ...]:
@@ -183,10 +205,6 @@ def _curve(one: Candidate, split: Split) -> tuple[PrecisionRecall, ...]:
     kept = np.unique(np.append(0, np.minimum(wanted, len(hits) - 1)))
     points = zip(thresholds[kept].tolist(), precision[kept].tolist(), recall[kept].tolist(), strict=True)
     return tuple(PrecisionRecall(*point) for point in points)
-
-
-def _scores(one: Candidate, rows: Rows, positive: int, row_set: str) -> list[Scores]:
-    return [score(rows.labels, getattr(training, row_set), positive) for training in one.trained]
 
 
 def _mean(scores: Sequence[Scores], name: str) -> float:

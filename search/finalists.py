@@ -82,10 +82,8 @@ def run_finalists(opened: OpenedStudy, count: int) -> None:
     display.note(f"finalists: the test rows are opened for {count_of(len(trials), 'configuration')}")
     # Before anything is compared: whoever is killed now has looked.
     store.open_test_rows(Opening(datetime.now(UTC).isoformat(timespec="seconds"), trials, trained))
-    study = opened.file.study
-    store.keep_finalists(
-        evaluate(candidates, opened.prepared.split, study.objective.metric, study.seed, asked)
-    )
+    metric = opened.file.study.objective.metric
+    store.keep_finalists(evaluate(candidates, opened.prepared.split, metric, asked))
 
 
 def _candidate(trial: int, runs: Sequence[float], results: Sequence[ReplicaResult]) -> Candidate:

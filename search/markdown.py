@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from search.finalist_words import (
+    VERDICTS,
+    at_worst,
+    finalist_sentences,
+    over_logistic,
+    row_words,
+    signed,
+    thresholds,
+)
 from search.importance import ImportanceGroup
-from search.page.finalists import VERDICTS
 from search.readings import readings
 from search.render_importance import sentence
 from search.results import StudyReport, scores_of, seconds_of
 from search.row_noise import row_interval
 from search.score_labels import brief_label, score_label
 from search.tables import configuration_text, count_of, one_line, or_dash, short
-from studies.finalists_record import Finalists
 from studies.records import ROW_SETS, SCORE_NAMES
 from studies.trial_record import TrialRecord
 
@@ -23,7 +30,7 @@ def markdown_of(report: StudyReport) -> str:
     if report.best is not None:
         blocks += _best(report, report.best)
         blocks += [_plain(words) for words in readings(report)]
-        blocks += _finalists(report.finalists)
+        blocks += _finalists(report)
         blocks += _ranking(report)
         blocks += _importance(report)
     blocks += _failures(report)
@@ -62,30 +69,33 @@ def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
         title = f"always “{_plain(short(baseline.says))}”"
         columns.append((title, [f"{getattr(baseline.test, name):.3f}" for name in SCORE_NAMES]))
     yield _table(columns)
-    interval = row_interval(test, report.metric, report.facts.positive_index) if test else None
+    interval = row_interval(test.confusion, report.metric, report.facts.positive_index) if test else None
     if interval is not None:
-        yield (
-            f"Other rows of the same kind would give a test {brief_label(report.metric)} between "
-            f"{interval[0]:.3f} and {interval[1]:.3f}, 19 times in 20."
-        )
+        yield f"Test {brief_label(report.metric)}: {row_words(interval)}"
     yield (
         f"The validation score is the best of {len(report.ranked):,} and flattered by it; the test score "
         "isn't."
     )
 
 
-def _finalists(found: Finalists | None) -> Iterator[str]:
+def _finalists(report: StudyReport) -> Iterator[str]:
+    found = report.finalists
     if found is None or not found.finalists:
         return
     ones = found.finalists
     label = brief_label(found.metric)
-    yield f"## Finalists, trained anew with {count_of(max(len(one.seeds) for one in ones), 'seed')}"
+    yield f"## Finalists, retrained with {count_of(max(len(one.seeds) for one in ones), 'new seed')}"
     yield _table(
         [
             ("trial", [str(one.trial) for one in ones]),
             (f"test {label}", [f"{one.test_mean:.3f}" for one in ones]),
             ("95%", [f"{one.interval.low:.3f} to {one.interval.high:.3f}" for one in ones]),
-            ("against the best", [VERDICTS[one.verdict] for one in ones]),
+            (
+                "against the best",
+                [", ".join(filter(None, (VERDICTS[one.verdict], at_worst(one)))) for one in ones],
+            ),
+            ("less the best's", ["–" if one.difference is None else signed(one.difference) for one in ones]),
+            ("p", ["–" if one.p_value is None else f"{one.p_value:.2g}" for one in ones]),
             ("when found", [f"{one.found:.3f}" for one in ones]),
             ("validation, new seeds", [f"{one.validation_mean:.3f}" for one in ones]),
             ("precision", [f"{one.scores['precision']:.3f}" for one in ones]),
@@ -93,7 +103,12 @@ def _finalists(found: Finalists | None) -> Iterator[str]:
             ("configuration", [f"`{configuration_text(one.configuration)}`" for one in ones]),
         ]
     )
-    yield f"A logistic regression on the same features has {getattr(found.logistic, found.metric):.3f}."
+    sentences = [
+        *finalist_sentences(found, report.facts.rows("test")),
+        over_logistic(found),
+        thresholds(ones[0]),
+    ]
+    yield "\n".join(f"- {words}" for words in sentences if words is not None)
 
 
 def _ranking(report: StudyReport) -> Iterator[str]:

@@ -9,8 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from search.example_code import requirements, usage
 from search.exported import KERAS_MODEL, SPARK_MODEL, ExportedModel
+from search.finalist_words import (
+    VERDICTS,
+    at_worst,
+    comparisons,
+    mean_words,
+    over_logistic,
+    prediction,
+    thresholds,
+)
 from search.results import StudyReport, scores_of
-from search.tables import count_of, listed
+from search.tables import count_of
 from studies.finalists_record import Finalist
 from studies.records import ROW_SETS, Scores
 from studies.trial_record import TrialRecord
@@ -140,22 +149,21 @@ def _finalist(report: StudyReport, record: TrialRecord) -> Iterator[str]:
     yield "## What its configuration is worth, whatever the seed"
     yield ""
     yield (
-        f"Trained anew with {count_of(len(one.seeds), 'other seed')}, such networks have a mean {label} of "
-        f"**{one.test_mean:.3f}** on the test rows (95%: {one.interval.low:.3f} to {one.interval.high:.3f}, "
-        f"of seeds and test rows together). This model is one of these networks: believe the mean."
+        f"Retrained with {count_of(len(one.seeds), 'other seed')}, such networks have a mean {label} of "
+        f"**{one.test_mean:.3f}** on the test rows. {mean_words(one)} This model is another such network."
     )
     yield ""
+    if (new := prediction(one, report.facts.rows("test"))) is not None:
+        yield f"- {new}"
     yield f"- The search found it at {one.found:.3f} on the validation rows, {_optimism(one.optimism[1])}"
-    tied = [str(other.trial) for other in found.tied if other.trial != one.trial]
-    if one.verdict in ("best", "tied") and tied:
-        noun = "trial" if len(tied) == 1 else "trials"
-        yield f"- It can't be told apart from {noun} {listed(tied)}"
-    yield (
-        f"- With the threshold tuned on the validation rows instead of 0.5: mean F1 "
-        f"{one.tuned.scores['f1']:.3f} instead of {one.scores['f1']:.3f}"
-    )
-    logistic = getattr(found.logistic, found.metric)
-    yield f"- A logistic regression on the same features: {label} {logistic:.3f}"
+    if one.verdict == "best":
+        yield from (f"- {words}" for words in comparisons(found))
+        yield from (f"- {words}" for words in (over_logistic(found),) if words is not None)
+    else:
+        best, beside = found.finalists[0].trial, at_worst(one)
+        yield f"- Against the best finalist, trial {best}: {VERDICTS[one.verdict]}{beside and f', {beside}'}"
+    if (advice := thresholds(one)) is not None:
+        yield f"- {advice}"
 
 
 def _finalist_of(report: StudyReport, record: TrialRecord) -> Finalist | None:
@@ -165,7 +173,7 @@ def _finalist_of(report: StudyReport, record: TrialRecord) -> Finalist | None:
 
 
 def _optimism(gap: float) -> str:
-    return f"which flattered it by {gap:.3f}" if gap > 0 else f"{-gap:.3f} below that"
+    return f"which was optimistic by {gap:.3f}" if gap > 0 else f"{-gap:.3f} below its test mean"
 
 
 def _data(report: StudyReport, model: ExportedModel) -> Iterator[str]:

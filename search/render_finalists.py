@@ -1,4 +1,4 @@
-"""Prints the finalists: what the best configurations are worth, and which can't be told apart."""
+"""Prints the finalists: what the best configurations are worth, and which differ significantly."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
+from search.finalist_words import VERDICTS, between, finalist_sentences, over_logistic, signed, thresholds
 from search.readings import finalists_due
 from search.results import StudyReport
 from search.score_labels import brief_label, score_label
 from search.tables import Column, configuration_text, count_of, fitted_table, from_to, indented, inset, short
-from studies.finalists_record import Finalists, Interval, Opening
+from studies.finalists_record import Finalist, Finalists, Opening
 from studies.records import SCORE_NAMES
-
-VERDICTS = {
-    "best": "the best",
-    "tied": "not told apart",
-    "worse": "worse",
-    "better": "better",
-}
-"""What a finalist's verdict is called."""
 
 
 def finalist_sections(report: StudyReport, width: int) -> Iterator[list[RenderableType]]:
@@ -40,19 +33,19 @@ def _worth(report: StudyReport, found: Finalists, width: int) -> list[Renderable
     ones = found.finalists
     columns = [
         Column("trial", [str(one.trial) for one in ones]),
-        Column("when\nfound", [f"{one.found:.3f}" for one in ones]),
+        Column("when\nfound", [f"{one.found:.3f}" for one in ones], optional=True),
         Column("new seeds,\nvalidation", [f"{one.validation_mean:.3f}" for one in ones]),
         Column("new seeds,\ntest", [f"{one.test_mean:.3f}" for one in ones]),
-        Column("95%", [_interval(one.interval) for one in ones]),
+        Column("95%", [between(one.interval) for one in ones]),
         Column("against the best", [VERDICTS[one.verdict] for one in ones], right=False),
         Column("p", ["-" if one.p_value is None else f"{one.p_value:.2g}" for one in ones]),
-        Column("less the best's", [_difference(one.difference) for one in ones], optional=True),
+        Column("less the best's", [_difference(one) for one in ones], optional=True),
         Column("sec", [f"{one.train_seconds:.1f}" for one in ones], optional=True),
     ]
     seeds = max(len(one.seeds) for one in ones)
     title = Text.assemble(
         ("Finalists", "bold"),
-        f"  {score_label(found.metric, report.facts.positive)}, {count_of(seeds, 'new training')} each",
+        f"  {score_label(found.metric, report.facts.positive)}, {count_of(seeds, 'new seed')} each",
     )
     named = [indented(f"trial {one.trial}: {configuration_text(one.configuration)}") for one in ones]
     return [title, inset(fitted_table(columns, width, strong_row=0)), *named, *_failed(report, found)]
@@ -69,28 +62,8 @@ def _failed(report: StudyReport, found: Finalists) -> Iterator[RenderableType]:
 
 
 def _sentences(report: StudyReport, found: Finalists) -> Iterator[RenderableType]:
-    winner = found.winner
-    yield indented(
-        f"The search's winner, trial {winner.trial}, scored {winner.found:.3f} when found. Trained anew "
-        f"it scores {winner.validation_mean:.3f} on the same rows ({_signed(-winner.optimism[0])}) and "
-        f"{winner.test_mean:.3f} on the test rows ({_signed(-winner.optimism[1])})."
-    )
-    if len(found.finalists) > 1:
-        yield indented(_tied(found))
-    yield indented(
-        f"The intervals hold both kinds of noise, seeds and test rows ({found.draws:,} bootstrap draws); "
-        "p is corrected for the number of comparisons (Holm)."
-    )
+    yield from map(indented, finalist_sentences(found, report.facts.rows("test")))
     yield from _openings(report.openings)
-
-
-def _tied(found: Finalists) -> str:
-    best, *others = found.tied
-    if not others:
-        return f"Every other one can be told apart from trial {best.trial}."
-    names = ", ".join(str(one.trial) for one in others)
-    rest = f"{'trial' if len(others) == 1 else 'trials'} {names}"
-    return f"No difference between trial {best.trial} and {rest} that chance wouldn't make as well."
 
 
 def _openings(openings: Sequence[Opening]) -> Iterator[RenderableType]:
@@ -122,8 +95,10 @@ def _all_scores(report: StudyReport, found: Finalists, width: int) -> list[Rende
         counts = [str(scores.confusion[i][j]) for _, i, j in cells]
         figures = [f"{getattr(scores, name):.3f}" for name in names]
         columns.append(Column(heading, [*figures, *counts], optional=True))
-    title = Text.assemble(("Scores on the test rows", "bold"), "  means over the new trainings")
-    return [title, inset(fitted_table(columns, width, strong_row=0))]
+    title = Text.assemble(("Scores on the test rows", "bold"), "  means over the new seeds")
+    beaten = over_logistic(found)
+    sentences = [] if beaten is None else [indented(beaten)]
+    return [title, inset(fitted_table(columns, width, strong_row=0)), *sentences]
 
 
 def _cells(report: StudyReport) -> list[tuple[str, int, int]]:
@@ -150,7 +125,9 @@ def _thresholds(found: Finalists, width: int) -> list[RenderableType]:
     title = Text.assemble(
         ("The threshold", "bold"), "  on the test rows, as trained and tuned on the validation rows"
     )
-    return [title, inset(fitted_table(columns, width))]
+    advice = thresholds(found.finalists[0])
+    sentences = [] if advice is None else [indented(advice)]
+    return [title, inset(fitted_table(columns, width)), *sentences]
 
 
 def _scores_column(how: str, name: str, scores: Sequence[Mapping[str, float]]) -> Column:
@@ -162,13 +139,5 @@ def _unfinished(report: StudyReport) -> list[RenderableType]:
     return [] if words is None else [indented(words, "bold")]
 
 
-def _interval(one: Interval) -> str:
-    return f"{one.low:.3f} to {one.high:.3f}"
-
-
-def _difference(one: Interval | None) -> str:
-    return "-" if one is None else f"{_signed(one.low)} to {_signed(one.high)}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}"
+def _difference(one: Finalist) -> str:
+    return "-" if one.difference is None else signed(one.difference)

@@ -7,15 +7,18 @@ computed once, after every training had ended.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeVar
 
 from studies.configuration import Configuration
 from studies.records import Scores
 
-Verdict = Literal["best", "tied", "worse", "better"]
-"""How a finalist compares with the best on the test rows. The best was named by the validation rows, so that
-another may do better on the test rows."""
+Record = TypeVar("Record")
+
+Verdict = Literal["best", "equivalent", "tied", "worse", "better"]
+"""How a finalist compares with the best on the test rows: ``tied`` is no significant difference,
+``equivalent`` one that is significantly smaller than the margin. The best was chosen on the validation rows,
+so that another may do better on the test rows."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,31 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """Of two means on the same test rows.
+
+    Attributes:
+        value: the one less the other.
+        low, high: its 95% interval.
+        p_value: two-sided, that there is none; below 0.05 where the interval leaves out 0.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether chance alone is an unlikely cause, at 5%."""
+        return self.p_value < SIGNIFICANT
+
+
+SIGNIFICANT = 0.05
+"""p-value below which a difference is significant."""
+
+
+@dataclass(frozen=True)
 class PrecisionRecall:
     """One point of a precision-recall curve: rows with at least this probability are said to be positive."""
 
@@ -58,11 +86,20 @@ class Tuned:
         thresholds: probabilities of the positive class from which rows are said to be of it, by training.
         scores: means on the test rows, as in :class:`Finalist`.
         confusion: counts on the test rows, summed over the trainings.
+        metric: what the thresholds are best for.
+        difference: what they add to the mean ``metric`` on the test rows; ``None`` in earlier studies.
     """
 
     thresholds: tuple[float, ...]
     scores: Mapping[str, float]
     confusion: tuple[tuple[int, ...], ...]
+    metric: str = "f1"
+    difference: Difference | None = None
+
+    @property
+    def recommended(self) -> bool:
+        """Whether the test rows show a significant gain over predicting the most probable class."""
+        return self.difference is not None and self.difference.significant and self.difference.value > 0.0
 
 
 @dataclass(frozen=True)
@@ -77,13 +114,18 @@ class Finalist:
         validation, test: the study's metric on these rows, by training.
         interval: of the mean of ``test``, from seeds and test rows together.
         verdict: against the best.
-        difference: of the means of ``test``, the best's taken off; ``None`` for the best itself.
+        difference: of the means of ``test``, the best's taken off; ``None`` for the best itself. It leaves
+            out 0 just where ``p_value`` is below 0.05.
         p_value: two-sided, that there is none, corrected for the number of comparisons (Holm).
         scores: means on the test rows of every score that is one number, by name.
         confusion: counts on the test rows, summed over the trainings, as in :class:`~studies.records.Scores`.
         tuned: with thresholds tuned on the validation rows.
         curve: precision and recall on the test rows of all trainings together, by falling threshold.
         train_seconds: mean seconds of a training.
+        prediction: 95% interval of the score of one new network on as many new rows; ``None`` with one
+            training.
+        luck_of_seeds: 95% interval of ``found`` less the mean of ``validation``; ``None`` with one training.
+        luck_of_rows: 95% interval of the mean of ``validation`` less the true mean; ``None`` as above.
     """
 
     trial: int
@@ -102,6 +144,9 @@ class Finalist:
     tuned: Tuned
     curve: tuple[PrecisionRecall, ...]
     train_seconds: float
+    prediction: Interval | None = None
+    luck_of_seeds: Interval | None = None
+    luck_of_rows: Interval | None = None
 
     @property
     def validation_mean(self) -> float:
@@ -115,8 +160,8 @@ class Finalist:
 
     @property
     def optimism(self) -> tuple[float, float]:
-        """By how much the search flattered it: the validation score when found, less the mean over new seeds
-        on the validation rows, and less that on the test rows.
+        """How optimistic the validation score was when it was found: less the mean over new seeds on the same
+        rows, which is luck with the seed, and less that on the test rows, which is luck with the rows too.
         """
         return self.found - self.validation_mean, self.found - self.test_mean
 
@@ -130,16 +175,19 @@ class Finalists:
         finalists: by their mean on the validation rows over new seeds, best first.
         failed: finalists of which no training came to an end: number of the first trial, and the causes.
         logistic: test scores of a logistic regression on the same features.
-        draws: of the bootstrap.
         asked: keys of the trainings, whether they came to an end or not.
+        over_logistic: the best's mean less the logistic regression's score, one comparison by itself;
+            ``None`` in studies of earlier code.
+        margin: differences within it are called as good; ``None`` in studies of earlier code.
     """
 
     metric: str
     finalists: tuple[Finalist, ...]
     failed: Mapping[int, tuple[str, ...]]
     logistic: Scores
-    draws: int
     asked: tuple[str, ...]
+    over_logistic: Difference | None = None
+    margin: float | None = None
 
     @property
     def winner(self) -> Finalist:
@@ -148,8 +196,8 @@ class Finalists:
 
     @property
     def tied(self) -> tuple[Finalist, ...]:
-        """Those that can't be told apart from the best, the best among them."""
-        return tuple(one for one in self.finalists if one.verdict in ("best", "tied"))
+        """Those without a significant difference from the best, the best among them."""
+        return tuple(one for one in self.finalists if one.verdict in ("best", "equivalent", "tied"))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -169,8 +217,9 @@ class Finalists:
             finalists=tuple(_finalist(one) for one in values["finalists"]),
             failed={int(trial): tuple(causes) for trial, causes in values["failed"].items()},
             logistic=Scores.from_dict(values["logistic"]),
-            draws=values["draws"],
             asked=tuple(values["asked"]),
+            over_logistic=_read(Difference, values.get("over_logistic")),
+            margin=values.get("margin"),
         )
 
 
@@ -192,21 +241,31 @@ OPENINGS, FINALISTS = "test_openings", "finalists"
 
 
 def _finalist(values: Mapping[str, Any]) -> Finalist:
-    difference = values["difference"]
     tuned = values["tuned"]
+    known = {field.name: values[field.name] for field in fields(Finalist) if field.name in values}
     numbers = {name: tuple(values[name]) for name in ("seeds", "failed", "validation", "test")}
+    intervals = ("interval", "difference", "prediction", "luck_of_seeds", "luck_of_rows")
     return Finalist(
         **{
-            **values,
+            **known,
             **numbers,
+            **{name: _read(Interval, values.get(name)) for name in intervals},
             "configuration": Configuration.from_dict(values["configuration"]),
-            "interval": Interval(**values["interval"]),
-            "difference": None if difference is None else Interval(**difference),
             "confusion": _counts(values["confusion"]),
-            "tuned": Tuned(tuple(tuned["thresholds"]), tuned["scores"], _counts(tuned["confusion"])),
+            "tuned": Tuned(
+                tuple(tuned["thresholds"]),
+                tuned["scores"],
+                _counts(tuned["confusion"]),
+                tuned.get("metric", "f1"),
+                _read(Difference, tuned.get("difference")),
+            ),
             "curve": tuple(PrecisionRecall(**point) for point in values["curve"]),
         }
     )
+
+
+def _read(kind: type[Record], values: Mapping[str, float] | None) -> Record | None:
+    return None if values is None else kind(**values)
 
 
 def _counts(rows: Any) -> tuple[tuple[int, ...], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from search.finalist_words import mean_words, prediction, row_words
 from search.live_view import duration_text
 from search.page.frame import HALF, LETTER, box, on_every_screen, svg, text, uprights
 from search.page.html import Content, Html, joined, tag
@@ -107,11 +108,10 @@ def _sentences(report: StudyReport, best: Worth) -> Iterator[str]:
             f"the rows that it calls {positive} are so (precision)."
         )
     if best.interval is not None:
-        other = "Other seeds and other rows" if best.trainings > 1 else "Other rows"
-        yield (
-            f"{other} of the same kind would give between {best.interval[0]:.3f} and {best.interval[1]:.3f}, "
-            "19 times in 20."
-        )
+        yield row_words(best.interval) if best.finalist is None else mean_words(best.finalist)
+        new = None if best.finalist is None else prediction(best.finalist, facts.rows("test"))
+        if new is not None:
+            yield new
     yield " ".join((_flattery(report, best), *_to_beat(report)))
 
 

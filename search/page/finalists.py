@@ -1,10 +1,19 @@
-"""The finalists: the best configurations, trained anew with other seeds, on one axis."""
+"""The finalists: the best configurations, retrained with other seeds, on one axis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from search.finalist_words import (
+    VERDICTS,
+    at_worst,
+    between,
+    finalist_sentences,
+    over_logistic,
+    signed,
+    thresholds,
+)
 from search.page.frame import HALF, LETTER, WIDE, Frame, box, line, on_every_screen, svg, text, uprights
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear, score_scale
@@ -14,17 +23,14 @@ from search.readings import finalists_due
 from search.results import StudyReport
 from search.score_labels import brief_label
 from search.tables import configuration_text, from_to, listed, short
-from studies.finalists_record import Finalist, Finalists, Interval
+from studies.finalists_record import Finalist, Finalists
 
 SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted", "average_precision", "mcc")
 """Test scores in the table, besides the study's own."""
 
-VERDICTS = {"best": "best", "tied": "as good", "worse": "worse", "better": "better"}
-"""How a finalist compares with the best, in a word."""
-
 
 def finalists(report: StudyReport) -> Section | None:
-    """What the best configurations are worth, and which of them are as good as the best."""
+    """What the best configurations are worth, and which of them differ significantly from the best."""
     found = report.finalists
     if found is None or not found.finalists:
         return _due(report)
@@ -45,16 +51,16 @@ def finalists(report: StudyReport) -> Section | None:
                     ),
                     on_every_screen(lambda width: _intervals(report, found, width)),
                 ),
-                "The interval is of other seeds and other test rows together. Hollow: the validation score "
-                "by which the search found it.",
+                "Bands are 95% intervals of the means, over seeds and test rows. Hollow: the validation "
+                "score by which the search found it.",
             ),
-            paragraph(_optimism(found.winner)),
+            (paragraph(words) for words in finalist_sentences(found, report.facts.rows("test"))),
             _table(found),
+            _said(over_logistic(found)),
             beside(
                 _curves(report, found),
                 figure("The threshold", _thresholds(found), _about_thresholds(best), kind="plainly"),
             ),
-            (paragraph(words) for words in _better(found)),
             (paragraph(words) for words in _openings(report)),
             _due_words(report),
         ),
@@ -74,21 +80,23 @@ def _due_words(report: StudyReport) -> Html | None:
 
 
 def _title(found: Finalists) -> str:
-    others = len(found.tied) - 1
-    count = len(found.finalists)
-    if count == 1:
-        return "The finalist, trained anew"
+    others, apart = len(found.finalists) - 1, len(found.finalists) - len(found.tied)
     if not others:
-        return f"The best of {count} finalists can be told apart from the others"
-    return f"{others} of {counted(count - 1, 'other finalist')} can't be told apart from the best"
+        return "The finalist, retrained"
+    differ = "differs" if apart == 1 else "differ"
+    return f"{apart} of {counted(others, 'other finalist')} {differ} significantly from the best"
 
 
 def _what_they_are(found: Finalists) -> str:
     seeds = max(len(one.seeds) for one in found.finalists)
     return (
-        f"The best configurations of the search were trained anew, each with {counted(seeds, 'seed')} that "
-        "the search didn't use, and then scored on the test rows."
+        f"The best configurations of the search were retrained, each with {counted(seeds, 'seed')} that the "
+        "search didn't use, and then scored on the test rows."
     )
+
+
+def _said(words: str | None) -> Html | None:
+    return None if words is None else paragraph(words)
 
 
 def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
@@ -97,7 +105,7 @@ def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
         end for one in found.finalists for end in (one.interval.low, one.interval.high, one.found, *one.test)
     ]
     scale = score_scale(values)
-    left, right = (476, 116) if width == WIDE else (76, 112)
+    left, right = (476, 168) if width == WIDE else (76, 160)
     each, top = 38, 8
     inner, floor = width - left - right, top + each * len(found.finalists)
     marks: list[Content] = [*uprights(scale.ticks(max(3, inner // 90)), (left, inner), (top, floor))]
@@ -106,8 +114,8 @@ def _intervals(report: StudyReport, found: Finalists, width: int) -> Html:
         name = _name(one) if width == WIDE else f"trial {one.trial}"
         marks.append(text(left - 14, middle + 4, short(name, int((left - 14) / (LETTER - 0.5))), "name end"))
         marks += _marks(one, scale, left, inner, middle)
-        marks.append(text(width - right + 14, middle + 4, f"{one.test_mean:.3f}", "value"))
-        marks.append(text(width, middle + 4, VERDICTS[one.verdict], "tick end"))
+        marks.append(text(width - right + 14, middle - 2, f"{one.test_mean:.3f}", "value"))
+        marks.append(text(width - right + 14, middle + 12, VERDICTS[one.verdict], "tick"))
     marks.append(text(left + inner / 2, floor + 34, metric_label(report), "label mid"))
     said = "; ".join(
         f"trial {one.trial} {one.test_mean:.3f}, {VERDICTS[one.verdict]}" for one in found.finalists
@@ -125,7 +133,7 @@ def _marks(one: Finalist, scale: Linear, left: float, inner: float, middle: floa
         for value in (one.interval.low, one.interval.high, one.test_mean, one.found)
     )
     kind = "worse" if one.verdict == "worse" else "tied"
-    yield box(low, middle - 7, high - low, 14, f"band {kind}", _between(one.interval))
+    yield box(low, middle - 7, high - low, 14, f"band {kind}", between(one.interval))
     for value in one.test:
         x = left + scale.part(value) * inner
         yield line(x, middle - 5, x, middle + 5, f"one {kind}")
@@ -135,40 +143,17 @@ def _marks(one: Finalist, scale: Linear, left: float, inner: float, middle: floa
     )
 
 
-def _between(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
-
-
-def _optimism(winner: Finalist) -> str:
-    on_validation, on_test = winner.optimism
-    return (
-        f"How far the search flattered its winner, trial {winner.trial}: it was found with "
-        f"{winner.found:.3f}; trained anew it has {winner.validation_mean:.3f} on the same validation rows "
-        f"({-on_validation:+.3f}), and {winner.test_mean:.3f} on the test rows ({-on_test:+.3f})."
-    )
-
-
-def _better(found: Finalists) -> Iterator[str]:
-    """That others do better on the test rows, where they do."""
-    others = [str(one.trial) for one in found.finalists if one.verdict == "better"]
-    if others:
-        named = f"Trial {others[0]} does" if len(others) == 1 else f"Trials {listed(others)} do"
-        yield (
-            f"{named} better on the test rows than the best, which the validation rows named. Choosing by "
-            "that would let the test rows flatter the choice."
-        )
-
-
 def _table(found: Finalists) -> Html:
     ones = found.finalists
     names = [name for name in SCORES if name != found.metric]
     columns = [
         Cells("trial", [str(one.trial) for one in ones]),
         Cells(f"test {brief_label(found.metric)}", [f"{one.test_mean:.3f}" for one in ones]),
-        Cells("95%", [_between(one.interval) for one in ones]),
-        Cells("less the best", [_between(one.difference) for one in ones]),
-        Cells("p", ["–" if one.p_value is None else f"{one.p_value:.2f}" for one in ones]),
-        Cells("", [VERDICTS[one.verdict] for one in ones], right=False),
+        Cells("95%", [between(one.interval) for one in ones]),
+        Cells("less the best", ["–" if one.difference is None else signed(one.difference) for one in ones]),
+        Cells("p", ["–" if one.p_value is None else f"{one.p_value:.2g}" for one in ones]),
+        Cells("against the best", [VERDICTS[one.verdict] for one in ones], right=False),
+        Cells("", [at_worst(one) for one in ones], right=False),
         Cells("validation, new seeds", [f"{one.validation_mean:.3f}" for one in ones]),
         *(Cells(brief_label(name), [f"{one.scores[name]:.3f}" for one in ones]) for name in names),
         Cells("seconds", [f"{one.train_seconds:.1f}" for one in ones]),
@@ -220,9 +205,9 @@ def _point(frame: Frame, scores: Mapping[str, float], rank: int, kind: str) -> H
 
 def _about_thresholds(best: Finalist) -> str:
     return (
-        "As trained, a row is given its most probable class. Another threshold, the best on each training's "
-        "validation rows, may do better or worse on the test rows; for the best it is "
-        f"{from_to(best.tuned.thresholds, 2)}."
+        "As trained, a row is given its most probable class. The tuned threshold is the best on each "
+        f"network's validation rows: {from_to(best.tuned.thresholds, 2)} for trial {best.trial}. "
+        f"{thresholds(best) or ''}"
     )
 
 

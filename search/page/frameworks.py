@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from search.finalist_words import VERDICTS
 from search.page.confusion import confusion
 from search.page.drawn import is_of, shake
 from search.page.frame import HALF, Dot, Frame, on_every_screen, text, uprights
@@ -69,8 +70,9 @@ def _verdict(best: Sequence[Worth]) -> str:
     ahead, behind = sorted(best[:2], key=lambda worth: -worth.score)
     rows = "test rows" if ahead.tested and behind.tested else "validation rows"
     said = " and ".join(f"{framework_name(each.configuration)} {each.score:.3f}" for each in (ahead, behind))
-    close = ahead.interval is not None and ahead.interval[0] <= behind.score
-    return f"{said} on the {rows}{': too close to tell apart' if close else ''}"
+    compared = {one.verdict for worth in best[:2] if (one := worth.finalist) is not None} - {"best"}
+    verdict = f": {VERDICTS[compared.pop()]}" if compared & {"tied", "equivalent"} else ""
+    return f"{said} on the {rows}{verdict}"
 
 
 def _matrix_title(worth: Worth) -> str:

@@ -32,6 +32,7 @@ class Worth:
         trainings: how many networks the figures are means of.
         anew: mean validation score over new seeds; ``None`` without finalists.
         tested: whether there are test scores.
+        finalist: the whole of it, where it is one.
     """
 
     trial: int
@@ -44,6 +45,7 @@ class Worth:
     trainings: int
     anew: float | None
     tested: bool
+    finalist: Finalist | None = None
 
 
 def winner(report: StudyReport) -> Worth | None:
@@ -75,6 +77,7 @@ def _of_finalist(finalist: Finalist, metric: str) -> Worth:
         trainings=len(finalist.test),
         anew=finalist.validation_mean,
         tested=True,
+        finalist=finalist,
     )
 
 
@@ -89,7 +92,7 @@ def _of_record(report: StudyReport, record: TrialRecord) -> Worth | None:
         configuration=record.configuration,
         found=report.score(record),
         score=getattr(test, report.metric) if test is not None else report.score(record),
-        interval=row_interval(test, report.metric, positive) if test is not None else None,
+        interval=row_interval(test.confusion, report.metric, positive) if test is not None else None,
         scores={name: getattr(shown, name) for name in SCORE_NAMES},
         confusion=shown.confusion,
         trainings=1,

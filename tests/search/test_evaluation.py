@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from search.evaluation import Candidate, Trained, evaluate
+from search.finalist_words import comparisons, coverage, finalist_sentences, over_logistic, thresholds
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.finalists_record import Finalists
 from studies.records import SCORE_NAMES
-from workers.scores import score
+from workers.scores import METRICS, score
 
 CONFIGURATION = Configuration("tensorflow", "he_normal", "adam", 9, learning_rate=0.1, batch_size=16)
 DRAW = np.random.default_rng(3)
@@ -58,7 +61,7 @@ FAILED = Candidate(9, CONFIGURATION, 0.9, (), ("diverged", "diverged"))
 
 
 def of(*candidates: Candidate, metric: str = "f1") -> Finalists:
-    return evaluate(candidates, SPLIT, metric, 7, ("a", "b"))
+    return evaluate(candidates, SPLIT, metric, ("a", "b"))
 
 
 def test_they_are_ranked_by_new_seeds_on_the_validation_rows_and_told_apart_by_the_test_rows() -> None:
@@ -148,3 +151,129 @@ def test_it_goes_to_json_and_back_and_the_same_rows_give_the_same() -> None:
     found = of(BAD, AS_GOOD, GOOD, FAILED)
     assert Finalists.from_dict(json.loads(json.dumps(found.to_dict()))) == found
     assert asdict(of(BAD, AS_GOOD, GOOD, FAILED)) == asdict(found)
+
+
+def test_a_study_of_earlier_code_is_read_and_shows_what_it_had() -> None:
+    """Neither prediction intervals nor paired differences, and a number of bootstrap draws."""
+    stored = json.loads(json.dumps(of(GOOD, AS_GOOD).to_dict())) | {"draws": 4000}
+    for name in ("over_logistic", "margin"):
+        del stored[name]
+    for one in stored["finalists"]:
+        for name in ("prediction", "luck_of_seeds", "luck_of_rows"):
+            del one[name]
+        for name in ("metric", "difference"):
+            del one["tuned"][name]
+    found = Finalists.from_dict(stored)
+    assert [one.verdict for one in found.finalists] == ["best", "tied"]
+    assert found.over_logistic is None
+    assert [words for words in finalist_sentences(found, 300) if "prediction" in words] == []
+    assert thresholds(found.finalists[0]) is None
+    assert not found.finalists[0].tuned.recommended
+
+
+def test_the_best_is_compared_with_the_logistic_regression_on_the_same_rows() -> None:
+    found = of(GOOD)
+    assert found.over_logistic is not None
+    assert found.over_logistic.value == pytest.approx(found.finalists[0].test_mean - found.logistic.f1)
+    assert found.over_logistic.significant
+    assert "is significantly better: +0." in str(over_logistic(found))
+
+
+def test_a_threshold_is_recommended_only_where_its_gain_is_significant() -> None:
+    (good,) = of(GOOD).finalists
+    assert good.tuned.difference is not None
+    assert good.tuned.difference.value == pytest.approx(good.tuned.scores["f1"] - good.scores["f1"])
+    assert not good.tuned.recommended
+    assert "not recommended" in str(thresholds(good))
+
+
+def test_luck_is_split_into_seeds_and_rows_and_both_have_intervals() -> None:
+    (one,) = of(GOOD).finalists
+    assert one.luck_of_seeds is not None
+    assert one.luck_of_rows is not None
+    assert one.luck_of_seeds.low < one.found - one.validation_mean < one.luck_of_seeds.high
+    assert one.luck_of_rows.low < one.validation_mean - one.test_mean < one.luck_of_rows.high
+    assert one.luck_of_rows.high - one.luck_of_rows.low > one.luck_of_seeds.high - one.luck_of_seeds.low
+
+
+@pytest.mark.parametrize("metric", ["f1", "mcc", "average_precision"])
+def test_a_new_network_is_expected_in_a_wider_interval_than_the_mean(metric: str) -> None:
+    (one,) = of(GOOD, metric=metric).finalists
+    assert one.prediction is not None
+    assert one.prediction.low < one.interval.low
+    assert one.prediction.high > one.interval.high
+
+
+def test_one_training_each_has_intervals_of_rows_alone_and_says_so() -> None:
+    found = of(candidate(1, 0.9, (6,), (20,)), candidate(2, 0.9, (9,), (26,)))
+    assert all(one.prediction is None and one.luck_of_seeds is None for one in found.finalists)
+    assert "cover the test rows alone" in coverage(found)
+    assert all(one.interval.low < one.test_mean < one.interval.high for one in found.finalists)
+
+
+def test_a_training_that_failed_leaves_the_others_comparable() -> None:
+    found = of(candidate(1, 0.9, (6, 7, 8), (20, 22, 21)), candidate(2, 0.9, (9,), (26,)))
+    assert found.finalists[1].verdict == "tied"
+    assert found.finalists[1].interval.high > found.finalists[1].interval.low
+
+
+@given(
+    wrong=st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=3), min_size=2, max_size=4),
+    metric=st.sampled_from(METRICS),
+)
+@settings(max_examples=25)
+def test_intervals_of_differences_agree_with_p_values_and_with_what_scores_can_be(
+    wrong: list[list[int]], metric: str
+) -> None:
+    ones = [candidate(trial, 0.9, tuple(each), tuple(each)) for trial, each in enumerate(wrong)]
+    most = 2.0 if metric == "mcc" else 1.0
+    for one in of(*ones, metric=metric).finalists[1:]:
+        assert one.difference is not None
+        assert one.p_value is not None
+        assert -most <= one.difference.low <= one.difference.high <= most
+        assert (one.difference.low > 0 or one.difference.high < 0) == (one.p_value < 0.05)
+        assert (one.verdict in ("better", "worse")) == (one.p_value < 0.05)
+
+
+def test_four_positive_rows_that_all_are_missed_leave_room_above_and_no_difference_beyond_one() -> None:
+    few = Rows(SPLIT.test.features[:40], np.repeat([0, 1], [36, 4]))
+    split = replace(SPLIT, test=few, validation=few)
+
+    def network(said: NDArray[np.int64]) -> Trained:
+        return Trained(1, 1.0, np.eye(2)[said], np.eye(2)[said])
+
+    right, missed = few.labels, few.labels * 0
+    ones = [
+        Candidate(trial, CONFIGURATION, 0.9, (network(said), network(said)))
+        for trial, said in ((1, right), (2, missed))
+    ]
+    best, other = evaluate(ones, split, "f1", ()).finalists
+    assert best.interval.low < 0.85
+    assert other.interval.low == 0.0
+    assert other.interval.high > 0.3
+    assert other.difference is not None
+    assert -1.0 <= other.difference.low < other.difference.high <= 1.0
+
+
+def test_as_good_is_said_only_where_the_difference_is_within_the_margin() -> None:
+    """6,000 rows, and networks of two configurations that differ in a handful of them."""
+    many = rows(6000)
+    split = replace(SPLIT, test=many)
+    draw = np.random.default_rng(8)
+    base = answers(many.labels, 300, draw)
+
+    def near(trial: int) -> Candidate:
+        trained = []
+        for seed in range(5):
+            test = base.copy()
+            moved = draw.choice(len(many), 6, replace=False)
+            test[moved] = test[moved, ::-1]
+            trained.append(Trained(seed, 1.0, GOOD.trained[0].validation, test))
+        return Candidate(trial, CONFIGURATION, 0.9, tuple(trained))
+
+    found = evaluate([near(1), near(2)], split, "f1", ())
+    other = found.finalists[1]
+    assert other.verdict == "equivalent"
+    assert other.difference is not None
+    assert max(-other.difference.low, other.difference.high) < 0.01
+    assert "is as good as trial" in " ".join(comparisons(found))

@@ -239,7 +239,7 @@ def test_the_command_prints_them_for_a_person_and_for_a_program(study: Path) -> 
     launch(study, display=SilentDisplay())
     shown = CliRunner().invoke(main, ["finalists", str(study), "--quiet"])
     assert shown.exit_code == 0
-    assert "Finalists  F1 of 1, 3 new trainings each" in shown.stdout
+    assert "Finalists  F1 of 1, 3 new seeds each" in shown.stdout
     assert "the best" in shown.stdout
     assert "The test rows were opened" in shown.stdout
     assert "logistic" in shown.stdout

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 from search.model_card import model_card
-from studies.finalists_record import Finalist, Finalists, Interval, Tuned
+from studies.finalists_record import Difference, Finalist, Finalists, Interval, Tuned
 from studies.trial_record import TrialRecord
 from tests.search.fakes import FACTS, complete, draw, report_of, scores
 from tests.search.models import SPARK, model_of_numbers, model_of_texts
@@ -86,20 +86,27 @@ def test_a_finalists_card_has_its_worth_over_seeds_and_how_much_the_search_flatt
         p_value=None,
         scores={"f1": 0.81},
         confusion=((1, 0), (0, 1)),
-        tuned=Tuned((0.4, 0.5, 0.6), {"f1": 0.816}, ((1, 0), (0, 1))),
+        tuned=Tuned(
+            (0.4, 0.5, 0.6), {"f1": 0.816}, ((1, 0), (0, 1)), "f1", Difference(0.006, -0.01, 0.022, 0.4)
+        ),
         curve=(),
         train_seconds=2.0,
+        prediction=Interval(0.7, 0.9),
     )
-    tied = replace(one, trial=3, configuration=SPARK, verdict="tied")
-    found = Finalists("f1", (one, tied), {}, scores(0.6), 1000, ())
+    tied = replace(one, trial=3, configuration=SPARK, verdict="tied", difference=Interval(-0.02, 0.03))
+    found = Finalists("f1", (one, tied), {}, scores(0.6), (), Difference(0.21, 0.15, 0.27, 1e-6))
     card = model_card(replace(report, finalists=found), best, model_of_texts(), ())
     for words in (
-        "Trained anew with 3 other seeds",
-        "mean F1 of spam of **0.810** on the test rows (95%: 0.770 to 0.850",
-        "found it at 0.840 on the validation rows, which flattered it by 0.030",
-        "can't be told apart from trial 3",
-        "mean F1 0.816 instead of 0.810",
-        "logistic regression on the same features: F1 of spam 0.600",
+        "Retrained with 3 other seeds",
+        "mean F1 of spam of **0.810** on the test rows. 95% confidence interval of the mean, over seeds and "
+        "test rows: 0.770 to 0.850.",
+        "found it at 0.840 on the validation rows, which was optimistic by 0.030",
+        "Trial 3 is not significantly different from trial 4, but could be up to 0.020 worse.",
+        "A logistic regression on the same features scores 0.600. Trial 4 is significantly better: "
+        "+0.210 (95%: +0.150 to +0.270, p < 0.001).",
+        "Tuned thresholds are not recommended for trial 4: on the test rows they change F1 by "
+        "+0.006 (95%: -0.010 to +0.022, p = 0.4), which is not significant.",
+        "One new network of trial 4, scored on 972 other rows, is expected between 0.700 and 0.900",
     ):
         assert words in card, words
     assert "whatever the seed" not in model_card(report, best, model_of_texts(), ())

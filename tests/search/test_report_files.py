@@ -80,7 +80,7 @@ def test_markdown_has_the_finalists() -> None:
     report = with_finalists(fakes.report_of(fakes.trials(20)))
     assert report.finalists is not None
     text = markdown_of(report)
-    assert "## Finalists, trained anew with 5 seeds" in text
+    assert "## Finalists, retrained with 5 new seeds" in text
     for one in report.finalists.finalists:
         assert (
             f"| {one.trial} | {one.test_mean:.3f} | {one.interval.low:.3f} to {one.interval.high:.3f} |"

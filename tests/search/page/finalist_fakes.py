@@ -20,7 +20,7 @@ OPENING = Opening("2026-11-24T15:31:00+00:00", (3, 4), 10)
 def with_finalists(report: StudyReport, count: int = 5) -> StudyReport:
     """The same report with its best configurations as finalists, each a hundredth below the one before."""
     ones = tuple(_finalist(report, place, VERDICTS[place]) for place in range(min(count, len(report.ranked))))
-    found = Finalists(report.metric, ones, {99: ("diverged", "diverged")}, fakes.scores(0.7), 2000, ())
+    found = Finalists(report.metric, ones, {99: ("diverged", "diverged")}, fakes.scores(0.7), ())
     return replace(report, finalists=found, openings=(OPENING,))
 
 

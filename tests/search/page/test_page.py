@@ -122,7 +122,7 @@ def test_the_answer_comes_first_with_its_worth_and_as_text_to_paste() -> None:
     found = read(report)
     first = page(report, NOW).split("<section")[1]
     assert f"{report.score(best) - 0.01:.3f}" in first  # what the fakes say of the test rows
-    assert "19 times in 20" in found.words
+    assert "95% confidence interval of this network's score, over the test rows" in found.words
     assert as_toml(best.configuration) in found.words
 
 
@@ -150,12 +150,14 @@ def test_finalists_take_the_answer_and_say_who_is_as_good() -> None:
     assert f"<strong>{best.test_mean:.3f}</strong>" in sections["answer"]
     assert "mean of 5 trainings" in sections["answer"]
     assert "logistic regression" in sections["answer"]
-    assert "1 of 4 other finalists can't be told apart from the best" in sections["finalists"]
+    assert "3 of 4 other finalists differ significantly from the best" in sections["finalists"]
     for one in report.finalists.finalists:
         assert f"{one.interval.low:.3f} to {one.interval.high:.3f}" in sections["finalists"]
-    flattered = best.found - best.test_mean
-    assert f"({-flattered:+.3f})" in sections["finalists"]
-    assert "does better on the test rows than the best" in sections["finalists"]
+    assert f"So {best.found - best.test_mean:+.3f} of it was luck" in sections["finalists"]
+    assert "significantly better on the test rows than trial" in sections["finalists"]
+    assert "no significant difference" in sections["finalists"]
+    assert "could be up to 0.022 worse" in sections["finalists"]
+    assert "as good" not in sections["finalists"]
     assert "5 trainings together" in sections["mistakes"]
     assert "The best misses 10 of 128 spam on average" in sections["mistakes"]
     assert "opened once, on 24 November 2026, 15:31 UTC, for trials 3 and 4" in found.words

@@ -1,18 +1,19 @@
 """Deals the difference between two scores out to the changes that lead from one to the other. Pure.
 
 A *set* is a frozen set of changes, by number, that have been made; its *value* is the score then, one for
-each seed. Sums are made of fractions, so that parts add up to the whole gap exactly, not to within rounding.
+each seed. Each change's part is a weighted sum of the sets' values. Sums are made of fractions, so that parts
+add up to the whole gap exactly, not to within rounding.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy.special import stdtrit
 
 Changed = frozenset[int]
 Values = tuple[Fraction, ...]
@@ -23,6 +24,9 @@ Ask = Callable[[Collection[Changed]], Mapping[Changed, Values]]
 
 Parts = tuple[Values, ...]
 """By change: what it contributed, for each seed."""
+
+Weights = Mapping[Changed, Fraction]
+"""By how much each set's value counts in a figure; the other sets don't count."""
 
 MOST_EXACT = 6
 """Changes up to which Shapley values are computed from every set: 64 of them."""
@@ -59,34 +63,28 @@ def sets_of_order(order: Sequence[int]) -> tuple[Changed, ...]:
     return tuple(frozenset(order[:length]) for length in range(len(order) + 1))
 
 
-def parts_of_order(order: Sequence[int], values: Mapping[Changed, Values]) -> Parts:
+def step_weights(order: Sequence[int]) -> tuple[Weights, ...]:
     """By change: by how much the score moved when it was made in this order."""
-    steps = itertools.pairwise(sets_of_order(order))
-    moved = {
-        change: _less(values[after], values[before])
-        for change, (before, after) in zip(order, steps, strict=True)
-    }
-    return tuple(moved[change] for change in range(len(order)))
+    steps = zip(order, itertools.pairwise(sets_of_order(order)), strict=True)
+    found = {change: {after: Fraction(1), before: Fraction(-1)} for change, (before, after) in steps}
+    return tuple(found[change] for change in range(len(order)))
 
 
-def shapley(count: int, values: Mapping[Changed, Values]) -> Parts:
-    """By change: its mean contribution over all orders, from the values of every set.
+def shapley_weights(count: int) -> tuple[Weights, ...]:
+    """By change: its mean contribution over all orders.
 
     L. Shapley, "A value for n-person games", Contributions to the Theory of Games II, 1953: a set S of the
     other changes comes before a change in |S|! (n - |S| - 1)! of the n! orders.
     """
-    seeds = len(values[frozenset()])
-    parts = [[Fraction(0)] * seeds for _ in range(count)]
+    found: list[dict[Changed, Fraction]] = [{} for _ in range(count)]
     for made in every_set(count):
-        if len(made) == count:
-            continue
-        weight = Fraction(
-            math.factorial(len(made)) * math.factorial(count - len(made) - 1), math.factorial(count)
-        )
-        for change in set(range(count)) - made:
-            for seed, gain in enumerate(_less(values[made | {change}], values[made])):
-                parts[change][seed] += weight * gain
-    return tuple(tuple(one) for one in parts)
+        for change in made:
+            before = len(made) - 1
+            orders = math.factorial(before) * math.factorial(count - before - 1)
+            weight = Fraction(orders, math.factorial(count))
+            # A set is what one change led to, and what another one starts from: each pair is met once.
+            found[change][made], found[change][made - {change}] = weight, -weight
+    return tuple(found)
 
 
 def drawn_orders(count: int, pairs: int, seed: int) -> tuple[tuple[int, ...], ...]:
@@ -101,23 +99,66 @@ def drawn_orders(count: int, pairs: int, seed: int) -> tuple[tuple[int, ...], ..
     return tuple(itertools.chain.from_iterable((order, order[::-1]) for order in drawn))
 
 
-def sampled_shapley(
-    orders: Sequence[Sequence[int]], values: Mapping[Changed, Values]
-) -> tuple[Parts, tuple[float, ...]]:
-    """The mean contributions over orders that :func:`drawn_orders` gave, and their standard errors.
+def mean_weights(several: Sequence[Sequence[Weights]]) -> tuple[Weights, ...]:
+    """By change: the mean of what several ways of dealing out give it, such as several orders."""
+    return tuple(
+        {made: total / len(several) for made, total in _summed(one).items()}
+        for one in zip(*several, strict=True)
+    )
 
-    Each order's contributions add up to the gap, and so do their means. The errors are those of drawing
-    orders, of the means over the seeds; those of the seeds are in :func:`interval`.
+
+def weighted(weights: Weights, values: Mapping[Changed, Values]) -> Values:
+    """The figure that the weights make of the sets' values, for each seed."""
+    columns = zip(*(values[made] for made in weights), strict=True)
+    return tuple(
+        sum((weight * value for weight, value in zip(weights.values(), column, strict=True)), Fraction(0))
+        for column in columns
+    )
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Both ways of dealing out a gap.
+
+    Attributes:
+        order: the greedy path's, by number of the change.
+        path: what each change contributes on it, by number.
+        shares: Shapley values, by number.
+        pairs: the same of each pair of orders, where they are sampled; else empty.
+        compared: what the greedy path compared before it took what moves the score most.
+        gap: the end's value less the start's.
     """
-    by_order = [parts_of_order(order, values) for order in orders]
-    count = len(by_order[0])
-    parts = tuple(_mean_of([parts[change] for parts in by_order]) for change in range(count))
-    pairs = [
-        [mean(_mean_of([one[change], other[change]])) for change in range(count)]
-        for one, other in zip(by_order[::2], by_order[1::2], strict=True)
-    ]
-    errors = tuple(_standard_error([pair[change] for pair in pairs]) for change in range(count))
-    return parts, errors
+
+    order: tuple[int, ...]
+    path: tuple[Weights, ...]
+    shares: tuple[Weights, ...]
+    pairs: tuple[tuple[Weights, ...], ...]
+    compared: tuple[Weights, ...]
+    gap: Weights
+
+    def remainder(self, values: Mapping[Changed, Values]) -> Fraction:
+        """What the parts leave of the gap: the larger of the two remainders, over all seeds."""
+        gap = weighted(self.gap, values)
+        return max(
+            abs(whole - part)
+            for parts in (self.path, self.shares)
+            for whole, part in zip(gap, total(weighted(one, values) for one in parts), strict=True)
+        )
+
+
+def attribute(order: Sequence[int], sampled: Sequence[Sequence[int]] = ()) -> Attribution:
+    """Deal the gap out along ``order``, and over the ``sampled`` orders; over all where none were sampled."""
+    count = len(order)
+    by_order = [step_weights(one) for one in sampled]
+    pairs = tuple(map(mean_weights, zip(by_order[::2], by_order[1::2], strict=True)))
+    return Attribution(
+        order=tuple(order),
+        path=step_weights(order),
+        shares=mean_weights(pairs) if pairs else shapley_weights(count),
+        pairs=pairs,
+        compared=tuple(_compared(order)),
+        gap={frozenset(range(count)): Fraction(1), frozenset(): Fraction(-1)},
+    )
 
 
 def mean(values: Sequence[Fraction]) -> Fraction:
@@ -125,31 +166,20 @@ def mean(values: Sequence[Fraction]) -> Fraction:
     return sum(values, Fraction(0)) / len(values)
 
 
-def interval(values: Sequence[Fraction]) -> tuple[float, float] | None:
-    """95% interval of the mean over seeds, by Student's t; ``None`` for one seed, which shows no noise."""
-    if len(values) < 2:
-        return None
-    centre = float(mean(values))
-    half = float(stdtrit(len(values) - 1, 0.975)) * _standard_error(values)
-    return centre - half, centre + half
-
-
 def total(parts: Iterable[Values]) -> Values:
     """The sum of parts, for each seed."""
     return tuple(sum(column, Fraction(0)) for column in zip(*parts, strict=True))
 
 
-def _standard_error(values: Sequence[Fraction]) -> float:
-    if len(values) < 2:
-        return math.nan
-    centre = mean(values)
-    variance = sum(((value - centre) ** 2 for value in values), Fraction(0)) / (len(values) - 1)
-    return math.sqrt(variance / len(values))
+def _summed(several: Sequence[Weights]) -> dict[Changed, Fraction]:
+    totals: dict[Changed, Fraction] = {}
+    for weights in several:
+        for made, weight in weights.items():
+            totals[made] = totals.get(made, Fraction(0)) + weight
+    return totals
 
 
-def _less(values: Values, others: Values) -> Values:
-    return tuple(value - other for value, other in zip(values, others, strict=True))
-
-
-def _mean_of(several: Sequence[Values]) -> Values:
-    return tuple(mean(column) for column in zip(*several, strict=True))
+def _compared(order: Sequence[int]) -> Iterator[Weights]:
+    for place, before in enumerate(sets_of_order(order)[:-1]):
+        for change in order[place:]:
+            yield {before | {change}: Fraction(1), before: Fraction(-1)}

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from search.attribution import (
     MOST_EXACT,
+    Attribution,
     Changed,
     Values,
+    attribute,
     drawn_orders,
     every_set,
     greedy_order,
     sets_of_order,
 )
+from search.contrasts import Part, RowNoise
 from search.differences import Between, Side
 from search.display import Display, make_display
+from search.explain_figures import Figures, Judged, Layout, Measured
 from search.explain_words import to_keep
-from search.explanation import (
-    Attribution,
-    Explanation,
-    Rows,
-    SideResult,
-    Trap,
-    attribute,
-    measured,
-    shares_of,
-    steps_of,
-)
+from search.explanation import Explanation, Rows, SideResult, Trap, shares_of, steps_of
 from search.opened import OpenedStudy, open_stored_study, open_study
-from search.replicas import FOR_GOOD, Replica, ReplicaResult, key_of, run_replicas
+from search.readings import only_class_said
+from search.replicas import FOR_GOOD, Replica, ReplicaResult, key_of, predictions_of, run_replicas
 from search.sides import DEFAULT_SIDES, find_sides, names_a_trial
 from search.traps import Evidence, find_traps
 from studies.configuration import Configuration
@@ -39,6 +37,7 @@ from studies.errors import StudyFailedError, StudyFileError
 from studies.records import SCORE_NAMES, Failure, Scores
 from studies.replica_record import new_seeds
 from studies.study_file import read_study_file
+from workers.outcomes import outcomes_of
 from workers.scores import constant_scores, majority_class, metric_of
 
 DEFAULT_SEEDS = 3
@@ -46,6 +45,10 @@ DEFAULT_SEEDS = 3
 
 DEFAULT_PAIRS = 5
 """Pairs of orders that are drawn where there are too many changes for all orders."""
+
+SAME = 0.001
+"""Two networks are the same where no probability of theirs differs by more. Between frameworks rounding alone
+makes a difference, and training can magnify it."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +123,10 @@ class _Explaining:
         self.file, self.split = self.opened.file, self.opened.prepared.split
         self.seeds = new_seeds(self.file.study.seed, self.effort.seeds)
         labels, classes = self.split.validation.labels, len(self.split.classes)
-        commonest = majority_class(self.split.train.labels, classes)
-        self.without_a_model = constant_scores(labels, classes, commonest, self.split.positive)
-        records = self.opened.store.replicas()
-        self.kept = {key for key, record in records.items() if _is_kept(record.report.failure)}
+        self.commonest = majority_class(self.split.train.labels, classes)
+        self.without_a_model = constant_scores(labels, classes, self.commonest, self.split.positive)
+        records, files = self.opened.store.replicas(), outcomes_of(self.file, self.opened.store.folder).keys()
+        self.kept = {key for key, record in records.items() if _is_kept(record.report.failure, key in files)}
 
     def run(self) -> Explanation:
         """Train what is needed, and put it together."""
@@ -138,7 +141,7 @@ class _Explaining:
             drawn = drawn_orders(count, self.effort.pairs, self.file.study.seed)
             self._ask([made for one in drawn for made in sets_of_order(one)])
         traps = find_traps(self.split, *ends, self.seeds)
-        return self._explanation(attribute(order, drawn, self.values), traps)
+        return self._explanation(attribute(order, drawn), traps)
 
     def _ask(self, sets: Collection[Changed]) -> Mapping[Changed, Values]:
         """The values of sets; what isn't known yet is trained, all of it together."""
@@ -150,7 +153,7 @@ class _Explaining:
             if Replica(configuration, seed) not in self.results
         ]
         if replicas:
-            self.results |= run_replicas(self.opened, replicas, self.display, what="explain", outcomes=False)
+            self.results |= run_replicas(self.opened, replicas, self.display, what="explain", weights=False)
         for made, (configuration, score) in missing.items():
             found = [metric_of(scores, score) for scores in self._scores(configuration)]
             self.values[made] = tuple(map(Fraction, found))
@@ -175,11 +178,9 @@ class _Explaining:
 
     def _explanation(self, found: Attribution, traps: tuple[Trap, ...]) -> Explanation:
         nothing, everything = frozenset[int](), frozenset(range(len(self.between.differences)))
-        gap = tuple(
-            after - before
-            for before, after in zip(self.values[nothing], self.values[everything], strict=True)
-        )
-        ends = (self._side(0, nothing), self._side(1, everything))
+        configurations = tuple(dict.fromkeys(self.between.at(made)[0] for made in self.values))
+        judged = self._judged(found, configurations)
+        ends = (self._side(0, nothing, judged.sides[0]), self._side(1, everything, judged.sides[1]))
         validation = self.split.validation
         positives = int((validation.labels == self.split.positive).sum())
         trained = {key_of(self.opened, replica) for replica in self.results} - self.kept
@@ -189,27 +190,96 @@ class _Explaining:
             end=ends[1],
             rows=Rows(len(validation), positives, self.split.classes[self.split.positive]),
             seeds=self.seeds,
-            gap=measured(gap),
-            path=steps_of(self.between, found, self.values),
-            shares=shares_of(self.between, found),
-            orders=2 * self.effort.pairs if found.errors else 0,
+            gap=judged.gap,
+            path=steps_of(self.between, found, judged, self.values),
+            shares=shares_of(self.between, judged),
+            orders=2 * len(found.pairs),
             mixtures=len(self.values),
             trainings=len(self.results),
             trained=len(trained),
+            mixed=sum(map(self._is_mixed, configurations)),
+            configurations=len(configurations),
             without_spark=self.between.without_spark,
-            remainder=float(found.remainder(gap)),
+            remainder=float(found.remainder(self.values)),
             traps=traps,
         )
 
-    def _side(self, number: int, made: Changed) -> SideResult:
+    def _judged(self, found: Attribution, configurations: Sequence[Configuration]) -> Judged:
+        """All figures with their intervals."""
+        metrics = tuple(dict.fromkeys(side.score for side in self.sides))
+        # Of configurations whose networks are the same, the first stands for all.
+        trainings = list(self._trainings(configurations).values())
+        number = {one: index for index, several in enumerate(trainings) for one in several}
+        places = {
+            made: (number[configuration], metrics.index(score))
+            for made in self.values
+            for configuration, score in [self.between.at(made)]
+        }
+        figures = Figures(found, Layout(places, len(trainings), metrics))
+        scored = [self._scores(several[0]) for several in trainings]
+        table = np.array(
+            [[[metric_of(one, name) for one in by_seed] for name in metrics] for by_seed in scored]
+        )
+        rows = self._row_noise(figures, [several[0] for several in trainings], metrics)
+        return figures.judged(self.values, table, rows)
+
+    def _trainings(self, configurations: Sequence[Configuration]) -> dict[Configuration, list[Configuration]]:
+        """The configurations by the first one whose networks are the same with every seed."""
+        found: dict[Configuration, list[Configuration]] = {}
+        for one in configurations:
+            first = next((other for other in found if self._are_same(one, other)), one)
+            found.setdefault(first, []).append(one)
+        return found
+
+    def _are_same(self, one: Configuration, other: Configuration) -> bool:
+        """Whether no probability of a validation row differs by more than :data:`SAME`, with any seed."""
+        pairs = zip(self._scores(one), self._scores(other), strict=True)
+        # Their counts are at hand, and nearly always settle it.
+        if any(first.confusion != second.confusion for first, second in pairs):
+            return False
+        return all(
+            np.abs(self._predicted(one, seed) - self._predicted(other, seed)).max() <= SAME
+            for seed in self.seeds
+        )
+
+    def _row_noise(
+        self, figures: Figures, trainings: Sequence[Configuration], metrics: tuple[str, ...]
+    ) -> Part | None:
+        if len(self.seeds) < 2:
+            return None
+        noise = RowNoise(self.split.validation.labels, self.split.positive, metrics, figures.weights)
+        for seed in self.seeds:
+            for number, configuration in enumerate(trainings):
+                noise.add(number, self._predicted(configuration, seed))
+            noise.end_seed()
+        return noise.part()
+
+    def _predicted(self, configuration: Configuration, seed: int) -> NDArray[np.float64]:
+        """(rows, classes) probabilities of the validation rows; of one that diverged, of no model."""
+        replica = Replica(configuration, seed)
+        if self.results[replica].report.failure is not None:
+            sure = np.zeros((len(self.split.validation), len(self.split.classes)))
+            sure[:, self.commonest] = 1.0
+            return sure
+        return predictions_of(self.opened, replica)
+
+    def _is_mixed(self, configuration: Configuration) -> bool:
+        """Whether it learns with some seeds and with others says one class to every row."""
+        said = [only_class_said(scores) is not None for scores in self._scores(configuration)]
+        return any(said) and not all(said)
+
+    def _side(self, number: int, made: Changed, value: Measured) -> SideResult:
         configuration, _ = self.between.at(made)
-        scores, values = self._scores(configuration), self.values[made]
+        scores = self._scores(configuration)
+        only = [only_class_said(one) for one in scores]
         return SideResult(
             side=self.sides[number],
-            value=measured(values),
-            by_seed=tuple(map(float, values)),
+            value=value,
+            by_seed=tuple(map(float, self.values[made])),
             scores={name: sum(getattr(one, name) for one in scores) / len(scores) for name in SCORE_NAMES},
             diverged=sum(one is self.without_a_model for one in scores),
+            only=tuple(None if said is None else self.split.classes[said] for said in only),
+            precisions=tuple(one.average_precision for one in scores),
         )
 
     def _ends(self, sets: tuple[Changed, Changed]) -> tuple[Evidence, Evidence]:
@@ -224,6 +294,6 @@ class _Explaining:
         return start, end
 
 
-def _is_kept(failure: Failure | None) -> bool:
+def _is_kept(failure: Failure | None, has_file: bool) -> bool:
     """Whether a training is not run again."""
-    return failure is None or failure.cause in FOR_GOOD
+    return has_file if failure is None else failure.cause in FOR_GOOD

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from search.explanation import Contribution, Explanation, Measured, SideResult
+from search.explain_figures import Measured
+from search.explanation import Contribution, Explanation, SideResult
 from search.score_labels import score_label
-from search.tables import count_of, listed
+from search.tables import count_of, from_to, listed, short
 from studies.explanation_record import Change, KeptExplanation
 
-VERDICTS = {"none": "no change", "within noise": "within noise", "more": "", "less": ""}
-"""What an interval says of a change, in a word."""
+VERDICTS = {
+    "same": "the same networks",
+    "none": "no change",  # in explanations that earlier versions kept
+    "within noise": "no significant difference",
+    "one seed": "one seed: can't tell",
+    "more": "",
+    "less": "",
+}
+"""What may be said of a change, in a few words."""
 
 
 def to_json(explanation: Explanation) -> dict[str, Any]:
     """JSON-ready values, with the sentences that a person reads."""
-    return explanation.to_dict() | {"sentences": list(sentences(explanation))}
+    found = {"sentences": list(sentences(explanation)), "covers": covers(explanation)}
+    return explanation.to_dict() | found
 
 
 def sentences(explanation: Explanation) -> tuple[str, ...]:
     """What was found, the answer first."""
     return tuple(_sentences(explanation))
+
+
+def covers(one: Explanation) -> str:
+    """What the intervals are of, and what they can't know."""
+    seeds = len(one.seeds)
+    if seeds < 2:
+        return (
+            "No intervals: one seed says nothing of other seeds, so no difference is significant. Ask for "
+            "3 seeds or more."
+        )
+    orders = f", over the other orders than the {one.orders} sampled" if one.orders else ""
+    # Of that many seeds none shows it, once in twenty times.
+    unseen = 1.0 - 0.05 ** (1.0 / seeds)
+    return (
+        f"95% intervals, of all changes at once: over other seeds than these {seeds}, and over other rows "
+        f"than these {one.rows.count:,}{orders}. Where an interval holds 0, there is no significant "
+        f"difference. What goes wrong with fewer than {unseen:.0%} of seeds may not have shown in {seeds}."
+    )
 
 
 def to_keep(one: Explanation) -> KeptExplanation:
@@ -42,6 +69,7 @@ def to_keep(one: Explanation) -> KeptExplanation:
         shares=tuple(map(_change, one.shares)),
         sentences=sentences(one),
         traps=tuple((trap.name, trap.text) for trap in one.traps),
+        covers=covers(one),
     )
 
 
@@ -50,6 +78,7 @@ def _change(part: Contribution) -> Change:
 
 
 def _sentences(one: Explanation) -> Iterator[str]:
+    yield from _kinds(one)
     yield _headline(one)
     if one.start.side.score != one.end.side.score:
         yield _alike(one)
@@ -68,15 +97,48 @@ def _sentences(one: Explanation) -> Iterator[str]:
             )
 
 
+def _kinds(one: Explanation) -> Iterator[str]:
+    """Where some seeds learn and others don't, no mean tells that: it is said first."""
+    for side in (one.start, one.end):
+        failed = side.failed
+        if any(failed):
+            yield _kinds_of_side(one, side, failed)
+    if one.mixed:
+        yield (
+            f"{one.mixed} of the {count_of(one.configurations, 'configuration')} that were trained "
+            f"{'says' if one.mixed == 1 else 'say'} one class to every row with some seeds, and not with "
+            "others: this makes the intervals wide."
+        )
+
+
+def _kinds_of_side(one: Explanation, side: SideResult, failed: Sequence[bool]) -> str:
+    bad = [seed for seed, is_bad in enumerate(failed) if is_bad]
+    where = f"With {len(bad)} of {len(failed)} seeds {side.side.name}"
+    name = _name(one, side)
+    others = from_to([value for value, is_bad in zip(side.by_seed, failed, strict=True) if not is_bad], 3)
+    rest = f"with the others its {name} is {others}."
+    said = [only for seed in bad if (only := side.only[seed]) is not None]
+    if not said:
+        return f"{where} is far worse: its {name} is {from_to([side.by_seed[s] for s in bad], 3)}; {rest}"
+    classes = " or ".join(f'"{short(only)}"' for only in sorted(set(said)))
+    what = f"says {classes} to every validation row"
+    chance = one.rows.positives / one.rows.count
+    precisions = [side.precisions[seed] for seed in bad]
+    # In order: nearer to a perfect order than to one by chance.
+    if min(precisions) < (1.0 + chance) / 2.0:
+        return f"{where} learned nothing: it {what}; {rest}"
+    return f"{where} {what}, though it has them in order (average precision {from_to(precisions, 3)}); {rest}"
+
+
 def _headline(one: Explanation) -> str:
     start, end = (
         f"{side.side.name} has {figure(side.value)} {_name(one, side)}" for side in (one.start, one.end)
     )
     gap = one.gap
-    if gap.verdict == "none":
-        return f"{start}, {end}: the same."
-    noise = ", which is within noise" if gap.verdict == "within noise" else ""
-    return f"{start}, {end}: {abs(gap.value):.3f} {'more' if gap.value > 0 else 'less'}{noise}."
+    if gap.verdict == "same":
+        return f"{start}, {end}: the networks are the same."
+    noise = f", {VERDICTS[gap.verdict]}" if VERDICTS[gap.verdict] else ""
+    return f"{start}, {end}: {abs(gap.value):.3f} {'more' if gap.value > 0 else 'less'}{noise}{_range(gap)}."
 
 
 def _alike(one: Explanation) -> str:
@@ -107,14 +169,18 @@ def _parts(one: Explanation) -> Iterator[str]:
         brings = f" ({', '.join(part.difference.brings)})" if part.difference.brings else ""
         title = f"{capital(part.difference.title)}{brings}"
         yield f"{title} {verb} the score by {abs(part.value):.3f}{_range(part)}."
-    noisy = [part for part in trained if part.verdict == "within noise"]
-    if noisy:
-        names = listed([f"{part.difference.title} ({part.value:+.3f})" for part in noisy])
-        yield f"Within noise of {count_of(len(one.seeds), 'seed')}: {names}."
-    nothing = [part for part in trained if part.verdict == "none"]
+    for verdict, said in (
+        ("within noise", "No significant difference"),
+        ("one seed", "With one seed no difference can be told from luck"),
+    ):
+        noisy = [part for part in trained if part.verdict == verdict]
+        if noisy:
+            yield f"{said}: {listed([f'{part.difference.title} ({part.value:+.3f})' for part in noisy])}."
+    nothing = [part for part in trained if part.verdict == "same"]
     if nothing:
-        yield f"Changes nothing: {listed([part.difference.title for part in nothing])}."
-    if any(abs(part.value) > abs(one.gap.value) for part in one.shares) and len(one.shares) > 1:
+        titles = listed([part.difference.title for part in nothing])
+        yield f"Changes nothing, the networks are the same with every seed: {titles}."
+    if len(one.shares) > 1 and any(abs(part.value) > abs(one.gap.value) for part in clear):
         yield "A change can move the score by more than the whole gap: others move it back."
 
 
@@ -122,9 +188,12 @@ def _name(one: Explanation, side: SideResult) -> str:
     return score_label(side.side.score, one.rows.positive)
 
 
-def _range(part: Contribution) -> str:
+def _range(part: Measured) -> str:
+    """Of a significant difference, how large; of another, from one side of 0 to the other."""
     if part.low is None or part.high is None:
         return ""
+    if part.verdict == "within noise":
+        return f" (95%: {part.low:+.3f} to {part.high:+.3f})"
     low, high = sorted((abs(part.low), abs(part.high)))
     return f" (95%: {low:.3f} to {high:.3f})"
 

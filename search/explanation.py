@@ -4,66 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import Any
 
-from search.attribution import (
-    Changed,
-    Parts,
-    Values,
-    interval,
-    mean,
-    parts_of_order,
-    sampled_shapley,
-    sets_of_order,
-    shapley,
-    total,
-)
+from search.attribution import Attribution, Changed, Values, mean, sets_of_order
 from search.differences import Between, Difference, Side
+from search.explain_figures import Judged, Measured
+
+CLEAR_GAP = 0.2
+"""Least distance between two scores of one configuration that parts its seeds into two kinds."""
+
+CLEARER = 4.0
+"""How many times as wide as the scores of either kind lie apart this distance is at least."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A figure over the seeds.
-
-    Attributes:
-        value: its mean.
-        low, high: 95% interval of the mean over the seeds; ``None`` with one seed.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-
-    @property
-    def verdict(self) -> str:
-        """What the interval allows to be said: ``none``, ``within noise``, ``more`` or ``less``.
-
-        With one seed there is no interval, and the figure is taken at its word.
-        """
-        if self.low is None or self.high is None:
-            return "none" if self.value == 0 else "more" if self.value > 0 else "less"
-        if self.value == self.low == self.high == 0:
-            return "none"
-        if self.low <= 0 <= self.high:
-            return "within noise"
-        return "more" if self.value > 0 else "less"
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Contribution(Measured):
     """What one change contributed to the gap.
 
     Attributes:
         difference: the change.
-        error: standard error from drawing orders; ``None`` where every order, or one alone, was looked at.
     """
 
     difference: Difference
-    error: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step(Contribution):
     """A change on the greedy path; its value is by how much the score moved.
 
@@ -85,6 +50,8 @@ class SideResult:
         scores: means over the seeds of every score that is one number, by name; empty where no training came
             to an end.
         diverged: trainings that diverged, which count as a program that always says the commonest class.
+        only: by seed, the name of the class that it says to every row; ``None`` where it says several.
+        precisions: average precision by seed.
     """
 
     side: Side
@@ -92,6 +59,13 @@ class SideResult:
     by_seed: tuple[float, ...]
     scores: Mapping[str, float]
     diverged: int = 0
+    only: tuple[str | None, ...] = ()
+    precisions: tuple[float, ...] = ()
+
+    @property
+    def failed(self) -> tuple[bool, ...]:
+        """By seed, whether it is of the worse kind, where the seeds are of two kinds; else empty."""
+        return two_kinds(self.by_seed, [one is not None for one in self.only])
 
 
 @dataclass(frozen=True)
@@ -126,6 +100,8 @@ class Explanation:
         mixtures: sets of changes whose score was used.
         trainings: different trainings that these needed, seeds counted.
         trained: how many of them were run now; the others were kept from before.
+        mixed: configurations that learn with some of the seeds and say one class to every row with others.
+        configurations: how many were trained with all of the seeds.
         without_spark: what Spark lacks, so that mixtures with it were trained by TensorFlow; empty where it
             lacks nothing.
         remainder: what of the gap neither attribution explains: the larger of the two, exactly.
@@ -144,6 +120,8 @@ class Explanation:
     mixtures: int
     trainings: int
     trained: int
+    mixed: int
+    configurations: int
     without_spark: str
     remainder: float
     traps: tuple[Trap, ...] = ()
@@ -167,64 +145,50 @@ class Explanation:
         return plain | {"measuring": self.measuring, "training": self.training}
 
 
-@dataclass(frozen=True)
-class Attribution:
-    """Both ways of dealing out a gap.
+def two_kinds(values: Sequence[float], one_class: Sequence[bool]) -> tuple[bool, ...]:
+    """By seed, whether a training is of the worse kind; empty where all seeds are of one kind.
 
-    Attributes:
-        order: the greedy path's, by number of the change.
-        path: what each change contributed on it, by number.
-        shares: Shapley values, by number.
-        errors: their standard errors from drawing orders; empty where none were drawn.
+    A training that says one class to every row, where others with other seeds say several, is the worse kind.
+    Otherwise two kinds are parted by one gap: of three scores or more, neighbours in order that are at least
+    :data:`CLEAR_GAP` apart, and :data:`CLEARER` times as far as the scores on either side lie apart.
+
+    Args:
+        values: the scores, by seed.
+        one_class: whether the training says one class to every row.
     """
-
-    order: tuple[int, ...]
-    path: Parts
-    shares: Parts
-    errors: tuple[float, ...] = ()
-
-    def remainder(self, gap: Values) -> Fraction:
-        """What the parts leave of the gap: the larger of the two remainders, over all seeds."""
-        left = [
-            abs(whole - part)
-            for parts in (self.path, self.shares)
-            for whole, part in zip(gap, total(parts), strict=True)
-        ]
-        return max(left)
+    if any(one_class):
+        return () if all(one_class) else tuple(one_class)
+    ordered = sorted(values)
+    if len(ordered) < 3:
+        return ()
+    gap, place = max((ordered[place] - ordered[place - 1], place) for place in range(1, len(ordered)))
+    spread = max(ordered[place - 1] - ordered[0], ordered[-1] - ordered[place])
+    if gap < max(CLEAR_GAP, CLEARER * spread):
+        return ()
+    return tuple(value < ordered[place] for value in values)
 
 
-def attribute(
-    order: Sequence[int], drawn: Sequence[Sequence[int]], values: Mapping[Changed, Values]
-) -> Attribution:
-    """Deal out the gap along ``order``, and over the ``drawn`` orders, or over all where none were drawn."""
-    path = parts_of_order(order, values)
-    if drawn:
-        shares, errors = sampled_shapley(drawn, values)
-        return Attribution(tuple(order), path, shares, errors)
-    return Attribution(tuple(order), path, shapley(len(order), values))
-
-
-def measured(values: Values) -> Measured:
-    """Mean and interval over the seeds."""
-    return Measured(float(mean(values)), *(interval(values) or (None, None)))
-
-
-def steps_of(between: Between, found: Attribution, values: Mapping[Changed, Values]) -> tuple[Step, ...]:
+def steps_of(
+    between: Between, found: Attribution, judged: Judged, values: Mapping[Changed, Values]
+) -> tuple[Step, ...]:
     """The greedy path in words and figures."""
-    steps = []
-    for change, made in zip(found.order, sets_of_order(found.order)[1:], strict=True):
-        one = measured(found.path[change])
-        after = float(mean(values[made]))
-        steps.append(Step(one.value, one.low, one.high, between.differences[change], after=after))
-    return tuple(steps)
-
-
-def shares_of(between: Between, found: Attribution) -> tuple[Contribution, ...]:
-    """The Shapley values in words and figures."""
-    errors: Sequence[float | None] = found.errors or [None] * len(found.shares)
     return tuple(
-        Contribution(one.value, one.low, one.high, difference, error)
-        for difference, one, error in zip(
-            between.differences, map(measured, found.shares), errors, strict=True
-        )
+        Step(**_plain(judged.path[change]), difference=between.differences[change], after=_mean(values[made]))
+        for change, made in zip(found.order, sets_of_order(found.order)[1:], strict=True)
     )
+
+
+def shares_of(between: Between, judged: Judged) -> tuple[Contribution, ...]:
+    """The Shapley values in words and figures."""
+    return tuple(
+        Contribution(**_plain(one), difference=difference)
+        for difference, one in zip(between.differences, judged.shares, strict=True)
+    )
+
+
+def _plain(one: Measured) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in ("value", "low", "high", "errors", "same")}
+
+
+def _mean(values: Values) -> float:
+    return float(mean(values))

@@ -8,8 +8,9 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from search.explain_words import VERDICTS, capital, sentences
-from search.explanation import Contribution, Explanation, Measured, Step
+from search.explain_figures import Measured
+from search.explain_words import VERDICTS, capital, covers, sentences
+from search.explanation import Contribution, Explanation, Step
 from search.score_labels import score_label
 from search.tables import INDENT, Column, configuration_text, count_of, fitted_table, indented, short
 
@@ -45,10 +46,13 @@ def _parts(one: Explanation, width: int) -> Iterator[RenderableType]:
     yield Text.assemble(("One change at a time", "bold"), "  the one that moves the score most comes first")
     yield indented(waterfall(one, width))
     yield Text()
-    how = f"means over {one.orders} drawn orders" if one.orders else "means over all orders (Shapley values)"
+    how = (
+        f"means over {one.orders} sampled orders" if one.orders else "means over all orders (Shapley values)"
+    )
     yield Text.assemble(("What each change is worth", "bold"), f"  {how}; they add up to the gap")
     yield fitted_table(_columns(one), width)
     yield indented(f"remainder {one.remainder:.3f}", style="dim")
+    yield indented(covers(one), style="dim")
     if one.traps:
         yield Text()
         yield Text("Traps that were seen", style="bold")
@@ -109,10 +113,10 @@ def _columns(one: Explanation) -> list[Column]:
 
 
 def _error(part: Contribution) -> str:
-    return "" if part.error is None else f"{part.error:.3f}"
+    return "" if part.errors is None else f"{part.errors.orders:.3f}"
 
 
 def _range(one: Measured) -> str:
-    if one.low is None or one.high is None or one.verdict == "none":
+    if one.low is None or one.high is None or one.verdict == "same":
         return ""
     return f"{one.low:+.3f} to {one.high:+.3f}"

@@ -15,6 +15,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from search.dispatch import Dispatcher, Ended, Noted, failures_by_key, quarantined_keys
 from search.display import Display
 from search.events import Event, Interrupted, Lost, Reported
@@ -65,7 +68,7 @@ def run_replicas(
     display: Display,
     *,
     what: str = "replicas",
-    outcomes: bool = True,
+    weights: bool = True,
 ) -> dict[Replica, ReplicaResult]:
     """The results of replicas; those that are not kept yet are run now.
 
@@ -74,7 +77,8 @@ def run_replicas(
         replicas: which; equal ones run once.
         display: what shows the progress.
         what: they are for, for a person.
-        outcomes: whether what they left is wanted; otherwise a report is enough, and no file is written.
+        weights: whether all that they left is wanted. Otherwise their files hold the probabilities of the
+            validation rows alone, a fraction of the size, and no result holds what is in its file.
 
     Raises:
         KeyboardInterrupt: where somebody asked to stop. What ended is kept, and the next call goes on.
@@ -82,13 +86,25 @@ def run_replicas(
         CheckpointError: where the place of the outcomes refuses, or workers write to another than is read.
     """
     keys = {one: key_of(opened, one) for one in dict.fromkeys(replicas)}
-    kept = _kept(opened, keys, outcomes=outcomes)
+    kept = _kept(opened, keys, weights=weights)
     missing = [one for one in keys if one not in kept]
     if missing:
-        _Runs(opened, display, what, missing, keys, done=len(kept), outcomes=outcomes).run()
-        kept |= _kept(opened, {one: keys[one] for one in missing}, outcomes=outcomes, failed=True)
+        _Runs(opened, display, what, missing, keys, done=len(kept), weights=weights).run()
+        kept |= _kept(opened, {one: keys[one] for one in missing}, weights=weights, failed=True)
         _check_there(opened, [one for one in missing if one not in kept])
     return {one: kept[one] for one in keys}
+
+
+def predictions_of(opened: OpenedStudy, replica: Replica) -> NDArray[np.float64]:
+    """(rows, classes) probabilities of the validation rows of a replica that has run.
+
+    Raises:
+        CheckpointError: where its file isn't there any more.
+    """
+    outcome = outcomes_of(opened.file, opened.store.folder).read(key_of(opened, replica))
+    if outcome is None:
+        raise _lost(opened, 1)
+    return outcome.probabilities["validation"]
 
 
 def key_of(opened: OpenedStudy, replica: Replica) -> str:
@@ -99,7 +115,7 @@ def key_of(opened: OpenedStudy, replica: Replica) -> str:
 
 
 def _kept(
-    opened: OpenedStudy, keys: Mapping[Replica, str], *, outcomes: bool, failed: bool = False
+    opened: OpenedStudy, keys: Mapping[Replica, str], *, weights: bool, failed: bool = False
 ) -> dict[Replica, ReplicaResult]:
     """The results that are there. ``failed`` takes failures of every cause for results."""
     files, found = outcomes_of(opened.file, opened.store.folder), {}
@@ -113,20 +129,24 @@ def _kept(
             if failed or failure.cause in FOR_GOOD:
                 found[one] = ReplicaResult(one, record.report)
             continue
-        outcome = files.read(key) if outcomes else None
-        if outcome is not None or not outcomes:
-            found[one] = ReplicaResult(one, record.report, outcome)
+        outcome = files.read(key)
+        if outcome is not None and (outcome.weights or not weights):
+            found[one] = ReplicaResult(one, record.report, outcome if weights else None)
     return found
 
 
 def _check_there(opened: OpenedStudy, lost: Sequence[Replica]) -> None:
     """What a worker wrote and reported must be where this process reads."""
     if lost:
-        raise CheckpointError(
-            f"{count_of(len(lost), 'training')} ended, and the files with what they left are not there",
-            where=outcomes_of(opened.file, opened.store.folder).url,
-            remedy="give checkpoints.url a place that this machine and every worker reach, and run it again",
-        )
+        raise _lost(opened, len(lost))
+
+
+def _lost(opened: OpenedStudy, trainings: int) -> CheckpointError:
+    return CheckpointError(
+        f"{count_of(trainings, 'training')} ended, and the files with what they left are not there",
+        where=outcomes_of(opened.file, opened.store.folder).url,
+        remedy="give checkpoints.url a place that this machine and every worker reach, and run it again",
+    )
 
 
 @dataclass
@@ -139,7 +159,7 @@ class _Runs:
     missing: Sequence[Replica]
     keys: Mapping[Replica, str]
     done: int
-    outcomes: bool
+    weights: bool
 
     def __post_init__(self) -> None:
         study = self.opened.file.study
@@ -246,7 +266,8 @@ class _Runs:
             patience=study.model.patience,
             trial_timeout=study.trial_timeout,
             spark=self.spark,
-            outcomes=outcomes_of(self.opened.file, self.opened.store.folder).url if self.outcomes else None,
+            outcomes=outcomes_of(self.opened.file, self.opened.store.folder).url,
+            weights=self.weights,
             row_sets=ROWS_SCORED,
         )
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+SEEDS_ALONE = (
+    "95% intervals, of each change by itself: over other seeds on the same rows. Explain it again for "
+    "intervals of other rows too, and of all changes at once."
+)
+"""What intervals cover that were kept before they covered rows."""
 
 PREFIX = "explanation/"
 """What the names of these attributes of the Optuna study begin with; the two sides follow."""
@@ -17,8 +23,8 @@ class Change:
     Attributes:
         title: in words.
         value: by how much it moves the score.
-        low, high: 95% interval over the seeds; ``None`` with one seed.
-        verdict: ``none``, ``within noise``, ``more`` or ``less``.
+        low, high: 95% interval; ``None`` with one seed.
+        verdict: ``same``, ``one seed``, ``within noise``, ``more`` or ``less``.
         before, after: the scores that it lies between on the path; both 0 where it is no step of one.
     """
 
@@ -44,6 +50,7 @@ class KeptExplanation:
         shares: Shapley values; they add up to the gap.
         sentences: the answer.
         traps: name and text of each that was seen.
+        covers: what the intervals are of.
     """
 
     start: str
@@ -55,6 +62,7 @@ class KeptExplanation:
     shares: tuple[Change, ...]
     sentences: tuple[str, ...]
     traps: tuple[tuple[str, str], ...]
+    covers: str = SEEDS_ALONE
 
     @property
     def key(self) -> str:
@@ -74,10 +82,11 @@ class KeptExplanation:
             scores=(values["scores"][0], values["scores"][1]),
             values=(values["values"][0], values["values"][1]),
             seeds=values["seeds"],
-            path=tuple(Change(**one) for one in values["path"]),
-            shares=tuple(Change(**one) for one in values["shares"]),
+            path=tuple(map(_change, values["path"])),
+            shares=tuple(map(_change, values["shares"])),
             sentences=tuple(values["sentences"]),
             traps=tuple((name, text) for name, text in values["traps"]),
+            covers=values.get("covers", SEEDS_ALONE),
         )
 
 
@@ -86,3 +95,9 @@ def explanations_of(attributes: Mapping[str, Any]) -> tuple[KeptExplanation, ...
     return tuple(
         KeptExplanation.from_dict(attributes[name]) for name in sorted(attributes) if name.startswith(PREFIX)
     )
+
+
+def _change(values: Mapping[str, Any]) -> Change:
+    """A change as it was kept, by whatever version."""
+    known = {field.name for field in fields(Change)}
+    return Change(**{name: value for name, value in values.items() if name in known})

@@ -32,9 +32,10 @@ def _explanation(one: KeptExplanation) -> Html:
             "",
             on_every_screen(lambda width: waterfall(one, width)),
             "One change at a time, from the top to the bottom; what moves the score most comes first. Means "
-            "over the seeds on the validation rows; hollow bars are within the seeds' noise.",
+            "over the seeds on the validation rows; a hollow bar is no significant difference.",
         ),
         _shares(one),
+        paragraph(one.covers),
         *(paragraph(tag("strong", f"{capital(name)}. "), words) for name, words in one.traps),
     )
 
@@ -49,7 +50,7 @@ def waterfall_marks(one: KeptExplanation, width: int) -> tuple[float, Sequence[C
     """What the waterfall is drawn of, and its height."""
     ends = (0.0, *one.values, *(step.after for step in one.path))
     scale = Linear(min(ends), max(*ends, 0.01))
-    left, right = (360, 150) if width == WIDE else (150, 84)
+    left, right = (330, 240) if width == WIDE else (150, 84)
     each, top = 30, 8
     inner, floor = width - left - right, top + each * (len(one.path) + 2)
     marks: list[Content] = [*uprights(scale.ticks(max(3, inner // 90)), (left, inner), (top, floor))]

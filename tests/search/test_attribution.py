@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search.attribution import (
     Changed,
+    Parts,
     Values,
+    Weights,
+    attribute,
     drawn_orders,
     every_set,
     greedy_order,
-    interval,
-    parts_of_order,
-    sampled_shapley,
     sets_of_order,
-    shapley,
+    shapley_weights,
+    step_weights,
     total,
+    weighted,
 )
 
 SINGLE = (Fraction(1, 2), Fraction(-1, 3), Fraction(1, 7), Fraction(0), Fraction(2, 5), Fraction(-1, 11))
@@ -54,11 +54,15 @@ class Game:
         ]
 
 
+def parts(several: Sequence[Weights], values: Mapping[Changed, Values]) -> Parts:
+    return tuple(weighted(one, values) for one in several)
+
+
 def test_shapley_values_are_those_known_in_closed_form_for_every_seed() -> None:
     game = Game()
     values = game.ask(every_set(6))
     assert len(values) == 64
-    assert shapley(6, values) == tuple((share, 2 * share) for share in game.shares())
+    assert parts(shapley_weights(6), values) == tuple((share, 2 * share) for share in game.shares())
 
 
 def test_the_greedy_path_takes_the_change_that_moves_most_first_with_what_is_made_already() -> None:
@@ -67,8 +71,8 @@ def test_the_greedy_path_takes_the_change_that_moves_most_first_with_what_is_mad
     # The score falls by 1/11 + 1/3 and rises by more: upwards it goes. First 0 (+1/2). With it 1 is worth
     # -1/3 + 1/4 and 4 is worth 2/5 - 3/5; 2 (+1/7) and 3 (0) come before. With 2, 5 is worth -1/11 + 1/6.
     assert order == (0, 2, 5, 1, 3, 4)
-    parts = parts_of_order(order, game.ask(sets_of_order(order)))
-    assert [part[0] for part in parts] == [
+    found = parts(step_weights(order), game.ask(sets_of_order(order)))
+    assert [part[0] for part in found] == [
         Fraction(1, 2),
         Fraction(-1, 3) + Fraction(1, 4) + Fraction(2, 9),
         Fraction(1, 7),
@@ -97,18 +101,34 @@ def test_an_order_and_its_reverse_give_effects_of_pairs_exactly() -> None:
     assert len(orders) == 4
     assert all(sorted(order) == list(range(8)) for order in orders)
     values = game.ask([made for order in orders for made in sets_of_order(order)])
-    parts, errors = sampled_shapley(orders, values)
-    assert [part[0] for part in parts] == game.shares()
-    assert errors == (0.0,) * 8
+    found = attribute(range(8), orders)
+    assert [part[0] for part in parts(found.shares, values)] == game.shares()
+    for pair in found.pairs:
+        assert [part[0] for part in parts(pair, values)] == game.shares()
 
 
-def test_errors_of_drawn_orders_are_those_of_the_means_over_pairs() -> None:
+def test_pairs_of_orders_are_told_apart() -> None:
     # Of three, all or nothing: who comes last gets all. So an order and its reverse give a half to each end.
     values = {made: (Fraction(len(made) == 3),) for made in every_set(3)}
-    orders = ((0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1))
-    parts, errors = sampled_shapley(orders, values)
-    assert [part[0] for part in parts] == [Fraction(1, 4), Fraction(1, 4), Fraction(1, 2)]
-    assert errors == pytest.approx((0.25, 0.25, 0.0))  # of (1/2, 0), (0, 1/2) and (1/2, 1/2)
+    found = attribute((0, 1, 2), ((0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)))
+    assert [part[0] for part in parts(found.shares, values)] == [
+        Fraction(1, 4),
+        Fraction(1, 4),
+        Fraction(1, 2),
+    ]
+    half, none = Fraction(1, 2), Fraction(0)
+    assert [[part[0] for part in parts(pair, values)] for pair in found.pairs] == [
+        [half, none, half],
+        [none, half, half],
+    ]
+
+
+def test_what_the_greedy_path_compared_is_known() -> None:
+    found = attribute((2, 0, 1))
+    assert len(found.compared) == 6
+    assert all(step in found.compared for step in found.path)
+    assert {frozenset({1}): 1, frozenset(): -1} in found.compared
+    assert {frozenset({2, 1}): 1, frozenset({2}): -1} in found.compared
 
 
 scores = st.floats(-1, 1, allow_subnormal=False)
@@ -121,17 +141,10 @@ def test_parts_add_up_to_the_gap_to_the_last_bit(drawn: tuple[int, list[float]])
     count, figures = drawn
     values = {made: (Fraction(one),) for made, one in zip(every_set(count), figures, strict=True)}
     gap = values[frozenset(range(count))][0] - values[frozenset()][0]
-    assert total(shapley(count, values)) == (gap,)
-    orders = drawn_orders(count, 3, seed=1)
-    assert total(sampled_shapley(orders, values)[0]) == (gap,)
-    assert total(parts_of_order(greedy_order(count, lambda sets: {s: values[s] for s in sets}), values)) == (
-        gap,
-    )
-
-
-def test_intervals_are_students() -> None:
-    assert interval([Fraction(1)]) is None
-    assert interval([Fraction(1, 3)] * 3) == (1 / 3, 1 / 3)
-    low, high = interval([Fraction(1), Fraction(2), Fraction(3)]) or (math.nan, math.nan)
-    # t with two degrees of freedom: 4.303; the standard error is 1/sqrt(3).
-    assert (low, high) == pytest.approx((2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5), abs=1e-6)
+    assert total(parts(shapley_weights(count), values)) == (gap,)
+    order = greedy_order(count, lambda sets: {made: values[made] for made in sets})
+    found = attribute(order, drawn_orders(count, 3, seed=1))
+    assert total(parts(found.shares, values)) == (gap,)
+    assert total(parts(found.path, values)) == (gap,)
+    assert weighted(found.gap, values) == (gap,)
+    assert found.remainder(values) == 0

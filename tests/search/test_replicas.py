@@ -15,7 +15,7 @@ import pytest
 from search import launch
 from search.display import SilentDisplay
 from search.opened import OpenedStudy, open_stored_study
-from search.replicas import NO_TRIAL, Replica, run_replicas
+from search.replicas import NO_TRIAL, Replica, key_of, predictions_of, run_replicas
 from search.status import status
 from studies.configuration import Configuration
 from studies.errors import CheckpointError, NotStoredError
@@ -94,18 +94,34 @@ def test_equal_replicas_run_once_and_kept_ones_not_again(study: Path) -> None:
     assert {record.replica for record in kept.values()} == set(REPLICAS[:3])
 
 
-def test_without_its_file_a_replica_runs_again_where_the_file_is_wanted(study: Path) -> None:
+def test_a_replica_whose_file_is_gone_or_lacks_the_weights_that_are_wanted_runs_again(study: Path) -> None:
     with opened(study) as (one, display):
-        first = run_replicas(one, REPLICAS[:2], display)
-        outcomes_of(one.file, one.store.folder).clear()
+        outcomes = outcomes_of(one.file, one.store.folder)
+        small = run_replicas(one, REPLICAS[:2], display, weights=False)
+        assert [result.outcome for result in small.values()] == [None, None]
+        seen = [predictions_of(one, replica) for replica in REPLICAS[:2]]
+        assert [outcomes.read(key_of(one, replica)).weights for replica in REPLICAS[:2]] == [(), ()]
         display.heard.clear()
-        reports = run_replicas(one, REPLICAS[:2], display, outcomes=False)
+        run_replicas(one, REPLICAS[:2], display, weights=False)
         assert display.trained == []
-        assert [result.report for result in reports.values()] == [one.report for one in first.values()]
-        again = run_replicas(one, REPLICAS[:2], display)
+        whole = run_replicas(one, REPLICAS[:2], display)
+        assert sorted(display.trained) == [11, 12]
+        for replica, before in zip(REPLICAS, seen, strict=False):
+            assert whole[replica].outcome.weights
+            assert whole[replica].report.scores == small[replica].report.scores
+            assert (predictions_of(one, replica) == before).all()
+        display.heard.clear()
+        # Weights and all do where less is wanted; nothing does for nothing.
+        run_replicas(one, REPLICAS[:2], display, weights=False)
+        assert display.trained == []
+        outcomes.clear()
+        with pytest.raises(
+            CheckpointError, match="1 training ended, and the files with what they left are not"
+        ):
+            predictions_of(one, REPLICAS[0])
+        again = run_replicas(one, REPLICAS[:2], display, weights=False)
     assert sorted(display.trained) == [11, 12]
-    for replica, result in again.items():
-        assert result.report.scores == first[replica].report.scores
+    assert [one.report.scores for one in again.values()] == [one.report.scores for one in small.values()]
 
 
 def test_a_failure_is_a_value_and_only_one_that_would_come_again_is_kept(

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from search.influence import influence
-from search.resampling import Table, drawn_scores
+from studies.records import Scores
 from workers.scores import METRICS, metric_of, score
 
 ROWS, CLASSES, POSITIVE = 400, 3, 2
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a network says to some rows."""
+
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
@@ -20,24 +31,35 @@ def table() -> Table:
     z = draw.normal(size=(ROWS, CLASSES))
     z[np.arange(ROWS), labels] += 1.5
     probabilities = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    return Table(labels, [probabilities.round(2)], POSITIVE)
+    return Table(labels, probabilities.round(2))
+
+
+@pytest.fixture(scope="module")
+def bootstrap(table: Table) -> list[Scores]:
+    """Scores of 1,500 samples of rows, within classes."""
+    draw = np.random.default_rng(1)
+    classes = [np.flatnonzero(table.labels == one) for one in range(CLASSES)]
+    samples = (np.concatenate([draw.choice(rows, len(rows)) for rows in classes]) for _ in range(1500))
+    return [score(table.labels[rows], table.probabilities[rows], POSITIVE) for rows in samples]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_variance_over_rows_is_that_of_the_bootstrap(table: Table, metric: str) -> None:
-    found = influence(table.labels, table.probabilities[0], metric, POSITIVE).rows
+def test_the_variance_over_rows_is_that_of_the_bootstrap(
+    table: Table, bootstrap: list[Scores], metric: str
+) -> None:
+    found = influence(table.labels, table.probabilities, metric, POSITIVE).rows
     variance = sum(
         ((found[table.labels == one] - found[table.labels == one].mean()) ** 2).sum()
         for one in range(CLASSES)
     )
-    assert variance**0.5 == pytest.approx(drawn_scores(table, metric, 1500, 1).std(), rel=0.07)
+    assert variance**0.5 == pytest.approx(np.std([metric_of(one, metric) for one in bootstrap]), rel=0.07)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_it_is_what_rows_that_count_more_do_to_the_score(table: Table, metric: str) -> None:
     """With the rows a hundred times, two copies more of one row are a weight of 0.02."""
-    labels, probabilities = np.tile(table.labels, 100), np.tile(table.probabilities[0], (100, 1))
-    found = influence(table.labels, table.probabilities[0], metric, POSITIVE).rows
+    labels, probabilities = np.tile(table.labels, 100), np.tile(table.probabilities, (100, 1))
+    found = influence(table.labels, table.probabilities, metric, POSITIVE).rows
     before = metric_of(score(labels, probabilities, POSITIVE), metric)
     for row in (*range(3), *np.flatnonzero(table.labels == POSITIVE)[:3]):
         more = np.append(labels, [labels[row]] * 2), np.vstack([probabilities, [probabilities[row]] * 2])

@@ -18,7 +18,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from search.artefacts import DrawnArtefacts, Known, ValidationRows, artefacts_of, artefacts_of_study
-from search.dashboard_server import LOOPBACK, serve
+from search.dashboard_server import LOOPBACK, guarded, serve
 from search.dashboard_storage import DashboardStorage
 from search.dashboard_view import study_attributes, trial_attributes
 from studies.data import hash_of, open_split, source_of_parts
@@ -26,7 +26,7 @@ from studies.errors import CheckpointError, MachineError, UserError
 from studies.explanation_record import KeptExplanation, explanations_of
 from studies.facts import DataFacts
 from studies.identity import folder_of
-from studies.storage import open_storage
+from studies.storage import is_writable, open_storage
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from studies.trial_record import TrialRecord, record_of
@@ -54,11 +54,13 @@ def dashboard(path: str | Path, port: int = 0) -> Iterator[tuple[WSGIServer, str
     from optuna_dashboard import wsgi
 
     data_hash = str(stored.study.user_attrs["identity"]["data set"])
-    storage = open_storage(stored.location)
+    notes = is_writable(stored.location)
+    storage = open_storage(stored.location, reads_only=not notes)
     try:
         shown = _Shown(file, storage, stored.study._study_id, stored.facts, stored.metric, data_hash)
         view = DashboardStorage(storage, shown.study_id, shown.of_trial, shown.of_study)
-        server = _listening(wsgi(view, artifact_store=DrawnArtefacts(shown.known, shown.explanations)), port)
+        app = wsgi(view, artifact_store=DrawnArtefacts(shown.known, shown.explanations))
+        server = _listening(guarded(app, notes=notes), port)
         with server:
             yield server, f"http://{LOOPBACK}:{server.server_port}/dashboard/studies/{shown.study_id}"
     finally:

@@ -29,16 +29,20 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(app: App, port: int = 0) -> WSGIServer:
-    """A server that listens already; ``serve_forever`` runs it. Port 0 is any free one.
+    """A server of a :func:`guarded` application that listens already; ``serve_forever`` runs it.
+
+    Port 0 is any free one.
 
     Raises:
         OSError: where the port can't be had.
     """
-    return make_server(LOOPBACK, port, guarded(app), server_class=_Server, handler_class=_Quiet)
+    return make_server(LOOPBACK, port, app, server_class=_Server, handler_class=_Quiet)
 
 
-def guarded(app: App) -> App:
+def guarded(app: App, *, notes: bool = True) -> App:
     """The application, for requests that name this machine and change nothing but a note.
+
+    Without ``notes`` they change none either: who may only read the storage can keep none in it.
 
     A page of another site can make a browser on this machine ask here under that site's own name, having
     pointed the name to 127.0.0.1 (DNS rebinding). And it could read what is answered to every origin.
@@ -49,6 +53,8 @@ def guarded(app: App) -> App:
             return _refuse(start_response, "this dashboard is for this machine alone")
         if not changes_at_most_a_note(environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")):
             return _refuse(start_response, "the dashboard shows the study and changes nothing but notes")
+        if not notes and environ["REQUEST_METHOD"] == "PUT":
+            return _refuse(start_response, "you may read this study and not write it, so no note can be kept")
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             kept = [header for header in headers if header[0].lower() != "access-control-allow-origin"]

@@ -145,7 +145,7 @@ def check_place(location: Location) -> None:
         raise StorageError("this is a directory", where=location.shown, allowed="a file, there or to be made")
     if not is_writable(location):
         raise StorageError(
-            "it can't be written, or its directory can't",
+            "the file or its directory can't be written",
             where=location.shown,
             allowed="a file, and a directory, with write permission",
             remedy="name another one in storage.url; a study that is there can be read: search report",

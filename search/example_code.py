@@ -38,7 +38,11 @@ def _head(model: ExportedModel) -> Iterator[str]:
     yield "import json"
     if model.step.takes_texts:
         yield "import re"
+    if not _is_keras(model):
+        yield "import shutil"
     yield "import sys"
+    if not _is_keras(model):
+        yield "import tempfile"
     yield "from pathlib import Path"
     yield ""
     if _is_keras(model):
@@ -46,7 +50,7 @@ def _head(model: ExportedModel) -> Iterator[str]:
         yield "import numpy as np"
     else:
         yield "import numpy as np"
-        yield "from pyspark.ml.classification import MultilayerPerceptronClassificationModel"
+        yield "from pyspark.ml.classification import MultilayerPerceptronClassificationModel as Network"
         yield "from pyspark.ml.linalg import Vectors"
         yield "from pyspark.sql import SparkSession"
     yield ""
@@ -59,7 +63,9 @@ def _load(model: ExportedModel) -> Iterator[str]:
         yield f'model = keras.models.load_model(here / "{KERAS_MODEL}")'
     else:
         yield 'spark = SparkSession.builder.master("local[1]").getOrCreate()'
-        yield f'model = MultilayerPerceptronClassificationModel.load((here / "{SPARK_MODEL}").as_uri())'
+        yield "with tempfile.TemporaryDirectory() as plain:  # Spark takes some folders' names for patterns"
+        copy = f'shutil.copytree(here / "{SPARK_MODEL}", f"{{plain}}/model")'
+        yield f'    model = Network.load("file:" + {copy})'
     if model.step.takes_texts:
         yield f'words = (here / "{FEATURES}" / "words.txt").read_text(encoding="utf-8").splitlines()'
         yield "rows_of = {word: row for row, word in enumerate(words)}"

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from studies.errors import StudyFailedError
 from workers import spark_session
 from workers.network import flatten
+from workers.spark_paths import plain_link, spark_path
 from workers.spark_rows import BLOCK_SIZE
 from workers.spark_settings import DEFAULTS
 from workers.trainer import Weights
@@ -44,10 +46,15 @@ def save_spark(path: Path, weights: Weights) -> None:
 
     Raises:
         MachineError: where Spark can't be started.
-        ValueError: where Spark's weights are not those that it was given.
+        StudyFailedError: where it doesn't write the model, or doesn't read it back as it is.
     """
     # Late: importing PySpark takes two seconds.
-    from pyspark.ml.classification import MultilayerPerceptronClassifier
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+    from pyspark.ml.classification import (
+        MultilayerPerceptronClassificationModel,
+        MultilayerPerceptronClassifier,
+    )
     from pyspark.ml.linalg import Vectors
 
     layers = [len(weights[0]), *(len(bias) for bias in weights[1::2])]
@@ -62,5 +69,14 @@ def save_spark(path: Path, weights: Weights) -> None:
     )
     model = trainer.fit(rows)
     if not np.array_equal(model.weights.toArray(), flat):
-        raise ValueError("Spark changed the weights of a model that it didn't train")
-    model.write().overwrite().save(path.absolute().as_uri())
+        raise StudyFailedError("Spark changed the weights of a model that it didn't train")
+    try:
+        model.write().overwrite().save(spark_path(path))
+        with plain_link(path) as link:
+            loaded = MultilayerPerceptronClassificationModel.load(link)
+    except (PySparkException, Py4JError) as error:
+        raise StudyFailedError(
+            f"Spark can't write the model: {str(error).strip().splitlines()[0]}"
+        ) from error
+    if not path.is_dir() or not np.array_equal(loaded.weights.toArray(), flat):
+        raise StudyFailedError(f"Spark wrote no model to {path}, or another one")

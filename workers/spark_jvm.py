@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from workers.spark_paths import unicode_names
 from workers.spark_settings import BLAS_THREADS, LOOPBACK, is_secret
 
 OUT_OF_MEMORY_EXITS = (3, 52)
@@ -77,6 +78,7 @@ def start_process(every: dict[str, str], log: IO[bytes], connection: Path) -> su
     shown = [f"--conf={name}={value}" for name, value in every.items() if not is_secret(name)]
     surroundings = {
         **os.environ,
+        **unicode_names(),
         **dict.fromkeys(BLAS_THREADS, "1"),
         "SPARK_CONNECT_MODE": "0",
         "_PYSPARK_DRIVER_CONN_INFO_PATH": str(connection),

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from studies.data.split import Rows
+from workers.spark_paths import NO_PATTERNS, spark_path
 from workers.spark_session import AnySpark
 from workers.spark_settings import PARTITIONS as PARTITIONS
 
@@ -90,8 +91,8 @@ def load(spark: AnySpark, files: Sequence[str]) -> Any:
     # Late: PySpark's imports cost seconds.
     from pyspark.ml.functions import array_to_vector
 
-    # As addresses: a cluster may take a bare path for one of its own file system.
-    stored = spark.session.read.parquet(*(Path(file).absolute().as_uri() for file in files))
+    reader = spark.session.read.options(**NO_PATTERNS)
+    stored = reader.parquet(*(spark_path(Path(file)) for file in files))
     rows = stored.select(array_to_vector("features").alias("features"), "label").cache()
     rows.count()  # loads them now, as setup
     partitions = spark.partitions(rows)

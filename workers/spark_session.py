@@ -32,6 +32,7 @@ from workers.spark_jvm import (
     last_line,
     start_process,
 )
+from workers.spark_paths import make_scratch
 from workers.spark_settings import DEFAULTS, LOOPBACK, SparkSettings, properties
 
 
@@ -159,7 +160,7 @@ def _will_do(spark: AnySpark, wanted: SparkSettings | None, memory_mib: int) -> 
 
 def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
     find_java()
-    scratch = Path(tempfile.mkdtemp(prefix="honest-search-spark-"))
+    scratch = make_scratch()
     log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the JVM, which writes to it
     every = properties(settings, memory_mib, scratch)
     process: subprocess.Popen[bytes] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -171,7 +172,11 @@ def properties(settings: SparkSettings, memory_mib: int, scratch: Path) -> dict[
 def _java_options(given: str, native_blas: str | None) -> str:
     """Options of the JVM; those that the study gives come last, where Java lets them win."""
     collector = () if _COLLECTOR.search(given) else (COLLECTOR,)
-    blas = () if native_blas is None else (f"-Ddev.ludovic.netlib.blas.nativeLibPath={native_blas}",)
+    blas = (
+        ()
+        if native_blas is None
+        else (f"-Ddev.ludovic.netlib.blas.nativeLibPath={shlex.quote(native_blas)}",)
+    )
     return " ".join((*collector, *OUT_OF_MEMORY, *blas, given)).strip()
 
 

@@ -39,7 +39,7 @@ def test_an_example_is_short_and_imports_nothing_of_ours(model: ExportedModel) -
         )
     }
     framework = "keras" if model.configuration == TENSORFLOW else "pyspark"
-    assert imported <= {"json", "re", "sys", "pathlib", "numpy", framework}
+    assert imported <= {"json", "re", "shutil", "sys", "tempfile", "pathlib", "numpy", framework}
     assert framework in imported
     assert all(len(line) <= 110 for line in code.splitlines())
     # Lines that do something, which the issue of a reader's patience is about.

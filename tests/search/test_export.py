@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from studies.errors import StudyFailedError, StudyFileError
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from tests.faults.programs import PATIENCE, environment
+from tests.hostile import FOLDER
 from workers.outcomes import outcome_key, predictions_of
 
 Writes = Callable[..., Path]
@@ -121,17 +123,20 @@ def said_by_the_example(folder: Path, texts: list[str]) -> NDArray[np.float64]:
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 @pytest.mark.slow
 def test_plain_keras_and_plain_pyspark_give_the_probabilities_of_the_trials(tmp_path: Path) -> None:
-    write_texts(tmp_path)
-    path = tmp_path / "texts.toml"
+    # Of any name: what Spark and Hadoop take for patterns and escapes is a folder's name.
+    place = tmp_path / FOLDER
+    place.mkdir()
+    write_texts(place)
+    path = place / "texts.toml"
     path.write_text(TEXTS)
     launch(path, display=SilentDisplay())
     file = read_study_file(path)
     texts = validation_texts(file)
-    scored = tmp_path / "validation.csv"
+    scored = place / "validation.csv"
     scored.write_text("text\n" + "".join(f'"{text}"\n' for text in texts), encoding="utf-8")
     # TensorFlow computes logits in float32; Spark's and NumPy's differ in the order of their sums.
     for trial, framework, bound in ((0, "tensorflow", 1e-5), (1, "spark", 1e-12)):
-        folder = tmp_path / framework
+        folder = place / f"{framework}'s [model]"
         exported = export(path, folder, trial=trial, display=SilentDisplay())
         assert exported.model.configuration.framework == framework
         assert exported.notes == (), "trained again, it scored what the trial had"
@@ -142,6 +147,9 @@ def test_plain_keras_and_plain_pyspark_give_the_probabilities_of_the_trials(tmp_
         np.testing.assert_allclose(said_by_the_example(folder, texts), expected, rtol=0, atol=bound)
         np.testing.assert_allclose(predict(folder, scored).probabilities, expected, rtol=0, atol=bound)
         assert framework in (folder / "README.md").read_text()
+        command = next(line for line in exported.lines() if line.startswith("next: cd "))
+        assert shlex.split(command)[2] == str(folder)
+    assert [each.name for each in tmp_path.iterdir()] == [FOLDER]
 
 
 def test_a_folder_that_holds_something_is_left_alone(study_file: Writes, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import shlex
 from pathlib import Path
 from typing import get_args
 
@@ -77,6 +78,13 @@ def test_the_options_that_the_study_gives_come_last_where_they_win():
     ours = java_options(DEFAULTS)
     assert "-XX:+ExitOnOutOfMemoryError" in ours
     assert java_options(settings) == [*ours, "-Ddev.ludovic.netlib.blas.nativeLibPath=/lib/blas.so", "-Da=b"]
+
+
+def test_a_library_of_any_name_is_one_option_to_java():
+    library = "/opt/my libs/it's \"blas\\.so"
+    options = properties(SparkSettings(native_blas=library).session(), 1, SCRATCH)
+    found = shlex.split(options["spark.driver.extraJavaOptions"])
+    assert f"-Ddev.ludovic.netlib.blas.nativeLibPath={library}" in found
 
 
 def test_a_collector_of_the_study_s_own_replaces_ours_because_java_refuses_two():

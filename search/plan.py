@@ -44,6 +44,7 @@ class Plan:
         storage: where the study is kept; ``trials_stored`` of it are there already.
         differences: why a launch would refuse the stored study, in words; empty where it wouldn't.
         finalists: how many configurations are trained anew after the search, and how often each.
+        remedy: what can be done about ``differences``; empty where there are none.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Plan:
     trials_stored: int
     differences: tuple[str, ...]
     finalists: tuple[int, int] = (0, 1)
+    remedy: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -86,8 +88,9 @@ def check(path: str | Path) -> Plan:
     try:
         stored = read_study(file, prepared.split.content_hash)
         storage, there, differences = stored.location.shown, len(stored.records), stored.differences
+        remedy = stored.remedy
     except NotStoredError as error:
-        storage, there, differences = error.where, 0, ()
+        storage, there, differences, remedy = error.where, 0, (), ""
     return Plan(
         name=study.name,
         metric=study.objective.metric,
@@ -105,6 +108,7 @@ def check(path: str | Path) -> Plan:
         storage=storage,
         trials_stored=there,
         differences=differences,
+        remedy=remedy,
         finalists=(finalists_wanted(file), study.report.seeds),
     )
 
@@ -114,7 +118,7 @@ def render_plan(plan: Plan, console: Console) -> None:
     facts = plan.facts
     verdict = "the study is good to launch"
     if plan.differences:
-        verdict = f"the stored study was made differently; {remedy_of(plan.differences)}"
+        verdict = f"the stored study was made differently; {remedy_of(plan.differences, plan.remedy)}"
     for words in plan.caveats:
         console.print(Text(words, style="bold"))
     console.print(f"[bold]{plan.name}[/bold]: {verdict}\n")

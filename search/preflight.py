@@ -58,7 +58,7 @@ def refuse_another_study(file: StudyFile) -> None:
         stored = read_study(file, hash_of(study.data, study.features, study.seed, file.directory))
     except NotStoredError:
         return
-    refuse(study.name, stored.differences, stored.location.shown)
+    refuse(study.name, stored.differences, stored.location.shown, stored.remedy)
 
 
 def prepare_data(file: StudyFile) -> Prepared:

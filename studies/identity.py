@@ -77,23 +77,27 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str,
     )
 
 
-def refuse(name: str, differing: tuple[str, ...], where: str) -> None:
-    """Raise :class:`~studies.errors.StorageError` where anything differs."""
+def refuse(name: str, differing: tuple[str, ...], where: str, remedy: str) -> None:
+    """Raise :class:`~studies.errors.StorageError` where anything differs.
+
+    Args:
+        remedy: what can be done about it, as :func:`studies.ownership.remedy` says it.
+    """
     if differing:
         more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         raise StorageError(
             f"the stored study '{name}' was made differently: {'; '.join(differing[:5])}{more}",
             where=where,
-            remedy=remedy_of(differing),
+            remedy=remedy_of(differing, remedy),
         )
 
 
-def remedy_of(differing: tuple[str, ...]) -> str:
+def remedy_of(differing: tuple[str, ...], remedy: str) -> str:
     """What somebody can do whose stored study was made differently."""
     # The default of this key changed: a file without it means something else than it did.
     was_default = any(text.startswith('data.repeats was "anywhere"') for text in differing)
     go_on = 'to go on with it, set repeats = "anywhere" in [data]; or ' if was_default else ""
-    return f"{go_on}give this study another name, or launch with --fresh to remove the stored one"
+    return f"{go_on}{remedy}"
 
 
 def _shown(value: Any) -> str:

@@ -13,8 +13,9 @@ from studies.facts import DataFacts
 from studies.guarded_storage import GuardedStorage
 from studies.identity import FOLDER, TOKEN, differences, folder_of, identity_of, new_token, refuse
 from studies.leases import Shared, Sharing, Solo, wait_until_alone
-from studies.locations import location_of
+from studies.locations import Location, location_of
 from studies.many_writers import ManyWritersStorage
+from studies.ownership import MADE_FROM, check_program, check_removable, made_from, remedy
 from studies.pruners import make_pruner
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
@@ -63,6 +64,7 @@ def open_store(
             study = _open_study(file, data_hash, storage, forget if fresh else None)
             study.set_user_attr("versions", dict(versions))
             study.set_user_attr("data", facts.to_dict())
+            study.set_user_attr(MADE_FROM, made_from(file, location))
             if location.file is not None:
                 memory = SoleWriterStorage(storage, study._study_id)
                 store = _store(file, memory, _seen_in(memory, file), Solo(memory))
@@ -94,25 +96,36 @@ def _open_study(
 ) -> optuna.Study:
     name, identity = file.study.name, {**identity_of(file), "data set": data_hash}
     location = location_of(file)
-    is_there = name in {study.study_name for study in storage.get_all_studies()}
-    if is_there and forget is not None:
-        study = optuna.load_study(study_name=name, storage=storage)
+    study = _found(name, storage, location)
+    if study is not None and forget is not None:
+        check_removable(study, file, location)
         if location.file is None:
             wait_until_alone(study, storage, location.shown)
         # Before the study, which alone knows where they are.
         forget(folder_of(study.user_attrs, name))
         optuna.delete_study(study_name=name, storage=storage)
-    elif is_there:
-        study = optuna.load_study(study_name=name, storage=storage)
-        refuse(name, differences(study.user_attrs.get("identity", {}), identity), location.shown)
-        if TOKEN not in study.user_attrs:
+        study = None
+    if study is not None and "identity" in study.user_attrs:
+        made = study.user_attrs
+        refuse(name, differences(made["identity"], identity), location.shown, remedy(made, file, location))
+        if TOKEN not in made:
             study.set_user_attr(TOKEN, new_token())
         return study
-    study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
+    # One without an identity is what a launch left that was killed just here.
+    study = study or optuna.create_study(study_name=name, storage=storage, direction="maximize")
     with experimental_allowed():
         study.set_metric_names([f"validation {file.study.objective.metric}"])
     study.set_user_attr("identity", identity)
     token = new_token()
     study.set_user_attr(TOKEN, token)
     study.set_user_attr(FOLDER, f"{name}-{token}")
+    return study
+
+
+def _found(name: str, storage: GuardedStorage, location: Location) -> optuna.Study | None:
+    """The stored study of this name; refused where another program made it."""
+    if name not in {study.study_name for study in storage.get_all_studies()}:
+        return None
+    study = optuna.load_study(study_name=name, storage=storage)
+    check_program(study, location)
     return study

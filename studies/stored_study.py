@@ -19,6 +19,7 @@ from studies.facts import DataFacts
 from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
 from studies.identity import differences, folder_of, identity_of
 from studies.locations import Location, location_of
+from studies.ownership import check_program, remedy
 from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.storage import is_made, open_storage, read_settled
 from studies.study_file import StudyFile
@@ -42,6 +43,7 @@ class StoredStudy:
         openings: when the test rows were opened for finalists.
         explanations: what ``search explain`` found, the latest of each two sides.
         folder: the one that the study has for itself wherever it keeps files.
+        remedy: what can be done where anything differs.
     """
 
     records: tuple[TrialRecord, ...]
@@ -60,6 +62,7 @@ class StoredStudy:
     openings: tuple[Opening, ...] = ()
     explanations: tuple[KeptExplanation, ...] = ()
     folder: str = ""
+    remedy: str = ""
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -97,6 +100,7 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
     storage = open_storage(location, reads_only=True)
     study = optuna.load_study(study_name=file.study.name, storage=storage)
     attributes = study.user_attrs
+    check_program(study, location)
     if "data" not in attributes:
         raise KeyError(file.study.name)
     made = attributes["identity"]
@@ -105,6 +109,7 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
         records=tuple(read_records(study, storage)),
         metric=made["objective.metric"],
         differences=differences(made, now),
+        remedy=remedy(attributes, file, location),
         facts=DataFacts.from_dict(attributes["data"]),
         versions=attributes.get("versions", {}),
         ended=attributes.get("ended", ""),

@@ -181,6 +181,8 @@ class _Explaining:
         configurations = tuple(dict.fromkeys(self.between.at(made)[0] for made in self.values))
         judged = self._judged(found, configurations)
         ends = (self._side(0, nothing, judged.sides[0]), self._side(1, everything, judged.sides[1]))
+        sides = {self.between.at(made)[0] for made in (nothing, everything)}
+        between = [one for one in configurations if one not in sides]
         validation = self.split.validation
         positives = int((validation.labels == self.split.positive).sum())
         trained = {key_of(self.opened, replica) for replica in self.results} - self.kept
@@ -197,8 +199,8 @@ class _Explaining:
             mixtures=len(self.values),
             trainings=len(self.results),
             trained=len(trained),
-            mixed=sum(map(self._is_mixed, configurations)),
-            configurations=len(configurations),
+            between=len(between),
+            mixed=sum(map(self._is_mixed, between)),
             without_spark=self.between.without_spark,
             remainder=float(found.remainder(self.values)),
             traps=traps,

@@ -112,9 +112,9 @@ class Figures:
         """
         centres = [float(mean(weighted(one, values))) for one in self._all]
         if scores.shape[2] < 2:
-            return tuple(Measured(*one) for one in zip(centres, strict=True))
-        none = Part(np.zeros((len(centres), len(centres))), np.ones(len(centres)))
-        parts = (of_seeds(scores, self.weights), rows or none, self._orders(values, none))
+            return tuple(Measured(centre) for centre in centres)
+        parts = self.parts(values, scores, rows)
+        # Nobody asks whether a side's score is 0.
         looked_at = np.arange(len(centres)) < len(centres) - 2
         intervals = half_widths(parts, looked_at)
         lowest, highest = self._bounds()
@@ -136,6 +136,11 @@ class Figures:
         """The figures by what they are."""
         found, count = self.measured(values, scores, rows), len(self._found.order)
         return Judged(found[:count], found[count : 2 * count], found[2 * count], found[-2:])
+
+    def parts(self, values: Mapping[Changed, Values], scores: Floats, rows: Part | None) -> tuple[Part, ...]:
+        """What the variances are made of: seeds, rows, sampled orders. Arguments as of :meth:`measured`."""
+        none = Part(np.zeros((len(self._all), len(self._all))), np.ones(len(self._all)))
+        return of_seeds(scores, self.weights), rows or none, self._orders(values, none)
 
     def _orders(self, values: Mapping[Changed, Values], none: Part) -> Part:
         if not self._found.pairs:

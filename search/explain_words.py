@@ -105,8 +105,8 @@ def _kinds(one: Explanation) -> Iterator[str]:
             yield _kinds_of_side(one, side, failed)
     if one.mixed:
         yield (
-            f"{one.mixed} of the {count_of(one.configurations, 'configuration')} that were trained "
-            f"{'says' if one.mixed == 1 else 'say'} one class to every row with some seeds, and not with "
+            f"Of the {one.between} configurations between them, {one.mixed} "
+            f"{'says' if one.mixed == 1 else 'say'} one class to every row with some seeds and not with "
             "others: this makes the intervals wide."
         )
 

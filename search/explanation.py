@@ -100,8 +100,8 @@ class Explanation:
         mixtures: sets of changes whose score was used.
         trainings: different trainings that these needed, seeds counted.
         trained: how many of them were run now; the others were kept from before.
-        mixed: configurations that learn with some of the seeds and say one class to every row with others.
-        configurations: how many were trained with all of the seeds.
+        between: configurations between the two sides that were trained.
+        mixed: how many of them say one class to every row with some of the seeds, and not with others.
         without_spark: what Spark lacks, so that mixtures with it were trained by TensorFlow; empty where it
             lacks nothing.
         remainder: what of the gap neither attribution explains: the larger of the two, exactly.
@@ -120,8 +120,8 @@ class Explanation:
     mixtures: int
     trainings: int
     trained: int
+    between: int
     mixed: int
-    configurations: int
     without_spark: str
     remainder: float
     traps: tuple[Trap, ...] = ()

@@ -51,8 +51,8 @@ def explained(start: SideResult, end: SideResult, *shares: Contribution, mixed: 
         mixtures=4,
         trainings=12,
         trained=12,
+        between=6,
         mixed=mixed,
-        configurations=4,
         without_spark="",
         remainder=0.0,
     )
@@ -69,8 +69,8 @@ def test_seeds_of_two_kinds_are_said_first() -> None:
         "F1 of spam is 0.860 to 0.880."
     )
     assert second == (
-        "2 of the 4 configurations that were trained say one class to every row with some seeds, and not "
-        "with others: this makes the intervals wide."
+        "Of the 6 configurations between them, 2 say one class to every row with some seeds and not with "
+        "others: this makes the intervals wide."
     )
 
 

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from search.influence import HALF, Influence, influence
+from search.influence import ADDED, Answers, Influence, influence
 
 Floats = NDArray[np.float64]
 
@@ -141,11 +141,12 @@ class RowNoise:
 
     def add(self, training: int, probabilities: NDArray[np.float64]) -> None:
         """Add what one training says, (rows, classes), to all rows."""
+        answers = Answers(probabilities.argmax(axis=1), probabilities[:, self.positive])
         for place, metric in enumerate(self.metrics):
             weights = self.weights[:, training, place]
             if not weights.any():
                 continue
-            found = influence(self.labels, probabilities, metric, self.positive)
+            found = influence(self.labels, answers, metric, probabilities.shape[1], self.positive)
             self._one += weights[:, None] * found.rows
             self._add_half_rows(weights, self.weights[:, training].sum(axis=1) >= 0.0, found)
 
@@ -166,7 +167,7 @@ class RowNoise:
         seeds = self._seeds
         between = (self._all @ self._all.T - self._alone) / (seeds * (seeds - 1))
         halves = (self._half_rows - self._means[:, :, None, None]) / seeds
-        added = HALF * (halves**2).sum(axis=(1, 2, 3))
+        added = ADDED * (halves**2).sum(axis=(1, 2, 3))
         variances = np.maximum(np.diagonal(between), 0.0) + added
         fewest = min(int((self.labels == label).sum()) for label in self.classes)
         return Part(_with_variances(between, variances), np.full(len(variances), max(fewest - 1.0, 1.0)))

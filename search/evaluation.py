@@ -23,8 +23,8 @@ from search.finalist_statistics import (
     difference,
     luck,
 )
+from search.influence import Answers
 from search.logistic import logistic_probabilities
-from search.row_covariance import Answers
 from search.thresholds import said_at, tuned_threshold
 from studies.configuration import Configuration
 from studies.data.split import Split

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from search.comparisons import LEVEL, Scored, Spread, holm, mean_interval, of_new_network
 from search.confusions import NAMES
-from search.row_covariance import Answers, row_covariance
+from search.influence import Answers
+from search.row_covariance import row_covariance
 from search.row_noise import logit_interval, row_interval
 from studies.finalists_record import SIGNIFICANT, Difference, Interval, Verdict
 from workers.scores import confusion_of

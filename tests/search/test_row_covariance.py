@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from search import row_covariance as module
-from search.row_covariance import Answers, row_covariance
+from search.influence import Answers
+from search.row_covariance import row_covariance
 from studies.records import Scores
 from workers.scores import METRICS, metric_of, score
 

@@ -20,8 +20,9 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from search.dashboard_storage import artefact_attribute
 from search.exported import threshold_of
 from search.results import scores_of
-from search.score_labels import score_label
+from search.score_labels import positive_name, score_label
 from search.trial_plots import confusion_matrix, learning_curve, precision_recall, waterfall
+from studies.data.numbers import is_number
 from studies.explanation_record import KeptExplanation
 from studies.facts import DataFacts
 from studies.trial_record import TrialRecord
@@ -77,7 +78,7 @@ def _learning_curve(known: Known) -> str | None:
     report = known.record.report
     if report is None or not report.curve:
         return None
-    name = score_label(known.metric, known.facts.positive)
+    name = score_label(known.metric, known.facts)
     return learning_curve(report.curve, f"Trial {known.record.number}: learning curve", name)
 
 
@@ -93,7 +94,7 @@ def _precision_recall(known: Known) -> str | None:
     if known.probabilities is None or known.rows is None:
         return None
     positive = known.facts.positive_index
-    title = f"Trial {known.record.number}: precision and recall of {known.facts.positive}"
+    title = f"Trial {known.record.number}: precision and recall of {positive_name(known.facts, 40)}"
     is_positive, probability = known.rows.labels == positive, known.probabilities[:, positive]
     return precision_recall(is_positive, probability, title, threshold_of(known.facts.classes))
 
@@ -112,18 +113,23 @@ def _predictions(known: Known) -> str | None:
     shares = [f"probability_{name}" for name in classes]
     writer.writerow(["right", "label", "said", *shares, "row", *texts])
     for row in order:
-        text = [rows.texts[row]] if rows.texts else []
+        text = [as_cell(rows.texts[row])] if rows.texts else []
         writer.writerow(
             [
                 "yes" if said[row] == rows.labels[row] else "no",
-                classes[rows.labels[row]],
-                classes[said[row]],
+                as_cell(classes[rows.labels[row]]),
+                as_cell(classes[said[row]]),
                 *(f"{share:.6f}" for share in known.probabilities[row]),
                 rows.numbers[row],
                 *text,
             ]
         )
     return content.getvalue()
+
+
+def as_cell(text: str) -> str:
+    """A text that spreadsheets, which the file is opened with, don't take for a formula (CWE-1236)."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not is_number(text) else text
 
 
 ARTEFACTS: Mapping[str, Artefact] = {

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from search.score_labels import score_label
-from search.tables import short
+from search.score_labels import class_name, positive_name, score_label
 from studies.facts import DataFacts
 
 TYPICAL = 0.8
@@ -61,7 +60,10 @@ def too_few(facts: DataFacts, metric: str) -> Iterator[str]:
     fewest = min(there.values())
     if half_width(fewest) <= TOO_WIDE:
         return
-    name, total = short(facts.classes[index], 40), sum(counts[index] for counts in facts.counts.values())
+    name, total = (
+        class_name(facts.classes[index], facts, 40),
+        sum(counts[index] for counts in facts.counts.values()),
+    )
     low, high = max(0.0, TYPICAL - half_width(fewest)), min(1.0, TYPICAL + half_width(fewest))
     rows = " and ".join(
         f"{count} of {facts.rows(row_set):,} {row_set} rows" for row_set, count in there.items()
@@ -91,7 +93,7 @@ def _judged_class(facts: DataFacts, metric: str) -> int:
 
 
 def _undecided(facts: DataFacts, metric: str, scores: Sequence[float]) -> Iterator[str]:
-    label = score_label(metric, facts.positive)
+    label = score_label(metric, facts)
     if undecided(scores):
         yield (
             f"No configuration is better than another: all {len(scores):,} have {label} {scores[0]:.3f} on "
@@ -101,12 +103,12 @@ def _undecided(facts: DataFacts, metric: str, scores: Sequence[float]) -> Iterat
         return
     if scores[0] == 0.0:
         yield (
-            f"No network predicted “{short(facts.positive, 40)}” for any validation row of that class. Try "
+            f"No network predicted “{positive_name(facts, 40)}” for any validation row of that class. Try "
             'more epochs or higher learning rates; objective.metric = "average_precision" compares networks '
             "without a threshold."
         )
     elif scores[0] <= (always := facts.all_positive_f1("validation")):
         yield (
-            f"No configuration beats a program that always predicts “{short(facts.positive, 40)}”: its F1 is "
+            f"No configuration beats a program that always predicts “{positive_name(facts, 40)}”: its F1 is "
             f"{always:.3f} on the validation rows."
         )

@@ -19,6 +19,7 @@ import click
 
 from search.streams import safe_streams, write_to_stdout
 from studies.errors import SearchError, StudyFailedError, StudyFileError, nearest
+from studies.printable import printable_lines
 
 # The modules that do the work are imported inside the commands: together they cost a second, and
 # `search --help` answers in a quarter of one.
@@ -160,7 +161,7 @@ def stop(study: Path, now: bool) -> None:
     """
     from search.status import stop as ask
 
-    print(ask(study, now=now))
+    _print(ask(study, now=now))
 
 
 @main.command()
@@ -253,7 +254,7 @@ def repair(study: Path, dry_run: bool) -> None:
     from search.repair import repair as look_and_mend
 
     result = look_and_mend(study, mend=not dry_run)
-    print("\n".join(result.lines()))
+    _print("\n".join(result.lines()))
     if not result.is_fine:
         sys.exit(1)
 
@@ -319,7 +320,7 @@ def export(study: Path, directory: str, trial: int | None, quiet: bool) -> None:
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
         written = write(study, directory, trial=trial, display=make_display(quiet, terminal))
-    print("\n".join(written.lines()))
+    _print("\n".join(written.lines()))
 
 
 @main.command()
@@ -373,7 +374,11 @@ def init(example: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(printable_lines(text), file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    print(printable_lines(text))
 
 
 def _print_report(result: Any, as_json: bool) -> None:
@@ -386,7 +391,7 @@ def _print_report(result: Any, as_json: bool) -> None:
 
 
 def _console() -> Any:
-    from rich.console import Console
+    from search.terminal import Console
 
     # A pipe has no width of its own. 100 columns hold every column of the tables, and logs don't wrap.
-    return Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 100)

@@ -6,8 +6,9 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from search.markdown_text import code
 from search.results import failures_of
-from search.tables import count_of
+from search.tables import count_of, of_limit
 from studies.trial_record import TrialRecord
 
 LONGEST = 2000
@@ -32,9 +33,8 @@ def dashboard_note(
 def _lines(
     file: str, metric: str, told: Sequence[TrialRecord], limit: int | None, ended: str
 ) -> Iterator[str]:
-    of = f" of {limit}" if limit else ""
     state = f"Ended: {ended}." if ended else "The search runs."
-    yield f"**{len(told)}{of} trials ended** ({_states(told)}). {state}"
+    yield f"**{of_limit(len(told), limit, 'ended')}** ({_states(told)}). {state}"
     yield ""
     complete = [record for record in told if record.value is not None]
     if complete:
@@ -53,9 +53,11 @@ def _lines(
     for group in failures_of(told):
         yield f"- {count_of(len(group.trials), 'trial')} failed: {group.cause}"
     yield ""
-    file = shlex.quote(file)
-    yield f"`search report {file}` prints the report, `search status {file}` what runs now, and"
-    yield f"`search dashboard {file}` opens this page with each trial's curves and predictions."
+    report, status, dashboard = (
+        code(f"search {name} {shlex.quote(file)}") for name in ("report", "status", "dashboard")
+    )
+    yield f"{report} prints the report, {status} what runs now, and"
+    yield f"{dashboard} opens this page with each trial's curves and predictions."
 
 
 def _states(told: Sequence[TrialRecord]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from search.results import scores_of, seconds_of
 from search.score_labels import score_label
 from studies.facts import DataFacts
+from studies.printable import printable
 from studies.trial_record import TrialRecord
 
 SHOWN = ("f1", "f1_weighted", "f1_macro", "precision", "recall", "average_precision", "mcc", "log_loss")
@@ -19,7 +20,11 @@ SHOWN = ("f1", "f1_weighted", "f1_macro", "precision", "recall", "average_precis
 
 def trial_attributes(record: TrialRecord, facts: DataFacts) -> dict[str, Any]:
     """Of a trial, by readable name; numbers stay numbers, so that trials can be sorted by them."""
-    return {name: value for name, value in _trial(record, facts) if value is not None and value != ""}
+    return {
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in _trial(record, facts)
+        if value is not None and value != ""
+    }
 
 
 def study_attributes(
@@ -36,12 +41,12 @@ def study_attributes(
     share = facts.positives("train") / facts.rows("train")
     ended, versions = raw.get("ended", ""), raw.get("versions", {})
     return {
-        "scored by": f"{score_label(metric, facts.positive)}, validation rows",
+        "scored by": f"{score_label(metric, facts)}, validation rows",
         "rows": ", ".join(f"{facts.rows(name):,} {name}" for name in facts.counts),
-        "classes": ", ".join(facts.classes),
-        "positive class": f"{facts.positive}, {share:.1%} of the training rows",
+        "classes": printable(", ".join(facts.classes)),
+        "positive class": f"{printable(facts.positive)}, {share:.1%} of the training rows",
         "features": facts.features,
-        "notes on the data": "; ".join(facts.notes) or "none",
+        "notes on the data": printable("; ".join(facts.notes)) or "none",
         "trials in all": "no limit" if limit is None else limit,
         "state": f"ended: {ended}" if ended else "not ended",
         "seconds searched": round(float(raw.get("seconds", 0.0)), 1),
@@ -55,7 +60,10 @@ def _trial(record: TrialRecord, facts: DataFacts) -> Iterator[tuple[str, Any]]:
     validation = scores_of(record, "validation")
     for name in SHOWN:
         value = getattr(validation, name) if validation is not None else None
-        yield f"validation {score_label(name, facts.positive)}", None if value is None else round(value, 4)
+        yield (
+            f"validation {score_label(name, facts)}",
+            None if value is None else round(value, 4),
+        )
     yield "seed", record.seed
     yield "enqueued", "yes" if record.enqueued else None
     report = record.report

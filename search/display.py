@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
-from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
 from search.live_view import live_view
 from search.loop import Loop
 from search.results import seconds_of
 from search.tables import configuration_text, one_line, outcome
+from search.terminal import Console, Text
 from studies.trial_record import TrialRecord
 
 REFRESH_SECONDS = 0.1
@@ -51,7 +50,7 @@ def make_display(quiet: bool = False, stream: TextIO | None = None) -> Display:
     if quiet:
         return SilentDisplay()
     stream = stream or sys.stderr
-    console = Console(file=stream, highlight=False)
+    console = Console(stream)
     # Where TERM=dumb (Emacs, some CI) nothing can be drawn anew, and rich would show nothing till the end.
     live = stream.isatty() and not console.is_dumb_terminal
     return LiveDisplay(console) if live else LineDisplay(console)
@@ -86,7 +85,7 @@ class SilentDisplay:
 class LineDisplay:
     """One line for each trial that ended, for logs and pipes."""
 
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = field(default_factory=lambda: Console(stderr=True))
     _loop: Loop | None = None
     _told_here: list[TrialRecord] = field(default_factory=list)
 
@@ -125,7 +124,7 @@ class LineDisplay:
 class LiveDisplay:
     """A view that is drawn anew a few times a second, and gone when the launch is over."""
 
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = field(default_factory=lambda: Console(stderr=True))
     _title: str = ""
     _cluster: str = ""
     _told_here: int = 0

@@ -190,7 +190,9 @@ class _Explaining:
             study=self.file.study.name,
             start=ends[0],
             end=ends[1],
-            rows=Rows(len(validation), positives, self.split.classes[self.split.positive]),
+            rows=Rows(
+                len(validation), positives, self.split.classes[self.split.positive], self.split.classes
+            ),
             seeds=self.seeds,
             gap=judged.gap,
             path=steps_of(self.between, found, judged, self.values),

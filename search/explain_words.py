@@ -8,8 +8,8 @@ from typing import Any
 
 from search.explain_figures import Measured
 from search.explanation import Contribution, Explanation, SideResult
-from search.score_labels import score_label
-from search.tables import count_of, from_to, listed, short
+from search.score_labels import class_name, score_label
+from search.tables import count_of, from_to, listed, with_sign
 from studies.explanation_record import Change, KeptExplanation
 
 VERDICTS = {
@@ -120,7 +120,7 @@ def _kinds_of_side(one: Explanation, side: SideResult, failed: Sequence[bool]) -
     said = [only for seed in bad if (only := side.only[seed]) is not None]
     if not said:
         return f"{where} is far worse: its {name} is {from_to([side.by_seed[s] for s in bad], 3)}; {rest}"
-    classes = " or ".join(f'"{short(only)}"' for only in sorted(set(said)))
+    classes = " or ".join(f'"{class_name(only, one.rows)}"' for only in sorted(set(said)))
     what = f"says {classes} to every validation row"
     chance = one.rows.positives / one.rows.count
     precisions = [side.precisions[seed] for seed in bad]
@@ -145,7 +145,7 @@ def _alike(one: Explanation) -> str:
     said = []
     for side in (one.start, one.end):
         metric = side.side.score
-        label = score_label(metric, one.rows.positive)
+        label = score_label(metric, one.rows)
         figures = " and ".join(f"{other.scores[metric]:.3f}" for other in (one.start, one.end))
         said.append(f"by {label} they have {figures}")
     return f"Measured alike, {'; '.join(said)}."
@@ -154,8 +154,8 @@ def _alike(one: Explanation) -> str:
 def _measuring(one: Explanation) -> str:
     measuring, training = one.measuring, one.training
     return (
-        f"Of the gap of {one.gap.value:+.3f}, {measuring:+.3f} is only what is called the score, with "
-        f"nothing trained differently, and {training:+.3f} is training."
+        f"Of the gap of {with_sign(one.gap.value)}, {with_sign(measuring)} is only what is called the score, "
+        f"with nothing trained differently, and {with_sign(training)} is training."
     )
 
 
@@ -175,7 +175,8 @@ def _parts(one: Explanation) -> Iterator[str]:
     ):
         noisy = [part for part in trained if part.verdict == verdict]
         if noisy:
-            yield f"{said}: {listed([f'{part.difference.title} ({part.value:+.3f})' for part in noisy])}."
+            names = listed([f"{part.difference.title} ({with_sign(part.value)})" for part in noisy])
+            yield f"{said}: {names}."
     nothing = [part for part in trained if part.verdict == "same"]
     if nothing:
         titles = listed([part.difference.title for part in nothing])
@@ -185,7 +186,7 @@ def _parts(one: Explanation) -> Iterator[str]:
 
 
 def _name(one: Explanation, side: SideResult) -> str:
-    return score_label(side.side.score, one.rows.positive)
+    return score_label(side.side.score, one.rows)
 
 
 def _range(part: Measured) -> str:
@@ -193,7 +194,7 @@ def _range(part: Measured) -> str:
     if part.low is None or part.high is None:
         return ""
     if part.verdict == "within noise":
-        return f" (95%: {part.low:+.3f} to {part.high:+.3f})"
+        return f" (95%: {with_sign(part.low)} to {with_sign(part.high)})"
     low, high = sorted((abs(part.low), abs(part.high)))
     return f" (95%: {low:.3f} to {high:.3f})"
 

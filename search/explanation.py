@@ -78,11 +78,12 @@ class Trap:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows that everything was scored on: how many, how many of the positive class, and its name."""
+    """The rows that everything was scored on: how many, how many positive, and the names of the classes."""
 
     count: int
     positives: int
     positive: str
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

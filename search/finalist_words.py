@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from search.score_labels import brief_label
-from search.tables import count_of, listed
+from search.tables import count_of, listed, with_sign
 from studies.finalists_record import Difference, Finalist, Finalists, Interval, Verdict
 
 VERDICTS: Mapping[Verdict, str] = {
@@ -65,8 +65,8 @@ def optimism(found: Finalists) -> Iterator[str]:
     yield (
         f"The search's winner, trial {winner.trial}, scored {winner.found:.3f} when found. "
         f"{_retrained(len(winner.test))} it scores {winner.validation_mean:.3f} on the same validation rows "
-        f"and {winner.test_mean:.3f} on the test rows. So {on_test:+.3f} of it was luck: "
-        f"{on_validation:+.3f} with the seed{_in_brackets(winner.luck_of_seeds)}, "
+        f"and {winner.test_mean:.3f} on the test rows. So {with_sign(on_test)} of it was luck: "
+        f"{with_sign(on_validation)} with the seed{_in_brackets(winner.luck_of_seeds)}, "
         f"{on_test - on_validation:+.3f} with the rows{_in_brackets(winner.luck_of_rows)}."
     )
     if len(found.finalists) > 1 and best.validation_mean > best.test_mean:
@@ -147,7 +147,7 @@ def between(interval: Interval) -> str:
 
 def signed(interval: Interval) -> str:
     """``-0.031 to +0.012``."""
-    return f"{interval.low:+.3f} to {interval.high:+.3f}"
+    return f"{with_sign(interval.low)} to {with_sign(interval.high)}"
 
 
 def _at_worst(one: Finalist) -> float:
@@ -161,7 +161,7 @@ def _apart(one: Difference) -> str:
 
 
 def _with_interval(one: Difference) -> str:
-    return f"{one.value:+.3f} (95%: {one.low:+.3f} to {one.high:+.3f}, p {_p(one.p_value)})"
+    return f"{with_sign(one.value)} (95%: {with_sign(one.low)} to {with_sign(one.high)}, p {_p(one.p_value)})"
 
 
 def _p(value: float) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from search.active_trials import LoopTrial
 from search.loop import Loop
 from search.results import FailedTrials, failures_of
 from search.tables import configuration_text, count_of, indented, inset, one_line, outcome
+from search.terminal import Text
 
 _FIXED_LINES = 15
 """Lines of the live view besides those of running and of ended trials. A terminal that has hardly more gets

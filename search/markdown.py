@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from search.finalist_words import (
     VERDICTS,
@@ -14,46 +14,46 @@ from search.finalist_words import (
     thresholds,
 )
 from search.importance import ImportanceGroup
+from search.markdown_text import code, plain, table
 from search.readings import readings
 from search.render_importance import sentence
 from search.results import StudyReport, scores_of, seconds_of
 from search.row_noise import row_interval
-from search.score_labels import brief_label, score_label
-from search.tables import configuration_text, count_of, one_line, or_dash, short
+from search.score_labels import brief_label, class_name, score_label
+from search.tables import configuration_text, count_of, decimals, of_limit, one_line, or_dash
 from studies.records import ROW_SETS, SCORE_NAMES
 from studies.trial_record import TrialRecord
 
 
 def markdown_of(report: StudyReport) -> str:
     """What the terminal says, in sections and tables of GitHub's Markdown."""
-    blocks = [f"# {_plain(report.name)}", *_state(report)]
+    blocks = [f"# {plain(report.name)}", *_state(report)]
     if report.best is not None:
         blocks += _best(report, report.best)
-        blocks += [_plain(words) for words in readings(report)]
+        blocks += [plain(words) for words in readings(report)]
         blocks += _finalists(report)
         blocks += _ranking(report)
         blocks += _importance(report)
     blocks += _failures(report)
-    blocks.append(f"Kept in `{report.storage}`. Dashboard: `{report.dashboard}`.")
+    blocks.append(f"Kept in {code(report.storage)}. Dashboard: {code(report.dashboard)}.")
     return "\n\n".join(blocks)
 
 
 def _state(report: StudyReport) -> Iterator[str]:
     ended = sum(record.state != "running" for record in report.records)
-    limit = f" of {report.limit:,}" if report.limit is not None else ""
     facts = report.facts
     rows = ", ".join(f"{facts.rows(name):,} {name}" for name in ROW_SETS)
     share = facts.positives("train") / facts.rows("train")
-    yield from (f"**{_plain(words)}**" for words in report.caveats)
+    yield from (f"**{plain(words)}**" for words in report.caveats)
     yield (
-        f"{ended:,}{limit} trials done. Rows: {rows}; {share:.1%} {_plain(facts.positive)}; "
+        f"{of_limit(ended, report.limit)}. Rows: {rows}; {share:.1%} {plain(facts.positive)}; "
         f"{facts.features:,} features."
     )
     notes = [*facts.notes, *(f"The study file has changed since: {text}." for text in report.differences)]
     if notes:
-        yield "\n".join(f"- {_plain(note)}" for note in notes)
+        yield "\n".join(f"- {plain(note)}" for note in notes)
     left = f"{count_of(report.running, 'trial')} without an end"
-    yield f"Ended: {_plain(report.ended)}." if report.ended else f"**Still running, or killed: {left}.**"
+    yield f"Ended: {plain(report.ended)}." if report.ended else f"**Still running, or killed: {left}.**"
 
 
 def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
@@ -61,14 +61,15 @@ def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
     yield f"## {equal if report.undecided else 'Best configuration'}: trial {best.number}"
     yield f"`{configuration_text(best.configuration)}`"
     test, validation = scores_of(best, "test"), scores_of(best, "validation")
-    labels = [_plain(score_label(name, report.facts.positive)) for name in SCORE_NAMES]
+    labels = [plain(score_label(name, report.facts)) for name in SCORE_NAMES]
     columns = [("", labels)]
     for title, scores in (("test", test), ("validation", validation)):
-        columns.append((title, ["–" if scores is None else f"{getattr(scores, n):.3f}" for n in SCORE_NAMES]))
+        cells = ["–" if scores is None else decimals(getattr(scores, name)) for name in SCORE_NAMES]
+        columns.append((title, cells))
     for baseline in report.baselines:
-        title = f"always “{_plain(short(baseline.says))}”"
-        columns.append((title, [f"{getattr(baseline.test, name):.3f}" for name in SCORE_NAMES]))
-    yield _table(columns)
+        title = f"always “{plain(class_name(baseline.says, report.facts))}”"
+        columns.append((title, [decimals(getattr(baseline.test, name)) for name in SCORE_NAMES]))
+    yield table(columns)
     interval = row_interval(test.confusion, report.metric, report.facts.positive_index) if test else None
     if interval is not None:
         yield f"Test {brief_label(report.metric)}: {row_words(interval)}"
@@ -85,7 +86,7 @@ def _finalists(report: StudyReport) -> Iterator[str]:
     ones = found.finalists
     label = brief_label(found.metric)
     yield f"## Finalists, retrained with {count_of(max(len(one.seeds) for one in ones), 'new seed')}"
-    yield _table(
+    yield table(
         [
             ("trial", [str(one.trial) for one in ones]),
             (f"test {label}", [f"{one.test_mean:.3f}" for one in ones]),
@@ -115,7 +116,7 @@ def _ranking(report: StudyReport) -> Iterator[str]:
     rows = report.ranked[: report.table_size]
     found = [record.configuration for record in rows if record.configuration is not None]
     yield f"## The best {len(rows)} of {len(report.ranked):,}"
-    yield _table(
+    yield table(
         [
             ("trial", [str(record.number) for record in rows]),
             (f"validation {brief_label(report.metric)}", [f"{report.score(record):.3f}" for record in rows]),
@@ -138,12 +139,12 @@ def _importance(report: StudyReport) -> Iterator[str]:
         yield f"No importance: {found.overall.reason}."
     for group in groups:
         yield f"{_group_name(group)}, {count_of(group.trials, 'trial')}:"
-        yield _table(_shares(group))
+        yield table(_shares(group))
     if any(share.by_chance for group in groups for share in group.shares):
         yield "?: no more than shuffled scores give as well."
     if found.regions:
         yield "\n".join(
-            f"- {_plain(sentence(region, brief_label(report.metric)))}" for region in found.regions
+            f"- {plain(sentence(region, brief_label(report.metric)))}" for region in found.regions
         )
 
 
@@ -178,27 +179,10 @@ def _failures(report: StudyReport) -> Iterator[str]:
     if not report.failures:
         return
     yield "## Failures"
-    yield _table(
+    yield table(
         [
             ("cause", [group.cause for group in report.failures]),
             ("trials", [str(len(group.trials)) for group in report.failures]),
-            ("what the first said", [_plain(one_line(group.message)) for group in report.failures]),
+            ("what the first said", [plain(one_line(group.message)) for group in report.failures]),
         ]
     )
-
-
-def _table(columns: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Columns of numbers to the right."""
-    numeric = [cells and cells[0][:1].isdigit() for _, cells in columns]
-    lines = [
-        "| " + " | ".join(title for title, _ in columns) + " |",
-        "|" + "|".join("--:" if right else "---" for right in numeric) + "|",
-        *("| " + " | ".join(row) + " |" for row in zip(*(cells for _, cells in columns), strict=True)),
-    ]
-    return "\n".join(lines)
-
-
-def _plain(text: str) -> str:
-    """Text in which nothing is taken for Markdown or HTML: class names come from the data."""
-    special = "\\`*_{}[]<>#|"
-    return "".join(f"\\{letter}" if letter in special else letter for letter in text)

@@ -18,8 +18,9 @@ from search.finalist_words import (
     prediction,
     thresholds,
 )
+from search.markdown_text import plain
 from search.results import StudyReport, scores_of
-from search.tables import count_of
+from search.tables import count_of, decimals
 from studies.finalists_record import Finalist
 from studies.records import ROW_SETS, Scores
 from studies.trial_record import TrialRecord
@@ -65,14 +66,15 @@ def model_card(report: StudyReport, record: TrialRecord, model: ExportedModel, n
 
 def _what(report: StudyReport, record: TrialRecord, model: ExportedModel) -> Iterator[str]:
     facts = report.facts
-    yield f"# {report.name}: {' or '.join(model.classes)}"
+    names = [plain(name) for name in model.classes]
+    yield f"# {report.name}: {' or '.join(names)}"
     yield ""
     sizes = " → ".join(str(size) for size in model.layers)
     taken = "a text" if model.step.takes_texts else f"{model.layers[0]} numbers"
     yield (
         f"A multilayer perceptron ({sizes}, {model.activation} hidden layers, softmax output, "
         f"{parameters(model.layers):,} parameters) that says of {taken} whether it is "
-        f"{' or '.join(f'**{name}**' for name in model.classes)}. The positive class is {facts.positive}."
+        f"{' or '.join(f'**{name}**' for name in names)}. The positive class is {plain(facts.positive)}."
     )
     yield ""
     yield f"- Trained with: {model.configuration.describe()}, seed {model.origin.seed}"
@@ -85,7 +87,7 @@ def _what(report: StudyReport, record: TrialRecord, model: ExportedModel) -> Ite
     said = (
         "the most probable class is said"
         if model.threshold is None
-        else f"{facts.positive} is said where its probability is above {model.threshold:g}"
+        else f"{plain(facts.positive)} is said where its probability is above {model.threshold:g}"
     )
     yield f"- Decision: {said}"
     if model.tuned is not None:
@@ -107,14 +109,15 @@ def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
     columns: list[tuple[str, Scores | None]] = [("validation", validation)]
     if test is not None:
         columns.insert(0, ("test", test))
-        columns += [(f"always “{baseline.says}”, test", baseline.test) for baseline in report.baselines]
+        columns += [(f"always “{plain(one.says)}”, test", one.test) for one in report.baselines]
     yield "## What it is worth"
     yield ""
     yield "| | " + " | ".join(name for name, _ in columns) + " |"
     yield "|---|" + "---:|" * len(columns)
     for name in SHOWN:
-        figures = (f"{getattr(scores, name):.3f}" if scores else "–" for _, scores in columns)
-        yield f"| {_LABELS[name].format(positive=report.facts.positive)} | " + " | ".join(figures) + " |"
+        figures = (decimals(getattr(scores, name)) if scores else "–" for _, scores in columns)
+        label = _LABELS[name].format(positive=plain(report.facts.positive))
+        yield f"| {label} | " + " | ".join(figures) + " |"
     yield ""
     if test is None:
         yield (
@@ -132,7 +135,7 @@ def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
 
 
 def _confusion(report: StudyReport, test: Scores) -> Iterator[str]:
-    classes = report.facts.classes
+    classes = [plain(name) for name in report.facts.classes]
     yield "| test rows | " + " | ".join(f"said {name}" for name in classes) + " |"
     yield "|---|" + "---:|" * len(classes)
     for name, row in zip(classes, test.confusion, strict=True):
@@ -145,7 +148,7 @@ def _finalist(report: StudyReport, record: TrialRecord) -> Iterator[str]:
     one = _finalist_of(report, record)
     if found is None or one is None:
         return
-    label = _LABELS.get(found.metric, found.metric).format(positive=report.facts.positive)
+    label = _LABELS.get(found.metric, found.metric).format(positive=plain(report.facts.positive))
     yield "## What its configuration is worth, whatever the seed"
     yield ""
     yield (
@@ -183,7 +186,7 @@ def _data(report: StudyReport, model: ExportedModel) -> Iterator[str]:
     for row_set in ROW_SETS:
         rows = facts.rows(row_set)
         share = facts.positives(row_set) / rows
-        yield f"- {row_set}: {rows:,} rows, {share:.1%} {facts.positive}"
+        yield f"- {row_set}: {rows:,} rows, {share:.1%} {plain(facts.positive)}"
     if not step.takes_texts:
         yield f"- features: {model.layers[0]} numbers, {_listed(step.columns)}"
     else:
@@ -195,11 +198,11 @@ def _data(report: StudyReport, model: ExportedModel) -> Iterator[str]:
     if step.mean is not None:
         yield "- scaled: less the mean, by the standard deviation, of the training rows"
     for note in facts.notes:
-        yield f"- {note}"
+        yield f"- {plain(note)}"
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8])
+    shown = ", ".join(plain(name) for name in names[:8])
     return shown if len(names) <= 8 else f"{shown} …"
 
 
@@ -229,22 +232,23 @@ def _use(model: ExportedModel) -> Iterator[str]:
 
 
 def _outputs(model: ExportedModel) -> str:
-    return ", ".join(f"{name} ({index})" for index, name in enumerate(model.classes))
+    return ", ".join(f"{plain(name)} ({index})" for index, name in enumerate(model.classes))
 
 
 def _limits(report: StudyReport, model: ExportedModel, notes: Sequence[str]) -> Iterator[str]:
     yield "## What to know before relying on it"
     yield ""
-    share = report.facts.positives("test") / report.facts.rows("test")
+    facts = report.facts
+    share = facts.positives("test") / facts.rows("test")
     yield (
-        f"- The scores hold for rows like those above, of which {share:.1%} are {report.facts.positive}. "
+        f"- The scores hold for rows like those above, of which {share:.1%} are {plain(facts.positive)}. "
         "Precision falls where they are rarer."
     )
     yield "- Probabilities are the network's own. They were not calibrated."
     if model.step.takes_texts:
         yield "- A text without a known word has the features of an empty one, and its score means nothing."
     for note in notes:
-        yield f"- {note}"
+        yield f"- {plain(note)}"
 
 
 def _origin(report: StudyReport, model: ExportedModel) -> Iterator[str]:

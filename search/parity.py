@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console, RenderableType
 
 from search.preflight import prepare_data
 from search.tables import Column, fitted_table, inset
+from search.terminal import Text
 from studies.data.split import Rows, Split
 from studies.errors import StudyFailedError
 from studies.study_file import StudyFile, read_study_file
@@ -129,7 +128,7 @@ def _thinned(rows: Rows) -> Rows:
     return Rows(rows.features[at], rows.labels[at])
 
 
-def _table(comparisons: Sequence[Comparison], width: int) -> Table:
+def _table(comparisons: Sequence[Comparison], width: int) -> RenderableType:
     columns = [
         Column("compared", [_what(one) for one in comparisons], right=False),
         Column("difference", [f"{one.difference:.1e}" for one in comparisons]),

@@ -6,14 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from search.caveats import too_few
 from search.finalist_choice import finalists_wanted
 from search.preflight import preflight, prepare_data
+from search.score_labels import class_name
 from search.slots import describe_cluster, slots_for
+from search.tables import INDENT, Column, fitted_table, inset, table_width
+from search.terminal import Text
 from studies.data.split import Split
 from studies.errors import NotStoredError
 from studies.facts import DataFacts, facts_of
@@ -25,6 +27,12 @@ from workers.network import parameters
 from workers.spark_rows import heap_mib
 from workers.spark_settings import SparkSettings
 from workers.trainer import layer_sizes
+
+MOST_CLASSES = 12
+"""Classes that get a row of their own where there is no room for a column each."""
+
+NAME = 24
+"""Letters of a class's name in the table of rows."""
 
 
 @dataclass(frozen=True)
@@ -115,27 +123,50 @@ def check(path: str | Path) -> Plan:
 
 def render_plan(plan: Plan, console: Console) -> None:
     """Print a plan for a person."""
-    facts = plan.facts
     verdict = "the study is good to launch"
     if plan.differences:
         verdict = f"the stored study was made differently; {remedy_of(plan.differences, plan.remedy)}"
     for words in plan.caveats:
         console.print(Text(words, style="bold"))
-    console.print(f"[bold]{plan.name}[/bold]: {verdict}\n")
-    rows = Table("rows", *(f"{name}" for name in facts.classes), "all", "always-positive F1", box=None)
-    for column in rows.columns[1:]:
-        column.justify = "right"
-    for name in ROW_SETS:
-        counts = (f"{count:,}" for count in facts.counts[name])
-        rows.add_row(name, *counts, f"{facts.rows(name):,}", f"{facts.all_positive_f1(name):.3f}")
-    console.print(rows)
+    console.print(Text.assemble((plan.name, "bold"), f": {verdict}\n"))
+    console.print(_rows(plan.facts, console.width))
     console.print()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 1))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for label, text in _lines(plan):
-        table.add_row(label, text)
+        table.add_row(label, Text(text))
     console.print(table)
+
+
+def _rows(facts: DataFacts, width: int) -> RenderableType:
+    """How many rows of each class there are: a column a class, or where these don't fit a row for each."""
+    totals = [f"{facts.rows(name):,}" for name in ROW_SETS]
+    always = [f"{facts.all_positive_f1(name):.3f}" for name in ROW_SETS]
+    columns = [
+        Column("rows", ROW_SETS, right=False),
+        *(
+            Column(class_name(name, facts, NAME), [f"{facts.counts[rows][index]:,}" for rows in ROW_SETS])
+            for index, name in enumerate(facts.classes)
+        ),
+        Column("all", totals),
+        Column("always-positive F1", always),
+    ]
+    if table_width(columns, 1) <= width - INDENT:
+        return inset(fitted_table(columns, width), 1)
+    # The positive one first, then by size.
+    sizes = facts.counts["train"]
+    order = sorted(range(len(sizes)), key=lambda index: (index != facts.positive_index, -sizes[index]))
+    shown, left = order[:MOST_CLASSES], order[MOST_CLASSES:]
+    names = [class_name(facts.classes[index], facts, NAME) for index in shown]
+    more = [f"{len(left)} more"] if left else []
+    columns = [Column("class", [*names, *more, "all", "always-positive F1"], right=False)]
+    for rows, total, f1 in zip(ROW_SETS, totals, always, strict=True):
+        counts = facts.counts[rows]
+        cells = [f"{counts[index]:,}" for index in shown]
+        rest = [f"{sum(counts[index] for index in left):,}"] if left else []
+        columns.append(Column(rows, [*cells, *rest, total, f1]))
+    return inset(fitted_table(columns, width), 1)
 
 
 def _lines(plan: Plan) -> list[tuple[str, str]]:
@@ -155,11 +186,14 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
             f"always positive: F1 {facts.all_positive_f1('validation'):.3f}; majority class: "
             f"F1 0.000, accuracy {majority:.3f}",
         ),
-        ("space", f"{count} configurations"),
+        ("space", f"{count} configuration{'' if plan.configurations == 1 else 's'}"),
         *(("", f"{name}: {text}") for name, text in plan.axes.items()),
     ]
     if plan.enqueued:
-        lines.append(("enqueued", f"{plan.enqueued} known configurations are tried first"))
+        known = (
+            "1 known configuration is" if plan.enqueued == 1 else f"{plan.enqueued} known configurations are"
+        )
+        lines.append(("enqueued", f"{known} tried first"))
     lines += [
         ("sampler", plan.sampler),
         ("ends", ", or ".join(plan.limits)),

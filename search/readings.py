@@ -59,7 +59,7 @@ def shares_loss(facts: DataFacts, row_set: str) -> float:
 def _sentences(records: Sequence[TrialRecord], said: int, report: StudyReport) -> Iterator[str]:
     facts = report.facts
     found = [scores for record in records if (scores := scores_of(record, "test")) is not None]
-    name = short(facts.classes[said])
+    name = short(facts.classes[said], among=facts.classes)
     one = len(records) == 1
     trials = f"Trial {records[0].number}" if one else f"Trials {listed(str(r.number) for r in records)}"
     yield (

@@ -6,26 +6,28 @@ from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.text import Text
 
 from search.readings import readings
 from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
 from search.results import StudyReport, scores_of, seconds_of
-from search.score_labels import brief_label, score_label
+from search.score_labels import brief_label, class_name, positive_name, score_label
 from search.tables import (
     INDENT,
     Column,
     configuration_text,
     count_of,
+    decimals,
     fitted_table,
     indented,
     inset,
+    of_limit,
     one_line,
     or_dash,
     short,
     table_width,
 )
+from search.terminal import Text
 from studies.records import ROW_SETS, SCORE_NAMES, Scores
 from studies.trial_record import TrialRecord
 
@@ -77,7 +79,7 @@ def _headline(report: StudyReport) -> list[RenderableType]:
     lines += [indented(words, "bold") for words in report.caveats]
     facts = report.facts
     rows = ", ".join(f"{facts.rows(name):,} {name}" for name in ROW_SETS)
-    share = f"{facts.positives('train') / facts.rows('train'):.1%} {short(facts.positive)}"
+    share = f"{facts.positives('train') / facts.rows('train'):.1%} {positive_name(facts)}"
     lines.append(indented(f"Rows: {rows}; {share}; {facts.features} features"))
     lines += [indented(note) for note in facts.notes]
     lines += [indented(f"The study file has changed since: {text}.", "bold") for text in report.differences]
@@ -110,8 +112,7 @@ def _ending(report: StudyReport) -> RenderableType:
 def _count_text(report: StudyReport) -> str:
     failed = sum(len(group.trials) for group in report.failures)
     pruned = sum(report.stopped_early.values())
-    limit = f" of {report.limit}" if report.limit is not None else ""
-    text = f"{len(report.complete) + pruned + failed}{limit} trials done"
+    text = of_limit(len(report.complete) + pruned + failed, report.limit)
     text += f", {pruned} stopped early" if pruned else ""
     return f"{text}, {failed} failed" if failed else text
 
@@ -133,7 +134,10 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
         Column("test", [_figure(test, name) for name in names]),
         Column("validation", [_figure(validation, name) for name in names]),
         *(
-            Column(f'always\n"{short(baseline.says)}"', [_figure(baseline.test, name) for name in names])
+            Column(
+                f'always\n"{class_name(baseline.says, report.facts)}"',
+                [_figure(baseline.test, name) for name in names],
+            )
             for baseline in report.baselines
         ),
     ]
@@ -172,7 +176,7 @@ def _surpassed(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
 
 
 def _cautions(report: StudyReport) -> list[RenderableType]:
-    says = short(report.facts.positive)
+    says = positive_name(report.facts)
     baseline = report.facts.all_positive_f1("test")
     lines: list[RenderableType] = []
     if len(report.complete) > len(report.enqueued) and not report.undecided:
@@ -189,7 +193,7 @@ def _cautions(report: StudyReport) -> list[RenderableType]:
 
 
 def _confusion(test: Scores, report: StudyReport, width: int) -> list[RenderableType]:
-    classes = [short(name) for name in report.facts.classes]
+    classes = [short(name, 12, report.facts.classes) for name in report.facts.classes]
     if len(classes) > LARGEST_CONFUSION:
         return []
     columns = [
@@ -220,7 +224,7 @@ def _enqueued(report: StudyReport, width: int) -> Iterator[list[RenderableType]]
             ]
         columns += [
             Column(
-                f'always\n"{short(baseline.says)}"',
+                f'always\n"{class_name(baseline.says, report.facts)}"',
                 [_figure(baseline.test, name) for name in SCORE_NAMES],
                 optional=True,
             )
@@ -315,8 +319,8 @@ def _named(records: Iterable[TrialRecord]) -> list[RenderableType]:
 
 
 def _score_label(name: str, report: StudyReport) -> str:
-    return score_label(name, report.facts.positive)
+    return score_label(name, report.facts)
 
 
 def _figure(scores: Scores | None, name: str) -> str:
-    return "-" if scores is None else f"{getattr(scores, name):.3f}"
+    return "-" if scores is None else decimals(getattr(scores, name))

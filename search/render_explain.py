@@ -6,13 +6,22 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.text import Text
 
 from search.explain_figures import Measured
 from search.explain_words import VERDICTS, capital, covers, sentences
 from search.explanation import Contribution, Explanation, Step
 from search.score_labels import score_label
-from search.tables import INDENT, Column, configuration_text, count_of, fitted_table, indented, short
+from search.tables import (
+    INDENT,
+    Column,
+    configuration_text,
+    count_of,
+    fitted_table,
+    indented,
+    short,
+    with_sign,
+)
+from search.terminal import Text
 
 BAR, SHORTEST_BAR = 30, 8
 """Columns of a bar that is as long as the scale, where there is room, and at least."""
@@ -31,7 +40,7 @@ def _parts(one: Explanation, width: int) -> Iterator[RenderableType]:
     sides = (one.start, one.end)
     yield Text(f"{one.study}: from {one.start.side.name} to {one.end.side.name}", style="bold")
     for side in sides:
-        label = score_label(side.side.score, one.rows.positive)
+        label = score_label(side.side.score, one.rows)
         yield indented(f"{side.side.name}: {configuration_text(side.side.configuration)}, judged by {label}")
     share = one.rows.positives / one.rows.count
     yield indented(
@@ -83,17 +92,17 @@ def waterfall(one: Explanation, width: int) -> Text:
         drawn = f"{' ' * column(0.0)}{'█' * (column(score) - column(0.0)) or '▏'}"
         return Text.assemble(f"{short(name, room):<{room}}  ", (f"{drawn:<{bar + 1}} {score:.3f}", "bold"))
 
-    lines = [whole(names[0], scores[0])]
+    drawing = whole(names[0], scores[0])
     for name, step, before, said in zip(names[1:-1], steps, scores, figures, strict=False):
         begin, end = sorted((column(before), column(step.after)))
         drawn = f"{' ' * begin}{'█' * (end - begin) or '▏'}"
         style = {"more": "green", "less": "red"}.get(step.verdict, "dim")
-        lines.append(Text.assemble(f"{short(name, room):<{room}}  ", (f"{drawn:<{bar + 1}} {said}", style)))
-    return Text("\n").join([*lines, whole(names[-1], scores[-1])])
+        drawing.append(f"\n{short(name, room):<{room}}  ").append(f"{drawn:<{bar + 1}} {said}", style)
+    return drawing.append("\n").append(whole(names[-1], scores[-1]))
 
 
 def _step_figures(step: Step) -> str:
-    return f"{step.value:+.3f} {_range(step)} {VERDICTS[step.verdict]}".replace("  ", " ").rstrip()
+    return f"{with_sign(step.value)} {_range(step)} {VERDICTS[step.verdict]}".replace("  ", " ").rstrip()
 
 
 def _columns(one: Explanation) -> list[Column]:
@@ -101,7 +110,7 @@ def _columns(one: Explanation) -> list[Column]:
     rows: list[Measured] = [*parts, one.gap]
     columns = [
         Column("  change", [f"  {part.difference.title}" for part in parts] + ["  the gap"], right=False),
-        Column("value", [f"{row.value:+.3f}" for row in rows]),
+        Column("value", [with_sign(row.value) for row in rows]),
         Column("95%", [_range(row) for row in rows], right=False),
     ]
     if one.orders:
@@ -119,4 +128,4 @@ def _error(part: Contribution) -> str:
 def _range(one: Measured) -> str:
     if one.low is None or one.high is None or one.verdict == "same":
         return ""
-    return f"{one.low:+.3f} to {one.high:+.3f}"
+    return f"{with_sign(one.low)} to {with_sign(one.high)}"

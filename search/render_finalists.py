@@ -6,13 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import RenderableType
-from rich.text import Text
 
 from search.finalist_words import VERDICTS, between, finalist_sentences, over_logistic, signed, thresholds
 from search.readings import finalists_due
 from search.results import StudyReport
-from search.score_labels import brief_label, score_label
-from search.tables import Column, configuration_text, count_of, fitted_table, from_to, indented, inset, short
+from search.score_labels import brief_label, class_name, score_label
+from search.tables import (
+    Column,
+    configuration_text,
+    count_of,
+    decimals,
+    fitted_table,
+    from_to,
+    indented,
+    inset,
+    short,
+)
+from search.terminal import Text
 from studies.finalists_record import Finalist, Finalists, Opening
 from studies.records import SCORE_NAMES
 
@@ -45,7 +55,7 @@ def _worth(report: StudyReport, found: Finalists, width: int) -> list[Renderable
     seeds = max(len(one.seeds) for one in ones)
     title = Text.assemble(
         ("Finalists", "bold"),
-        f"  {score_label(found.metric, report.facts.positive)}, {count_of(seeds, 'new seed')} each",
+        f"  {score_label(found.metric, report.facts)}, {count_of(seeds, 'new seed')} each",
     )
     named = [indented(f"trial {one.trial}: {configuration_text(one.configuration)}") for one in ones]
     return [title, inset(fitted_table(columns, width, strong_row=0)), *named, *_failed(report, found)]
@@ -81,11 +91,10 @@ def _openings(openings: Sequence[Opening]) -> Iterator[RenderableType]:
 
 def _all_scores(report: StudyReport, found: Finalists, width: int) -> list[RenderableType]:
     """Every score on the test rows, beside those of the baselines."""
-    positive = report.facts.positive
     names = [found.metric, *(name for name in SCORE_NAMES if name != found.metric)]
-    baselines = [(f'always\n"{short(one.says)}"', one.test) for one in report.baselines]
+    baselines = [(f'always\n"{class_name(one.says, report.facts)}"', one.test) for one in report.baselines]
     cells = _cells(report)
-    labels = [*(score_label(name, positive) for name in names), *(label for label, _, _ in cells)]
+    labels = [*(score_label(name, report.facts) for name in names), *(label for label, _, _ in cells)]
     columns = [Column("", labels, right=False)]
     for one in found.finalists:
         counts = [f"{one.confusion[i][j] / len(one.seeds):.1f}" for _, i, j in cells]
@@ -93,7 +102,7 @@ def _all_scores(report: StudyReport, found: Finalists, width: int) -> list[Rende
         columns.append(Column(f"trial\n{one.trial}", [*figures, *counts]))
     for heading, scores in [("logistic\nregression", found.logistic), *baselines]:
         counts = [str(scores.confusion[i][j]) for _, i, j in cells]
-        figures = [f"{getattr(scores, name):.3f}" for name in names]
+        figures = [decimals(getattr(scores, name)) for name in names]
         columns.append(Column(heading, [*figures, *counts], optional=True))
     title = Text.assemble(("Scores on the test rows", "bold"), "  means over the new seeds")
     beaten = over_logistic(found)
@@ -107,7 +116,7 @@ def _cells(report: StudyReport) -> list[tuple[str, int, int]]:
     if len(classes) > 2:
         return []
     return [
-        (f"{short(true)} said {short(said)}", i, j)
+        (f"{short(true, among=classes)} said {short(said, among=classes)}", i, j)
         for i, true in enumerate(classes)
         for j, said in enumerate(classes)
     ]

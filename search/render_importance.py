@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from search.importance import Importance, ImportanceGroup
 from search.importance_variance import Curve, CurveCell
 from search.regions import Condition, Region
-from search.tables import Column, count_of, fitted_table, indented, inset
+from search.tables import INDENT, Column, count_of, fitted_table, indented, inset
+from search.terminal import Text
 from studies.distributions import Value
 
 MOST_CURVES = 3
@@ -62,10 +62,12 @@ def _group_title(group: ImportanceGroup) -> str:
     return f"{name}: the best {group.best} of {group.trials}{stopped}"
 
 
-def _bars(group: ImportanceGroup, console: Console) -> Table:
+def _bars(group: ImportanceGroup, console: Console) -> RenderableType:
     """A row for each parameter: both shares, with 95% intervals and bars."""
     block = "#" if console.options.ascii_only else "█"
     length = min(20, (console.width - 58) // 2)
+    if length < 1:
+        return _without_bars(group, console.width - 2 * INDENT)
     effects = {effect.axes[0]: effect for effect in group.variance.effects}
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(min_width=23, no_wrap=True)
@@ -85,6 +87,23 @@ def _bars(group: ImportanceGroup, console: Console) -> Table:
             cells += [Text(f"{effect.share:.0%}"), _between(effect.low, effect.high), bar]
         table.add_row(Text(_label(share.axis)), *cells)
     return table
+
+
+def _without_bars(group: ImportanceGroup, width: int) -> RenderableType:
+    """The same on a terminal that has no room for bars."""
+    shares, effects = group.shares, {effect.axes[0]: effect for effect in group.variance.effects}
+    found = [effects.get(share.axis) for share in shares]
+    columns = [
+        Column("", [_label(share.axis) for share in shares], right=False),
+        Column("best", [f"{share.share:.0%}" for share in shares]),
+        Column("95%", [f"{_between(s.low, s.high)}{'?' if s.by_chance else ' '}" for s in shares]),
+    ]
+    if effects:
+        columns += [
+            Column("score", ["" if one is None else f"{one.share:.0%}" for one in found]),
+            Column("95%", ["" if one is None else str(_between(one.low, one.high)) for one in found]),
+        ]
+    return fitted_table(columns, width)
 
 
 def _between(low: float, high: float) -> Text:

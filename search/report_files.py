@@ -14,6 +14,9 @@ from studies.errors import OutputError, UserError
 from studies.locations import location_of
 from studies.study_file import read_study_file
 
+WHOLE = ("number", "batch_size", "epochs", "seed")
+"""Columns of whole numbers, which some trials lack."""
+
 __all__ = ["markdown_of", "targets", "write_csv", "write_html"]
 
 
@@ -57,7 +60,8 @@ def write_csv(report: StudyReport, target: OutputFile) -> str:
         UnwrittenError: where the file can't be written.
     """
     # Whole numbers stay whole where some trials have none.
-    text = report.trials.convert_dtypes().to_csv(index=False, lineterminator="\n")
+    table = report.trials.astype(dict.fromkeys(WHOLE, "Int64"))
+    text = table.to_csv(index=False, lineterminator="\n")
     return target.write(text.encode(errors="backslashreplace"))
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from search.cluster import RunningCluster
 from search.dashboard_note import dashboard_note
 from search.live_view import duration_text
 from search.loop import Loop
 from search.results import FailedTrials, failures_of
-from search.tables import Column, count_of, fitted_table, indented, inset
+from search.tables import Column, count_of, fitted_table, indented, inset, of_limit
+from search.terminal import Text
 from studies.store import StudyStore
 from studies.stored_study import StoredStudy, ask_to_stop, read_study
 from studies.study_file import read_study_file
@@ -223,7 +223,6 @@ def _speaks(status: Mapping[str, Any], now: datetime) -> bool:
 def render_status(found: Status, console: Console) -> None:
     """Print a status for a person."""
     ended = sum(count for state, count in found.states.items() if state not in ("running", "paused"))
-    of = f" of {found.limit}" if found.limit else ""
     console.print(Text.assemble((found.name, "bold"), f": {_STATES[found.state]}"))
     if found.ended:
         console.print(indented(f"Ended: {found.ended}"))
@@ -231,7 +230,7 @@ def render_status(found: Status, console: Console) -> None:
         console.print(indented(f"Driver: {found.driver}; {found.cluster}"))
     pace = f", {ended * 60 / found.seconds:.1f} a minute" if found.seconds > 0 else ""
     searched = duration_text(found.seconds)
-    console.print(indented(f"{ended}{of} trials ended in {searched}{pace}"))
+    console.print(indented(f"{of_limit(ended, found.limit, 'ended')} in {searched}{pace}"))
     states = ", ".join(f"{count} {state}" for state, count in found.states.items())
     if states:
         console.print(indented(states))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from rich.cells import cell_len
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
+from search.terminal import Text
 from studies.configuration import Configuration
+from studies.printable import printable, spelled
 from studies.trial_record import TrialRecord
 
 INDENT = 2
@@ -31,21 +33,45 @@ class Column:
     @property
     def width(self) -> int:
         """Columns of the terminal that its widest cell takes."""
-        return max(cell_len(text) for text in (*self.heading.split("\n"), *self.cells))
+        return max(cell_len(printable(text)) for text in (*self.heading.split("\n"), *self.cells))
 
 
-def fitted_table(columns: Sequence[Column], width: int, *, strong_row: int | None = None) -> Table:
-    """A table without lines that is no wider than ``width``, where leaving out optional columns allows it."""
+def fitted_table(columns: Sequence[Column], width: int, *, strong_row: int | None = None) -> RenderableType:
+    """A table without lines that is no wider than ``width``.
+
+    Optional columns are left out where it is short; then the table is set in parts, one under the other, that
+    begin with its first column. A figure is never cut.
+    """
     columns = list(columns)
     room = width - INDENT
     while table_width(columns, 1) > room and any(column.optional for column in columns):
         columns.remove([column for column in columns if column.optional][-1])
-    gap = 2 if table_width(columns, 2) <= room else 1
+    parts: list[RenderableType] = []
+    for part in _parts(columns, room):
+        parts += [Text()] if parts else []
+        parts.append(_table(part, 2 if table_width(part, 2) <= room else 1, strong_row))
+    return parts[0] if len(parts) == 1 else Group(*parts)
+
+
+def _parts(columns: Sequence[Column], room: int) -> Iterator[list[Column]]:
+    """The columns in groups that fit, each after the first one."""
+    first, *others = columns
+    part = [first]
+    for column in others:
+        if len(part) > 1 and table_width([*part, column], 1) > room:
+            yield part
+            part = [first]
+        part.append(column)
+    yield part
+
+
+def _table(columns: Sequence[Column], gap: int, strong_row: int | None) -> Table:
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
         heading = Text(column.heading)
         justify: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(heading, justify=justify, no_wrap=True, vertical="bottom")
+        least = column.width if column.right else None
+        table.add_column(heading, justify=justify, no_wrap=True, vertical="bottom", min_width=least)
     for index, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
         table.add_row(*(Text(cell) for cell in cells), style="bold" if index == strong_row else None)
     return table
@@ -83,15 +109,45 @@ def or_dash(value: float | bool | None, form: str = "") -> str:
     return "-" if value is None else format(value, form)
 
 
-def short(name: str, length: int = 12) -> str:
-    """A class name that keeps a table's width."""
-    name = one_line(name)
-    return name if len(name) <= length else f"{name[: length - 2]}.."
+def short(name: str, length: int = 12, among: Iterable[str] = ()) -> str:
+    """A class name that keeps a table's width; no two ``among`` all classes get the same one."""
+    return class_names(tuple(dict.fromkeys((*among, name))), length)[name]
+
+
+@lru_cache(maxsize=64)
+def class_names(classes: tuple[str, ...], length: int = 12) -> Mapping[str, str]:
+    """A short name for each class, by its whole one: its beginning, its end or both, as tells them apart.
+
+    Where nothing of ``length`` letters does, names are longer.
+    """
+    whole = {name: one_line(name) for name in classes}
+    if len(set(whole.values())) < len(classes):  # they differ in blanks alone
+        whole = {name: spelled(name) for name in classes}
+    longest = max(len(name) for name in whole.values())
+    for room in range(length, longest + 1):
+        for cut in (_beginning, _end, _ends):
+            names = {name: cut(text, room) for name, text in whole.items()}
+            if len(set(names.values())) == len(classes):
+                return names
+    return whole
+
+
+def _beginning(name: str, room: int) -> str:
+    return name if len(name) <= room else f"{name[: room - 2]}.."
+
+
+def _end(name: str, room: int) -> str:
+    return name if len(name) <= room else f"..{name[len(name) - room + 2 :]}"
+
+
+def _ends(name: str, room: int) -> str:
+    head = (room - 2) // 2
+    return name if len(name) <= room else f"{name[:head]}..{name[len(name) - room + 2 + head :]}"
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks and repeated blanks."""
-    return " ".join(text.split())
+    """The text without line breaks and repeated blanks, and with nothing in it that a terminal would obey."""
+    return printable(" ".join(text.split()))
 
 
 def count_of(count: int, noun: str) -> str:
@@ -103,6 +159,25 @@ def listed(words: Iterable[str]) -> str:
     """``a, b and c``."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def decimals(value: float, digits: int = 3) -> str:
+    """``0.934``; what rounds to zero has no sign."""
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def with_sign(value: float, digits: int = 3) -> str:
+    """``+0.012``, ``-0.030``; what rounds to zero is ``+0.000`` from either side."""
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "+") if float(text) == 0 else text
+
+
+def of_limit(count: int, limit: int | None, done: str = "done") -> str:
+    """``12 of 60 trials done``; where there are more than the study file asks for now, both numbers."""
+    if limit is None or count > limit:
+        return f"{count_of(count, 'trial')} {done}" + ("" if limit is None else f" (trials = {limit:,})")
+    return f"{count:,} of {count_of(limit, 'trial')} {done}"
 
 
 def from_to(values: Iterable[float], digits: int) -> str:

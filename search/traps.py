@@ -17,10 +17,11 @@ from search.differences import Side
 from search.explanation import Trap
 from search.readings import NEAR_CHANCE, only_class_said
 from search.replicas import ReplicaResult
-from search.score_labels import score_label
+from search.score_labels import class_name, positive_name, score_label
 from search.tables import count_of, from_to, short
 from studies.configuration import FULL_BATCH, Configuration
 from studies.data.split import Split
+from studies.facts import facts_of
 from studies.records import Scores
 from workers.initialisation import initial_weights
 from workers.scores import metric_of, score
@@ -90,8 +91,7 @@ def _all_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int
 def _different_scores(split: Split, start: Evidence, end: Evidence) -> Iterator[Trap]:
     if start.metric == end.metric:
         return
-    positive = split.classes[split.positive]
-    names = [score_label(evidence.metric, positive) for evidence in (start, end)]
+    names = [score_label(evidence.metric, facts_of(split)) for evidence in (start, end)]
     yield Trap(
         "different scores",
         f"{start.side.name} is judged by {names[0]} and {end.side.name} by {names[1]}: these are two "
@@ -104,7 +104,7 @@ def _one_class(split: Split, evidence: Evidence) -> Iterator[Trap]:
     constant = {one for one, _ in said if one is not None}
     if not constant:
         return
-    names = " or ".join(f'"{short(split.classes[one])}"' for one in sorted(constant))
+    names = " or ".join(f'"{short(split.classes[one], among=split.classes)}"' for one in sorted(constant))
     figures = [weighted for one, weighted in said if one is not None]
     where = "every seed" if len(figures) == len(said) else f"{len(figures)} of {len(said)} seeds"
     yield Trap(
@@ -182,7 +182,8 @@ def _sorted_rows(split: Split, evidence: Evidence) -> Iterator[Trap]:
     alone = sum(len(one) == 1 for one in batches)
     if alone <= MOSTLY * len(batches):
         return
-    last = f'"{short(split.classes[int(batches[-1][0])])}" alone' if len(batches[-1]) == 1 else "both"
+    of_last = class_name(split.classes[int(batches[-1][0])], facts_of(split))
+    last = f'"{of_last}" alone' if len(batches[-1]) == 1 else "both"
     yield Trap(
         "rows sorted by class",
         f"{evidence.side.name} takes the rows in their order, and {alone} of {len(batches)} batches hold one "
@@ -227,11 +228,12 @@ def _too_few_positives(split: Split, start: Evidence, end: Evidence, seed: int) 
         return
     # The half-width falls with the square root of the rows.
     needed = math.ceil(positives * (half / gap) ** 2)
-    name = score_label(end.metric, split.classes[split.positive])
+    facts = facts_of(split)
+    name = score_label(end.metric, facts)
     yield Trap(
         "too few positives",
         f"Measured alike, by {name}, the first networks of the two differ by {abs(gap):.3f}, and {positives} "
-        f'rows of "{short(split.classes[split.positive])}" among the validation rows tell differences of '
+        f'rows of "{positive_name(facts)}" among the validation rows tell differences of '
         f"{half:.3f} and more: about {needed:,} would be needed to tell this one.",
     )
 

@@ -70,7 +70,7 @@ def confusion_matrix(confusion: Sequence[Sequence[int]], classes: Sequence[str],
             marks.append(_cell(x, y, (across, down), share, row == column))
             if size <= _MOST_COUNTED:
                 marks.append(_counted(x + across / 2, y + down / 2, count, share))
-    names = [short(name, 14) for name in classes]
+    names = [short(name, 14, classes) for name in classes]
     said = (text(left + (i + 0.5) * across, top - 10, f"said {name}", "mid") for i, name in enumerate(names))
     are = (text(left - 10, top + (i + 0.5) * down + 4, f"are {name}", "end") for i, name in enumerate(names))
     right = sum(row[index] for index, row in enumerate(confusion))

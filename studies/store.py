@@ -113,7 +113,10 @@ class StudyStore:
         trials = study.get_trials(deepcopy=False)
         self._count(trials)
         self._enqueue(trials)
-        self._grid = self._remaining_grid(trials) if file.study.sampler.kind == "grid" else None
+        self._is_grid = file.study.sampler.kind == "grid"
+        self._grid: Iterator[dict[str, Any]] | None = (
+            None  # what is left of it once those enqueued have begun
+        )
 
     @property
     def file(self) -> StudyFile:
@@ -367,7 +370,7 @@ class StudyStore:
             self.waits_for_others = True
             if not self._sharing.has_room(begun, self._file.study.trial_limit):
                 return None
-        if self._grid is not None and not self._waiting():
+        if self._is_grid and not self._waiting():
             point = next(self._points_left(), None)
             if point is None:
                 self.waits_for_others = self._others_run()
@@ -469,9 +472,9 @@ class StudyStore:
         self._study.sampler = make_sampler(self._file.study.sampler, self._file.study.seed, number)
 
     def _points_left(self) -> Iterator[dict[str, Any]]:
-        if self._grid is not None and not self._sharing.is_shared:
-            return self._grid
-        return self._remaining_grid(self._study.get_trials(deepcopy=False))
+        if self._grid is None or self._sharing.is_shared:
+            self._grid = self._remaining_grid(self._study.get_trials(deepcopy=False))
+        return self._grid
 
     def _remaining_grid(self, trials: Sequence[FrozenTrial]) -> Iterator[dict[str, Any]]:
         drawn = {json.dumps(_params_of(trial), sort_keys=True) for trial in trials}

@@ -14,7 +14,8 @@ from search.page.section import Section, copied, folded, paragraph
 from search.page.words import as_toml, counted, date_text, framework_name, in_words, metric_label, moments_of
 from search.page.worth import Worth, contenders, winner
 from search.results import StudyReport
-from search.tables import short
+from search.score_labels import class_name, positive_name
+from search.tables import of_limit, short
 
 
 def header(report: StudyReport) -> Html:
@@ -68,8 +69,7 @@ def _title(report: StudyReport, best: Worth) -> str:
 
 def _state(report: StudyReport) -> Iterator[str]:
     ended = sum(record.state != "running" for record in report.records)
-    limit = f" of {report.limit:,}" if report.limit is not None else ""
-    yield f"{ended:,}{limit} trials done"
+    yield of_limit(ended, report.limit)
     if report.provenance.seconds > 0:
         yield f"{duration_text(report.provenance.seconds)} of searching"
     moments = moments_of(report.records)
@@ -99,7 +99,7 @@ def _why_none(report: StudyReport) -> str:
 
 def _sentences(report: StudyReport, best: Worth) -> Iterator[str]:
     facts = report.facts
-    positive = short(facts.positive, 24)
+    positive = positive_name(facts, 24)
     if best.tested:
         there = facts.positives("test")
         yield (
@@ -135,7 +135,7 @@ def _flattery(report: StudyReport, best: Worth) -> str:
 def _to_beat(report: StudyReport) -> Iterator[str]:
     if report.metric == "f1":
         baseline = report.facts.all_positive_f1("test")
-        yield f"A program that always says “{short(report.facts.positive, 24)}” has {baseline:.3f}."
+        yield f"A program that always says “{positive_name(report.facts, 24)}” has {baseline:.3f}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,12 @@ def _rows(report: StudyReport) -> Iterator[_Row]:
     if report.finalists is not None:
         yield _Row("logistic regression", getattr(report.finalists.logistic, report.metric), None, "base")
     for baseline in report.baselines:
-        yield _Row(f"always “{short(baseline.says)}”", getattr(baseline.test, report.metric), None, "base")
+        yield _Row(
+            f"always “{class_name(baseline.says, report.facts)}”",
+            getattr(baseline.test, report.metric),
+            None,
+            "base",
+        )
 
 
 def _drawing(report: StudyReport, width: int) -> Html:

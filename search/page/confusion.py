@@ -22,7 +22,7 @@ def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], title: st
     """
     if len(classes) > LARGEST_CONFUSION:
         return None
-    names = [short(name, 16) for name in classes]
+    names = [short(name, 16, classes) for name in classes]
     head = tag("tr", tag("td", ""), (tag("th", f"said {name}", scope="col") for name in names))
     rows = (
         tag(

@@ -11,7 +11,7 @@ from search.page.scales import Linear
 from search.page.section import Cells, Section, figure, paragraph, table
 from search.page.words import counted
 from search.results import StudyReport
-from search.tables import short
+from search.tables import short, with_sign
 from studies.explanation_record import Change, KeptExplanation
 
 
@@ -69,7 +69,7 @@ def _rows(one: KeptExplanation) -> Iterator[tuple[str, float, float, str, str]]:
     """Name, both ends of the bar, figures, class."""
     yield one.start, 0.0, one.values[0], f"{one.values[0]:.3f}", "whole"
     for step in one.path:
-        figures = f"{step.value:+.3f}  {VERDICTS[step.verdict]}".rstrip()
+        figures = f"{with_sign(step.value)}  {VERDICTS[step.verdict]}".rstrip()
         kind = step.verdict if step.verdict in ("more", "less") else "noise"
         yield step.title, step.before, step.after, figures, f"step {kind}"
     yield one.end, 0.0, one.values[1], f"{one.values[1]:.3f}", "whole"
@@ -80,7 +80,7 @@ def _shares(one: KeptExplanation) -> Html:
     gap = one.values[1] - one.values[0]
     columns = [
         Cells("change", [part.title for part in parts] + ["all of them: the gap"], right=False),
-        Cells("worth", [f"{part.value:+.3f}" for part in parts] + [f"{gap:+.3f}"]),
+        Cells("worth", [with_sign(part.value) for part in parts] + [with_sign(gap)]),
         Cells("95%", [_range(part) for part in parts] + [""]),
         Cells("", [VERDICTS[part.verdict] for part in parts] + [""], right=False),
     ]
@@ -94,4 +94,6 @@ def _shares(one: KeptExplanation) -> Html:
 
 
 def _range(part: Change) -> str:
-    return "–" if part.low is None or part.high is None else f"{part.low:+.3f} to {part.high:+.3f}"
+    return (
+        "–" if part.low is None or part.high is None else f"{with_sign(part.low)} to {with_sign(part.high)}"
+    )

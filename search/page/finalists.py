@@ -21,7 +21,7 @@ from search.page.section import Cells, Section, beside, figure, legend, paragrap
 from search.page.words import counted, date_text, metric_label
 from search.readings import finalists_due
 from search.results import StudyReport
-from search.score_labels import brief_label
+from search.score_labels import brief_label, positive_name
 from search.tables import configuration_text, from_to, listed, short
 from studies.finalists_record import Finalist, Finalists
 
@@ -193,7 +193,7 @@ def _curves(report: StudyReport, found: Finalists) -> Html:
         "Precision against recall on the test rows",
         joined(key, drawing),
         "By the threshold from which a row is said to be "
-        f"{short(report.facts.positive, 24)}. Filled: as trained; hollow: tuned on the validation rows.",
+        f"{positive_name(report.facts, 24)}. Filled: as trained; hollow: tuned on the validation rows.",
         kind="plainly",
     )
 

@@ -17,8 +17,7 @@ from search.page.words import FRAMEWORKS, framework_name, metric_label
 from search.page.worth import Worth, contenders
 from search.readings import readings
 from search.results import StudyReport, scores_of
-from search.score_labels import score_label
-from search.tables import short
+from search.score_labels import class_name, positive_name, score_label
 from studies.records import SCORE_NAMES
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
@@ -85,7 +84,7 @@ def _mistakes_title(report: StudyReport, worth: Worth) -> str:
     index = facts.positive_index
     missed = sum(worth.confusion[index]) - worth.confusion[index][index]
     false = sum(row[index] for row in worth.confusion) - worth.confusion[index][index]
-    positive = short(facts.positive, 24)
+    positive = positive_name(facts, 24)
     counts = [f"{count / worth.trainings:,.3g}" for count in (missed, false)]
     mean = " on average" if worth.trainings > 1 else ""
     return (
@@ -117,13 +116,18 @@ def _strips(report: StudyReport, width: int) -> Html:
 
 def _scores_table(report: StudyReport, best: Sequence[Worth]) -> Html:
     """Every score on the test rows, and of the baselines."""
-    labels = [score_label(name, report.facts.positive) for name in SCORE_NAMES]
+    labels = [score_label(name, report.facts) for name in SCORE_NAMES]
     columns = [Cells("on the test rows", labels, right=False)]
     columns += [Cells(_column_title(worth), _figures(worth.scores)) for worth in best if worth.tested]
     if report.finalists is not None:
         columns.append(Cells("logistic regression", _figures(asdict(report.finalists.logistic))))
     for baseline in report.baselines:
-        columns.append(Cells(f"always “{short(baseline.says)}”", _figures(asdict(baseline.test))))
+        columns.append(
+            Cells(
+                f"always “{class_name(baseline.says, report.facts)}”",
+                _figures(asdict(baseline.test)),
+            )
+        )
     return table(columns)
 
 
@@ -161,7 +165,7 @@ def _balance(report: StudyReport) -> Html:
         says="Precision and recall of every trial.",
     )
     key = legend(*((kind, FRAMEWORKS.get(kind, kind)) for kind in kinds))
-    reading = f"On the validation rows. Along a thin curve F1 of {short(report.facts.positive)} is the same."
+    reading = f"On the validation rows. Along a thin curve F1 of {positive_name(report.facts)} is the same."
     return figure("Precision and recall of every trial", joined(key, drawing), reading, kind="plainly")
 
 

@@ -1,9 +1,11 @@
-"""HTML and SVG as text that can't be forgotten to be escaped."""
+"""HTML and SVG as text that can't be forgotten to be escaped, markup and control characters alike."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+
+from studies.printable import printable_lines
 
 
 class Html(str):
@@ -48,7 +50,7 @@ def _pieces(content: Iterable[Content]) -> Iterable[str]:
         if isinstance(piece, Html):
             yield str(piece)
         elif isinstance(piece, str):
-            yield html.escape(piece, quote=False)
+            yield html.escape(printable_lines(piece), quote=False)
         elif piece is not None:
             yield from _pieces(piece)
 
@@ -60,4 +62,4 @@ def _attribute(key: str, value: str | float | bool | None) -> str:
     if value is True:
         return f" {name}"
     text = value if isinstance(value, str) else number(value)
-    return f' {name}="{html.escape(text)}"'
+    return f' {name}="{html.escape(printable_lines(text))}"'

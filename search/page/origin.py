@@ -9,7 +9,7 @@ from search.page.html import Content, joined, tag
 from search.page.section import Cells, Section, copied, folded, pairs, table
 from search.page.words import metric_label
 from search.results import StudyReport
-from search.tables import short
+from search.score_labels import positive_name
 from studies.records import ROW_SETS
 
 PURPOSE = {
@@ -23,7 +23,7 @@ PURPOSE = {
 def data(report: StudyReport) -> Section:
     """Rows, classes, skew, features, and how they were made."""
     facts = report.facts
-    positive = short(facts.positive, 24)
+    positive = positive_name(facts, 24)
     share = facts.positives("train") / max(1, facts.rows("train"))
     columns = [
         Cells("rows", list(ROW_SETS), right=False),
@@ -72,7 +72,7 @@ def environment(report: StudyReport) -> Section:
 
 def words(report: StudyReport) -> Section:
     """What the words mean, for who doesn't tune networks every day."""
-    positive = short(report.facts.positive, 24)
+    positive = positive_name(report.facts, 24)
     return Section("words", "Words", "What the words mean", pairs(_words(report, positive)))
 
 

@@ -10,6 +10,7 @@ from search.page.scales import Linear, near_the_best
 from search.page.section import Cells, Section, figure, folded, legend, paragraph, table
 from search.page.words import FRAMEWORKS, counted, framework_name, metric_label
 from search.results import StudyReport, scores_of, seconds_of
+from search.tables import decimals
 from studies.configuration import Configuration
 from studies.trial_record import TrialRecord
 
@@ -70,7 +71,7 @@ def _table(report: StudyReport, records: tuple[TrialRecord, ...], strong: int | 
         Cells("trial", [str(record.number) for record in records]),
         Cells("validation", [f"{report.score(record):.3f}" for record in records]),
         *([Cells("runs", [str(count) for count in runs])] if max(runs, default=1) > 1 else []),
-        Cells("test", [f"{getattr(test, report.metric):.3f}" if test else "–" for test in tests]),
+        Cells("test", [decimals(getattr(test, report.metric)) if test else "–" for test in tests]),
         Cells("framework", [_framework(configuration) for configuration in found], right=False),
         Cells("optimizer", [configuration.optimizer for configuration in found], right=False),
         Cells(

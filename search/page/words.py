@@ -18,7 +18,7 @@ FRAMEWORKS = {"tensorflow": "TensorFlow", "spark": "Spark", "analytic": "analyti
 
 def metric_label(report: StudyReport) -> str:
     """``F1 of spam``: what ranks the trials."""
-    return score_label(report.metric, report.facts.positive)
+    return score_label(report.metric, report.facts)
 
 
 def framework_name(configuration: Configuration | None) -> str:

@@ -96,7 +96,7 @@ def test_a_person_reads_rows_baselines_space_and_limits(study_file: Writes) -> N
         assert name in text
     assert f"always positive: F1 {plan.facts.all_positive_f1('validation'):.3f}" in text
     assert "learning_rate" in text
-    assert "1 known configurations are tried first" in text
+    assert "1 known configuration is tried first" in text
     assert "after 6 trials" in text
     assert "small.db, 0 trials there" in " ".join(text.split())
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from io import StringIO
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from search.markdown import markdown_of
+from search.page.page import page
 from search.render import render_report
 from search.results import StudyReport
-from search.tables import Column, configuration_text, fitted_table
+from search.tables import Column, configuration_text, decimals, fitted_table, of_limit, with_sign
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.trial_record import TrialRecord
@@ -93,6 +96,34 @@ def test_no_line_is_wider_than_the_terminal_and_no_cell_is_cut(
     text = printed(fakes.report_of(records, ended=ended, study=study), width)
     assert max(cell_len(line.rstrip()) for line in text.splitlines()) <= width
     assert "…" not in text
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_no_figure_is_cut_where_there_is_no_room(width: int) -> None:
+    text = printed(fakes.report_of(whole_study()), width)
+    lines = text[: text.index("Kept in")].splitlines()
+    assert max(cell_len(line.rstrip()) for line in lines) <= width
+    assert "…" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.0004, "0.000"), (-0.0, "0.000"), (-0.0006, "-0.001"), (1, "1.000")]
+)
+def test_what_rounds_to_zero_has_no_sign(value: float, text: str) -> None:
+    assert decimals(value) == text
+    assert "-0.000" not in with_sign(value)
+    assert float(with_sign(value)) == round(value, 3)
+
+
+def test_more_trials_than_are_asked_for_are_not_so_many_of_them() -> None:
+    assert of_limit(2, 1) == "2 trials done (trials = 1)"
+    assert of_limit(1, 60) == "1 of 60 trials done"
+    assert of_limit(1, 1, "ended") == "1 of 1 trial ended"
+    assert of_limit(3, None) == "3 trials done"
+    report = fakes.report_of(fakes.trials(2), study={"trials": 1})
+    assert "2 trials done (trials = 1)" in printed(report)
+    assert "2 trials done (trials = 1)" in markdown_of(report)
+    assert "2 trials done (trials = 1)" in page(report, datetime(2026, 11, 24))
 
 
 def test_the_headline_has_the_best_configuration_with_its_test_scores_and_the_baselines() -> None:

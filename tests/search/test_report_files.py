@@ -7,6 +7,7 @@ import io
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,20 @@ def test_no_result_takes_the_place_of_what_the_study_is_made_of(study_file: Call
     with pytest.raises(OutputError, match="--html and --csv name the same file"):
         targets(study, same, f"{study.parent}/./r")
     assert targets(study, "-", None) == (output_file("-", "--html"), None)
+
+
+def test_a_table_with_a_loss_that_is_infinite_is_written_without_a_warning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    records = fakes.trials(3)
+    report = records[0].report
+    assert report is not None
+    scores = {name: replace(one, log_loss=float("inf")) for name, one in report.scores.items()}
+    records[0] = replace(records[0], report=replace(report, scores=scores))
+    write_csv(fakes.report_of(records), output_file("-", "--csv"))
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0]["log_loss_validation"] == "inf"
+    assert rows[0]["number"] == "0"
 
 
 def test_the_table_has_a_row_a_trial_and_whole_numbers_where_some_have_none(

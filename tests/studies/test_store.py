@@ -259,6 +259,22 @@ def test_a_grid_is_tried_once_over_all_launches(study_file: Callable[..., Path])
     assert len(seen) == len(read_study(file).records) == 16
 
 
+def test_a_grid_tries_what_is_enqueued_no_second_time(study_file: Callable[..., Path]) -> None:
+    enqueued = "\n[[enqueue]]\nlearning_rate = 0.1\nbatch_size = 32\n"
+    grid = '\n[sampler]\nkind = "grid"\n'
+    file = read_study_file(study_file(learning_rate="learning_rate = [0.1, 0.01]", append=enqueued + grid))
+    seen = []
+    for count in (3, 100):
+        with opened(file) as store:
+            for _ in range(count):
+                trial = store.ask()
+                if trial is None:
+                    break
+                seen.append(trial.configuration.key())
+                store.tell(good_report(trial.number))
+    assert len(seen) == len(set(seen)) == file.space.size() == 16
+
+
 def test_a_resumed_study_draws_new_configurations(file: StudyFile) -> None:
     with opened(file) as store:
         first = [ask(store).configuration for _ in range(3)]

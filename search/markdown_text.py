@@ -1,0 +1,36 @@
+"""Text from outside in GitHub's Markdown: labels, notes, paths and messages stay text, in a table too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from search.tables import one_line
+
+_SPECIAL = frozenset("\\`*_{}[]<>#|~&")
+"""What would begin something in the middle of a line, or end a table's cell."""
+
+
+def plain(text: str) -> str:
+    """One line in which nothing is taken for Markdown or HTML."""
+    return "".join(f"\\{letter}" if letter in _SPECIAL else letter for letter in one_line(text))
+
+
+def code(text: str) -> str:
+    """One line in a fixed font, whatever backticks it holds. Not for tables, whose cells a ``|`` ends."""
+    text = one_line(text)
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    blank = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{blank}{text}{blank}{fence}"
+
+
+def table(columns: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Columns, each a title and its cells; those of numbers to the right."""
+    numeric = [cells and cells[0][:1].isdigit() for _, cells in columns]
+    lines = [
+        "| " + " | ".join(title for title, _ in columns) + " |",
+        "|" + "|".join("--:" if right else "---" for right in numeric) + "|",
+        *("| " + " | ".join(row) + " |" for row in zip(*(cells for _, cells in columns), strict=True)),
+    ]
+    return "\n".join(lines)

@@ -22,6 +22,8 @@ _JOINERS = frozenset("\u200c\u200d")
 _FIRST_JOINED = "\u0590"
 """Scripts that joiners belong to come after Latin, Greek, Cyrillic and Armenian."""
 
+_LAST_PLANES = "\U000e0000"
+
 _LARGEST_WHOLE = 10**20
 """From here on a whole number is shown by its size: Python writes out thousands of digits, or refuses to."""
 
@@ -88,7 +90,10 @@ def as_toml(value: Any) -> str:
 def _is_seen(letter: str, before: str) -> bool:
     if letter in _JOINERS:
         return before.isprintable() and before >= _FIRST_JOINED
-    return letter.isprintable() and letter not in _UNSEEN
+    if letter in _UNSEEN:
+        return False
+    # What this Python's Unicode doesn't know yet is a letter or an emoji, but for the planes at the end.
+    return letter.isprintable() or (letter < _LAST_PLANES and unicodedata.category(letter) == "Cn")
 
 
 def _escape(letter: str) -> str:

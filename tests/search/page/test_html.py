@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.page.html import Html, joined, number, tag
+from studies.printable import printable_lines
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 
@@ -30,8 +31,12 @@ class Reader(HTMLParser):
 @given(text=TEXT, attribute=TEXT)
 def test_whatever_a_text_holds_a_browser_reads_the_same_text(text: str, attribute: str) -> None:
     read = Reader(tag("p", text, title=attribute))
-    assert read.tags == [("p", {"title": attribute})]
-    assert read.text == text
+    assert read.tags == [("p", {"title": printable_lines(attribute)})]
+    assert read.text == printable_lines(text)
+
+
+def test_control_characters_and_marks_of_direction_reach_no_browser() -> None:
+    assert tag("p", "a\0\x1b\u202eb", title="\x07") == r'<p title="\x07">a\x00\x1b\u202eb</p>'
 
 
 def test_markup_is_put_in_as_it_is_and_everything_else_escaped() -> None:

@@ -213,6 +213,13 @@ def _open_journal(location: Location) -> GuardedStorage:
         storage = JournalStorage(JournalFile(file))
     except (OSError, ValueError) as error:
         raise unopened(location, error) from None
+    except (AssertionError, KeyError, TypeError):
+        # What Optuna raises at a record that it doesn't know, or that lacks something.
+        raise StorageError(
+            "a line is no record that this Optuna knows: a newer one wrote it, or it is damaged",
+            where=location.shown,
+            remedy="name another file in storage.url, or read this one with the Optuna that wrote it",
+        ) from None
     # Only the driver writes, under its lock: a line that a full disk cut short is its own.
     return GuardedStorage(
         storage,

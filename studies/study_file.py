@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from studies.addresses import without_passwords
 from studies.configuration import Configuration
 from studies.errors import StudyFileError, nearest
 from studies.file_kinds import kind_of
@@ -142,23 +143,28 @@ def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> 
         example = 'add a [data] section, such as: [data] source = "sms-spam"' if keys == ("data",) else ""
         return StudyFileError("this key is missing", where=where, remedy=example)
     if kind == "value_error":
-        return StudyFileError(str(details["ctx"]["error"]), where=where)
+        return StudyFileError(without_passwords(str(details["ctx"]["error"])), where=where)
     if kind == "literal_error":
         allowed = str(details["ctx"]["expected"]).replace(" or ", ", ")
         names = [name.strip("' ") for name in allowed.split(",")]
         return StudyFileError(
-            f"found {as_toml(found)}",
+            f"found {_shown(found)}",
             where=where,
             allowed=", ".join(names),
             remedy=nearest(str(found), names),
         )
     if keys == ("enqueue",):
         return StudyFileError(
-            f"found {as_toml(found)}", where=where, allowed="[[enqueue]] tables, in two brackets"
+            f"found {_shown(found)}", where=where, allowed="[[enqueue]] tables, in two brackets"
         )
     # A value that may be of several types has an error for each of them.
     others = dict.fromkeys(_allowed(other) for other in error.errors() if _keys_in_file(raw, other) == keys)
-    return StudyFileError(f"found {as_toml(found)}", where=where, allowed=" or ".join(others))
+    return StudyFileError(f"found {_shown(found)}", where=where, allowed=" or ".join(others))
+
+
+def _shown(found: Any) -> str:
+    """What was found, as the file has it; where an address was meant, it may hold a password."""
+    return without_passwords(as_toml(found))
 
 
 def _keys_in_file(raw: Any, details: ErrorDetails) -> tuple[int | str, ...]:

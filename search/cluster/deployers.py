@@ -22,7 +22,7 @@ from distributed.deploy.ssh import Worker as SshWorker
 from search.cluster import local
 from search.cluster.growing import GrowWhileBusy
 from search.extras import check_extra
-from studies.addresses import fill_in
+from studies.addresses import Hidden, fill_in
 from studies.cluster import LOOPBACKS, Cluster
 from studies.errors import MachineError
 from studies.printable import as_toml
@@ -160,6 +160,8 @@ def queue_options(section: Cluster, frameworks: Sequence[str], security: Any) ->
         "cores": threads(section, frameworks),
         "processes": 1,
         "security": security,
+        # It is a word of the job's script.
+        "python": shlex.quote(sys.executable),
         **given,
         "scheduler_options": {
             "host": section.host,
@@ -225,8 +227,9 @@ def _kubernetes(section: Cluster, frameworks: Sequence[str], _security: Any) -> 
 def _not_started(section: Cluster, error: Exception) -> MachineError:
     lines = str(error).strip().splitlines()
     reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    hidden = Hidden.of(" ".join(value for value in section.options.values() if isinstance(value, str)))
     return MachineError(
-        f"the cluster can't be started: {reason}",
+        f"the cluster can't be started: {hidden.out_of(reason)}",
         where=f"cluster, kind = {as_toml(section.kind)}",
         remedy="look at cluster.options, which go to the deployer as they are",
     )

@@ -69,6 +69,15 @@ def test_a_password_for_ssh_comes_from_the_environment(monkeypatch: pytest.Monke
     monkeypatch.setenv("SSH_PASSWORD", "s3cret")
     worker = deployers.ssh_workers(section, ())["gpu1-0"]
     assert worker["options"]["connect_options"] == {"password": "s3cret"}
+    refused = deployers._not_started(section, PermissionError("not let in with s3cret"))
+    assert "not let in with ${SSH_PASSWORD}" in str(refused)
+
+
+def test_python_is_one_word_of_a_jobs_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/home/ann/my project/.venv/bin/python")
+    assert deployers.queue_options(SLURM, (), None)["python"] == "'/home/ann/my project/.venv/bin/python'"
+    given = SLURM.model_copy(update={"options": {"python": "python3"}})
+    assert deployers.queue_options(given, (), None)["python"] == "python3"
 
 
 def test_pods_run_the_image_with_the_preload() -> None:

@@ -89,3 +89,10 @@ def test_the_command_that_brings_an_older_database_up_to_date_works(tmp_path: Pa
     command = refused.value.remedy.partition("up to date: ")[2]
     assert os.system(f"{command} >{tmp_path / 'log'} 2>&1") == 0, (tmp_path / "log").read_text()
     assert is_made(location)
+
+
+@pytest.mark.parametrize("line", ['{"op_code":99,"worker_id":"x"}', '{"op_code":0,"worker_id":"x"}'])
+def test_a_journal_of_a_newer_optuna_is_called_so(line: str, tmp_path: Path) -> None:
+    (tmp_path / "kept.log").write_text(f"{line}\n")
+    with pytest.raises(StorageError, match=r"no record that this Optuna knows: a newer one wrote it"):
+        open_storage(locate("journal:kept.log", "small", tmp_path), reads_only=True)

@@ -456,3 +456,21 @@ def _sampled(space, params):  # type: ignore[no-untyped-def]
     from optuna.trial import FixedTrial
 
     return space.sample(FixedTrial(params))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[storage]\nurl = ["postgresql://me:s3cret@host/db"]',
+        '[storage]\nurls = "postgresql://me:s3cret@host/db"',
+        '[storage]\nurl = { password = "s3cret" }',
+        '[cluster]\nkind = "address"\naddress = "HTTP://me:s3cret@host:8786"',
+        '[checkpoints]\nurl = 1\nlimit = "sftp://me:s3cret@host/kept"',
+    ],
+)
+def test_a_password_in_the_wrong_place_is_not_shown(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(f"{MINIMAL}{text}\n")
+    with pytest.raises(StudyFileError) as refused:
+        read_study_file(path)
+    assert "s3cret" not in str(refused.value)

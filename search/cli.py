@@ -38,11 +38,17 @@ class _Group(click.Group):
                     return super().main(*args, **more)
                 finally:
                     sys.stdout.flush()  # or it would be tried when nobody can say any more that it fails
-            except SearchError as error:
-                _say(f"search: {error}")
-                sys.exit(error.exit_code)
+            except (SearchError, ValueError) as error:
+                known = error if isinstance(error, SearchError) else _of_dask(error)
+                if known is None:
+                    raise
+                _say(f"search: {known}")
+                sys.exit(known.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
+        from search.own_process import check_interpreter
+
+        check_interpreter()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -371,6 +377,13 @@ def init(example: str) -> None:
     target = Path(f"{example}.toml")
     new_file(target, (examples / target.name).read_bytes())
     print(f"wrote {target}\nnext: search check {target}\n      search launch {target}")
+
+
+def _of_dask(error: ValueError) -> SearchError | None:
+    """What importing Dask ended with, where a file of its configuration is no YAML."""
+    from search.dask_settings import refusal_of
+
+    return refusal_of(error)
 
 
 def _say(text: str) -> None:

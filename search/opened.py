@@ -10,7 +10,7 @@ from functools import partial
 from search.caveats import too_few
 from search.cluster import RunningCluster, Site, start_cluster
 from search.display import Display
-from search.preflight import package_versions, preflight, prepare_data, refuse_another_study
+from search.preflight import overridden, package_versions, preflight, prepare_data, refuse_another_study
 from studies.data import Prepared
 from studies.facts import facts_of
 from studies.opening import open_store
@@ -74,6 +74,8 @@ def open_study(file: StudyFile, display: Display, *, fresh: bool = False) -> Ite
     with ExitStack() as stack:
         display.start(file.study.name)
         stack.callback(display.stop)
+        for text in overridden(file):
+            display.note(f"environment: {text}")
         prepared = _prepare(file, display)
         facts = facts_of(prepared.split)
         for words in too_few(facts, file.study.objective.metric):

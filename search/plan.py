@@ -11,7 +11,7 @@ from rich.table import Table
 
 from search.caveats import too_few
 from search.finalist_choice import finalists_wanted
-from search.preflight import preflight, prepare_data
+from search.preflight import overridden, preflight, prepare_data
 from search.score_labels import class_name
 from search.slots import describe_cluster, slots_for
 from search.tables import INDENT, Column, fitted_table, inset, table_width
@@ -53,6 +53,7 @@ class Plan:
         differences: why a launch would refuse the stored study, in words; empty where it wouldn't.
         finalists: how many configurations are trained anew after the search, and how often each.
         remedy: what can be done about ``differences``; empty where there are none.
+        overridden: what this machine says that a launch doesn't follow, in words.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Plan:
     differences: tuple[str, ...]
     finalists: tuple[int, int] = (0, 1)
     remedy: str = ""
+    overridden: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -118,6 +120,7 @@ def check(path: str | Path) -> Plan:
         differences=differences,
         remedy=remedy,
         finalists=(finalists_wanted(file), study.report.seeds),
+        overridden=overridden(file),
     )
 
 
@@ -201,6 +204,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         *_slots(plan),
         ("storage", f"{plan.storage}, {plan.trials_stored} trials there"),
         *(("", f"stored with another file: {text}") for text in plan.differences),
+        *(("" if number else "environment", text) for number, text in enumerate(plan.overridden)),
     ]
     return lines
 

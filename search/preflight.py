@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import tempfile
 from collections.abc import Mapping
 
+from search.dask_settings import not_used_here, personal_settings
 from search.extras import check_extra
+from search.own_process import check_interpreter, check_temporary_files, unused_temporary_folder
+from studies.cluster import DEPLOYED
 from studies.data import Prepared, hash_of, prepare
 from studies.errors import MachineError, NotStoredError
 from studies.identity import refuse
@@ -18,6 +22,7 @@ from studies.study_file import StudyFile
 from workers.checkpoints import check_checkpoints
 from workers.java import find_java
 from workers.spark_settings import SparkSettings
+from workers.surroundings import overrides
 
 PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
 """Whose versions are kept with the study."""
@@ -28,7 +33,7 @@ def preflight(file: StudyFile) -> None:
 
     Raises:
         MachineError: where Java, a library of Spark's, or the package of a sampler, a cluster or the
-            checkpoints' place is missing.
+            checkpoints' place is missing, or this process or Dask's configuration lets nothing run.
         StudyFileError: where nobody knows the protocol of the checkpoints' place.
         StorageError: where the storage's address is none, or no study can be kept there.
     """
@@ -37,6 +42,9 @@ def preflight(file: StudyFile) -> None:
         check_extra(file.study.cluster)
     except MachineError as error:
         raise error.within(file.path.name) from None
+    check_interpreter()
+    check_temporary_files()
+    personal_settings()
     check_place(location_of(file))
     check_checkpoints(file)
     if "spark" in file.space.frameworks:
@@ -44,6 +52,25 @@ def preflight(file: StudyFile) -> None:
         settings.check()
         if not settings.connect:
             find_java()
+
+
+def overridden(file: StudyFile) -> tuple[str, ...]:
+    """What this machine says and a launch doesn't follow, a sentence each.
+
+    Workers of other machines do the same with what they find there.
+    """
+    study = file.study
+    if study.cluster.kind in ("address", *(kind for kind in DEPLOYED if kind != "cuda")):
+        return ()
+    settings = SparkSettings.of(study.spark, file.directory)
+    found = [str(one) for one in overrides(file.space.frameworks, cluster=not settings.local)]
+    unused = not_used_here(personal_settings())
+    if unused:
+        found.append(f"Dask's configuration ({', '.join(unused)}): not used by this machine's own cluster")
+    folder = unused_temporary_folder()
+    if folder:
+        found.append(f"TMPDIR={folder}: can't be written; {tempfile.gettempdir()} is used")
+    return tuple(found)
 
 
 def refuse_another_study(file: StudyFile) -> None:

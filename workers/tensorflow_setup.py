@@ -8,32 +8,40 @@ from __future__ import annotations
 
 import os
 
-# Read while TensorFlow is being imported. Level 3, because TensorFlow logs the lack of a GPU as an error; its
-# real errors arrive as exceptions.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Otherwise ~/.keras/keras.json decides.
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-import keras
-import tensorflow as tf
-
 from studies.errors import MachineError
 from workers import cpu_threads
 from workers.gpus import share_memory
 from workers.resources import memory_limit
+from workers.surroundings import KERAS, settle_tensorflow
+
+# Read while TensorFlow is being imported. Level 3, because TensorFlow logs the lack of a GPU as an error; its
+# real errors arrive as exceptions.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+settle_tensorflow()
+
+import keras  # noqa: E402 - reads the environment
+import tensorflow as tf  # noqa: E402 - reads the environment
 
 __all__ = ["DESCRIPTION", "DEVICE", "keras", "tf"]
 
 
 def _start() -> str:
-    """Set the process up and return the device that TensorFlow puts everything on."""
+    """Set the process up and return the device that TensorFlow puts everything on.
+
+    Raises:
+        MachineError: where somebody else imported Keras here, on another backend.
+    """
     if keras.backend.backend() != "tensorflow":
         raise MachineError(
-            f"Keras runs on '{keras.backend.backend()}' in this process",
+            f"Keras runs on '{keras.backend.backend()}' in this process already",
             where="environment variable KERAS_BACKEND",
             allowed="tensorflow",
-            remedy="unset KERAS_BACKEND, or set it to tensorflow",
+            remedy="start this worker with KERAS_BACKEND=tensorflow, or without it",
         )
+    # Already so, but where somebody else imported Keras here before.
+    keras.config.set_floatx(KERAS["floatx"])
+    keras.config.set_epsilon(KERAS["epsilon"])
+    keras.config.set_image_data_format(KERAS["image_data_format"])
     gpus = tf.config.list_physical_devices("GPU")
     share_memory(tf.config, gpus, memory_limit())
     return "GPU:0" if gpus else "CPU"

@@ -22,6 +22,7 @@ from search.cluster.joining import Reception, wait_for_slots
 from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
 from search.cluster.security import security_of
 from search.cluster.shipping import Shipment
+from search.dask_settings import own_settings
 from search.pulse import ANSWER_SECONDS, Pulse
 from search.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster
 from studies.cluster import DEPLOYED, LOOPBACKS, Cluster
@@ -104,7 +105,7 @@ def _on_this_machine(section: Cluster, frameworks: Sequence[str]) -> Iterator[Ru
         os.environ[VISIBLE] = HIDDEN  # for good: TensorFlow reads it once in a process's life
     with (
         cpu_threads.set_unless_set(threads),
-        dask.config.set(_settings()),
+        own_settings(_settings()),
         local.processes(plan.offers) if restarts else local.threads(slots) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

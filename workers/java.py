@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,9 @@ REMEDY = (
     "(macOS) or `conda install -c conda-forge openjdk=17` (conda), and see that it is the one in JAVA_HOME, "
     'or without JAVA_HOME the first on PATH. Or leave Spark out: space.framework = "tensorflow"'
 )
+
+OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
+"""Environment variables of which every Java reads options."""
 
 PATIENCE = 20.0
 """Seconds that a Java may take to say its version. It takes 0.1; a loaded machine may take longer."""
@@ -65,6 +69,11 @@ def find_java() -> Java:
     raise _refusal(path, said)
 
 
+def options_in(variables: Mapping[str, str], option: str = "") -> tuple[str, ...]:
+    """Those of :data:`OPTIONS` that are set, and have this option."""
+    return tuple(name for name in OPTIONS if variables.get(name) and option in variables[name])
+
+
 def _program() -> Path:
     home = os.environ.get("JAVA_HOME")
     if home:
@@ -93,8 +102,17 @@ def _refusal(path: Path, said: str) -> MachineError:
     code, plain = _ask(path, "-version")
     version = _version_in(plain)
     if code != 0 or not version:
-        said = (plain or said).strip()
-        problem = f"found a Java that doesn't run; it said: {said.splitlines()[0] if said else '(nothing)'}"
+        lines = [line.strip("# ") for line in (plain or said).splitlines()]
+        lines = [line for line in lines if line and not line.startswith("Picked up ")]
+        problem = f"found a Java that doesn't run; it said: {lines[0] if lines else '(nothing)'}"
+        names = options_in(os.environ)
+        if names:
+            raise MachineError(
+                problem,
+                where=f"environment variable {' and '.join(names)}",
+                allowed="options that this Java knows and that don't contradict each other",
+                remedy="correct it, or unset it",
+            )
     elif _feature_version(version) < OLDEST:
         problem = f"found Java {version}, which is too old for Spark"
     else:

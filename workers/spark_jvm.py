@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from workers.spark_paths import unicode_names
 from workers.spark_settings import BLAS_THREADS, LOOPBACK, is_secret
+from workers.surroundings import NOWHERE, settle_spark
 
 OUT_OF_MEMORY_EXITS = (3, 52)
 """Exit status of a JVM that ran out of memory: Java's own (ExitOnOutOfMemoryError) and Spark's
@@ -62,32 +63,40 @@ def killed_after(seconds: float, kill: Callable[[], object], hung: threading.Eve
         timer.cancel()
 
 
-def start_process(every: dict[str, str], log: IO[bytes], connection: Path) -> subprocess.Popen[bytes]:
+def start_process(
+    every: dict[str, str], log: IO[bytes], connection: Path, *, local: bool
+) -> subprocess.Popen[bytes]:
     """A JVM that will say in the file ``connection`` where PySpark reaches it.
 
     Args:
         every: Spark's properties.
         log: where it writes.
         connection: of a folder that nobody else can read, because a password comes with it.
+        local: whether it needs nothing of what this machine is told about clusters.
     """
-    # Late: importing PySpark takes a second or two.
-    from pyspark.find_spark_home import _find_spark_home
-
     logging.getLogger().addFilter(_is_worth_logging)
     # On its command line, which everybody on the machine can read.
     shown = [f"--conf={name}={value}" for name, value in every.items() if not is_secret(name)]
-    surroundings = {
-        **os.environ,
+    home = _home()
+    surroundings = dict(os.environ)
+    settle_spark(surroundings, cluster=not local)
+    surroundings |= {
         **unicode_names(),
         **dict.fromkeys(BLAS_THREADS, "1"),
+        "SPARK_HOME": str(home),
         "SPARK_CONNECT_MODE": "0",
         "_PYSPARK_DRIVER_CONN_INFO_PATH": str(connection),
     }
+    if local:
+        # Where no spark-defaults.conf and no spark-env.sh lie.
+        surroundings["SPARK_CONF_DIR"] = NOWHERE
+        # Where letters have the upper case that programs expect, which Turkish ones have not.
+        surroundings["LC_ALL"] = "C.UTF-8"
     if every.get("spark.driver.bindAddress") == LOOPBACK:
         # Else Spark resolves the host's name, and doesn't start where that has no address.
-        surroundings.setdefault("SPARK_LOCAL_IP", LOOPBACK)
+        surroundings["SPARK_LOCAL_IP"] = LOOPBACK
     return subprocess.Popen(
-        [Path(_find_spark_home()) / "bin" / "spark-submit", *shown, "pyspark-shell"],
+        [home / "bin" / "spark-submit", *shown, "pyspark-shell"],
         env=surroundings,
         stdin=subprocess.PIPE,
         stdout=log,
@@ -148,13 +157,25 @@ def forget() -> None:
     SparkSession._instantiatedSession = SparkSession._activeSession = None
 
 
-def last_line(log: IO[bytes]) -> str:
-    """The last line that a JVM wrote."""
+def written(log: IO[bytes], last: int = 65536) -> str:
+    """What a JVM wrote: of much, the last so many bytes."""
     size = os.fstat(log.fileno()).st_size
     # Not read(): the position in the file is shared with the JVM, which would write elsewhere after it.
-    tail = os.pread(log.fileno(), 4096, max(0, size - 4096))
-    said = [line.strip() for line in tail.decode(errors="replace").splitlines() if line.strip()]
+    return os.pread(log.fileno(), last, max(0, size - last)).decode(errors="replace")
+
+
+def last_line(log: IO[bytes]) -> str:
+    """The last line that a JVM wrote."""
+    said = [line.strip() for line in written(log, 4096).splitlines() if line.strip()]
     return said[-1] if said else ""
+
+
+def _home() -> Path:
+    """PySpark's own Spark, whatever SPARK_HOME says: versions of one and the other must be the same."""
+    # Late: importing PySpark takes a second or two.
+    import pyspark
+
+    return Path(pyspark.__file__).parent
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -31,9 +32,13 @@ from workers.spark_jvm import (
     killed_after,
     last_line,
     start_process,
+    written,
 )
 from workers.spark_paths import make_scratch
-from workers.spark_settings import DEFAULTS, LOOPBACK, SparkSettings, properties
+from workers.spark_settings import DEFAULTS, SparkSettings, properties
+from workers.spark_start import FailedStart, explained
+from workers.spark_start import hung as explain_hung
+from workers.surroundings import check_documentation, settle_spark
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,10 @@ def _will_do(spark: AnySpark, wanted: SparkSettings | None, memory_mib: int) -> 
 
 
 def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
+    check_documentation()
     find_java()
+    # In this process, too: PySpark's own functions ask for them, for as long as they run.
+    settle_spark(os.environ, cluster=not settings.local)
     scratch = make_scratch()
     log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the JVM, which writes to it
     every = properties(settings, memory_mib, scratch)
@@ -168,7 +176,7 @@ def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
     hung = threading.Event()
     try:
         with connection_file() as connection:
-            process = start_process(every, log, connection)
+            process = start_process(every, log, connection, local=settings.local)
             with killed_after(START_SECONDS, process.kill, hung):
                 gateway = gateway_to(process, connection)
                 session, native = _session(gateway, every)
@@ -176,7 +184,7 @@ def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
             raise _unusable_blas(settings.native_blas)
         return Spark(session, process, log, settings, memory_mib, scratch, native)
     except BaseException as error:
-        said = last_line(log) or str(error)
+        failed = FailedStart(settings, settings.memory_mib or memory_mib, _said(log, error), os.environ)
         if process is not None:
             end(process)
         if gateway is not None:
@@ -185,8 +193,15 @@ def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
         shutil.rmtree(scratch, ignore_errors=True)
         if isinstance(error, MachineError) or not isinstance(error, Exception):
             raise
-        problem = f"hung, and was killed after {START_SECONDS:g} s" if hung.is_set() else "didn't start"
-        raise _not_started(settings, memory_mib, problem, said) from error
+        raise (explain_hung(failed, START_SECONDS) if hung.is_set() else explained(failed)) from error
+
+
+def _said(log: IO[bytes], error: BaseException) -> str:
+    """All that the JVM wrote, and the error that Python met; asked while the JVM can still answer."""
+    try:
+        return f"{written(log)}\n{error}"
+    except Exception:  # py4j asks a JVM that is gone for the words
+        return written(log)
 
 
 def _session(gateway: Any, every: dict[str, str]) -> tuple[Any, bool]:
@@ -198,6 +213,8 @@ def _session(gateway: Any, every: dict[str, str]) -> tuple[Any, bool]:
     conf = SparkConf(loadDefaults=False).setAll(list(every.items()))
     with _sigint_untouched():
         context = SparkContext(conf=conf, gateway=gateway)
+    if context._jsc.sc().isStopped():  # by a master that doesn't take it
+        raise ChildProcessError("the session was stopped as it started")
     # Not before: PySpark translates a Java exception only where it has a context.
     native = _finds_native_blas(gateway.jvm)
     return SparkSession(context), native
@@ -220,18 +237,6 @@ def _unusable_blas(path: str) -> MachineError:
         where="spark.native_blas",
         allowed="a library for this machine with BLAS's Fortran functions (dgemm_ and the others)",
         remedy="see with `ldd` what it needs, or leave spark.native_blas out",
-    )
-
-
-def _not_started(settings: SparkSettings, memory_mib: int, problem: str, said: str) -> MachineError:
-    memory = settings.memory_mib or memory_mib
-    port = f" and a port on {LOOPBACK}" if settings.on_loopback else ""
-    cluster = "" if settings.local else f", and a cluster at {settings.master} that answers"
-    return MachineError(
-        f"Spark {problem}; it said: {said.strip().splitlines()[0] if said.strip() else '(nothing)'}",
-        where=str(find_java().path),
-        allowed=f"a JVM that can have {memory} MiB of heap{port}{cluster}",
-        remedy="free memory, run fewer trials at once (cluster.slots), or give less (spark.memory)",
     )
 
 

@@ -28,6 +28,12 @@ A second one gains nothing: a trial is a task a partition, which are as many as 
 trials take turns at them.
 """
 
+LEAST_MIB = 450
+"""Heap below which Spark refuses to start: 471,859,200 bytes."""
+
+ENOUGH = '"512m"'
+"""A heap with which it starts: Java counts a part of the heap out."""
+
 _WHOLE = str(1 << 40)
 
 PLAN = {
@@ -121,11 +127,13 @@ class SparkSettings:
         return SparkSettings(master, memory_mib=self.memory_mib, conf=self.conf, native_blas=self.native_blas)
 
     def check(self) -> None:
-        """Refuse a library that isn't there.
+        """Refuse a library that isn't there, and a heap with which Spark doesn't start.
 
         Raises:
-            MachineError: where ``native_blas`` names no file.
+            MachineError: where ``native_blas`` names no file, or the memory is below :data:`LEAST_MIB`.
         """
+        if self.memory_mib is not None and self.memory_mib < LEAST_MIB and not self.connect:
+            raise too_small(self.memory_mib)
         if self.native_blas is not None and not Path(self.native_blas).is_file():
             raise MachineError(
                 f"found no file {self.native_blas}",
@@ -133,6 +141,16 @@ class SparkSettings:
                 allowed="a BLAS library, such as /usr/lib/x86_64-linux-gnu/libopenblas.so.0",
                 remedy="leave it out, and Spark takes the system's libblas.so.3 or computes in Java",
             )
+
+
+def too_small(memory_mib: int) -> MachineError:
+    """The message for a heap with which Spark doesn't start."""
+    return MachineError(
+        f"{memory_mib} MiB of heap are less than Spark needs to start",
+        where="spark.memory",
+        allowed=f"{ENOUGH} or more",
+        remedy='give it more, such as "1g", or leave it out',
+    )
 
 
 DEFAULTS = SparkSettings()

@@ -107,9 +107,8 @@ def test_without_a_java_the_refusal_comes_before_pyspark(monkeypatch: pytest.Mon
 @pytest.mark.slow
 @pytest.mark.usefixtures("nothing_started")
 def test_a_jvm_that_does_not_start_is_quoted() -> None:
-    with pytest.raises(MachineError, match="heap") as caught:
+    with pytest.raises(MachineError, match="1 MiB of heap are less than Spark needs to start"):
         spark_session.start(memory_mib=1)
-    assert "1 MiB" in caught.value.allowed
 
 
 @pytest.mark.slow

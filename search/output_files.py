@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import stat
+import tempfile
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -137,6 +138,11 @@ def folder_problem(directory: Path) -> str:
         return f"{directory} is no folder"
     if not _may(directory, os.W_OK | os.X_OK):
         return f"no permission to write in the folder {directory}"
+    try:
+        # Where permissions are not all: a file system of the kernel's, or a server's with rules of its own.
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        return f"{error.strerror}, in the folder {directory}"
     return ""
 
 

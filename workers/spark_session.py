@@ -199,7 +199,7 @@ def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
 def _said(log: IO[bytes], error: BaseException) -> str:
     """All that the JVM wrote, and the error that Python met; asked while the JVM can still answer."""
     try:
-        return f"{written(log)}\n{error}"
+        return f"{error}\n{written(log)}"
     except Exception:  # py4j asks a JVM that is gone for the words
         return written(log)
 

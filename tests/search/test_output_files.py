@@ -137,6 +137,7 @@ def test_a_descriptor_of_a_file_is_written_where_it_stands(tmp_path: Path) -> No
         ("a\0b", "null"),
         ("loop", "Too many levels of symbolic links"),
         ("socket", "this is a socket"),
+        ("/proc/t.csv", "in the folder /proc"),
     ],
 )
 def test_what_can_never_be_written_is_refused_before_any_work(

@@ -84,7 +84,8 @@ SAID: dict[str, tuple[str, SparkSettings, str, str, str]] = {
         LOCAL, "PySpark's own files can't be run", "pyspark", "pip install"),
     "the cause of causes": (
         f"{RAISED}org.apache.spark.SparkException: outer\n\tat a.B(C.scala:1)\n"
-        "Caused by: a.b.Middle: middle\n\tat a.B(C.scala:1)\nCaused by: java.lang.IllegalStateException: the root of it\n\t... 3 more",
+        "Caused by: a.b.Middle: middle\n\tat a.B(C.scala:1)\n"
+        "Caused by: java.lang.IllegalStateException: the root of it\n\t... 3 more",
         LOCAL, "didn't start; it said: IllegalStateException: the root of it", "spark", "[spark]"),
     "nothing": ("", LOCAL, "didn't start; it said: (nothing)", "spark", "[spark]"),
 }  # fmt: skip

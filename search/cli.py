@@ -12,6 +12,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import click
 
 from search.streams import safe_streams, write_to_stdout
 from studies.errors import SearchError, StudyFailedError, StudyFileError, nearest
-from studies.printable import printable_lines
+from studies.printable import printable, printable_lines
 
 # The modules that do the work are imported inside the commands: together they cost a second, and
 # `search --help` answers in a quarter of one.
@@ -355,7 +356,10 @@ def predict(directory: Path, file: Path, threshold: float | None, as_json: bool)
     else:
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
-        writer.writerows([found.columns, *found.rows()])
+        cells: list[Sequence[Any]] = [found.columns, *found.rows()]
+        if sys.stdout.isatty():  # what a program reads is left as it is
+            cells = [[printable(one) if isinstance(one, str) else one for one in row] for row in cells]
+        writer.writerows(cells)
         write_to_stdout(table.getvalue().encode(errors="backslashreplace"))
 
 

@@ -24,7 +24,11 @@ _SAVED_INDEX = re.compile(r"(Unnamed: \d+(_level_\d+)?)?")
 _LONGEST_HEADER = 2**20
 
 _FEWEST_COUNTED = 10
-"""Rows from which numbers that ascend by one are taken for an index: fewer do so by chance."""
+"""Rows from which numbers that ascend by one are taken for an index, and a column that follows the label for
+it: fewer do so by chance."""
+
+_GLANCE = 1000
+"""Rows that most columns are known by to be no label."""
 
 
 def is_numeric(table: Table, name: str) -> bool:
@@ -78,6 +82,14 @@ def numbers_in(table: Table, columns: Sequence[str]) -> NDArray[np.float32]:
         values[:, place] = _floats(table, column)
     names = [f"column {shown(column)}" for column in columns]
     return as_float32(values, names, table.where, table.row_name)
+
+
+def gives_away(values: NDArray[np.float32], labels: NDArray[np.int64]) -> bool:
+    """Whether each value of a column stands for one class, and each class for one value: it is the label."""
+    if len(values) < _FEWEST_COUNTED or len(np.unique(values[:_GLANCE])) > len(np.unique(labels)):
+        return False
+    pairs = len(np.unique(np.stack([values.astype(np.float64), labels]), axis=1).T)
+    return bool(pairs == len(np.unique(values)) == len(np.unique(labels)))
 
 
 def _floats(table: Table, name: str) -> NDArray[np.float64]:

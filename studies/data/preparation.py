@@ -14,7 +14,8 @@ from studies.data.cache import is_whole, open_split, store
 from studies.data.features import FeatureStep, fit_features
 from studies.data.labelled_rows import LabelledRows
 from studies.data.labels import Labels, encode_labels
-from studies.data.number_columns import has_saved_index
+from studies.data.number_columns import gives_away, has_saved_index
+from studies.data.numbers import shown
 from studies.data.repeats import Groups, count_repeats, describe, groups_of
 from studies.data.sources import Source, digest_of, existing_file, locate, read
 from studies.data.split import Rows, Split
@@ -139,12 +140,24 @@ def _make(
         content_hash=content_hash,
         notes=rows.notes
         + labels.notes
+        + _giveaway_notes(rows, labels)
         + notes
         + describe(repeats, sizes)
         + _uneven_note(labels, parts, data),
         repeats=repeats,
     )
     return split, step
+
+
+def _giveaway_notes(rows: LabelledRows, labels: Labels) -> tuple[str, ...]:
+    if rows.numbers is None:
+        return ()
+    return tuple(
+        f"column {shown(name)} is the label in other words: each of its values stands for one class; leave "
+        "it out of [data] features, unless it is known before the label is"
+        for name, values in zip(rows.columns, rows.numbers.T, strict=True)
+        if gives_away(values, labels.indices)
+    )
 
 
 def _parts_of(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.data.labelled_rows import counted
+from studies.data.numbers import is_number, shown
 from studies.errors import DataError
 
 _PROBE = 4096
@@ -133,10 +134,15 @@ def _text_record(fields: bytes, dimensions: int, path: Path, line: int) -> tuple
 
 
 def _parsed(numbers: bytes, path: Path, line: int) -> NDArray[np.float32]:
+    vector: NDArray[np.float32] | None
     try:
         vector = np.array(numbers.split(), dtype=np.float32)
-    except ValueError as error:
-        raise _broken(f"found what is no number: {error}", path, line) from error
+    except ValueError:
+        vector = None
+    if vector is None or b"_" in numbers:  # Python reads 1_0 as ten
+        fields = [field.decode("utf-8", errors="replace") for field in numbers.split()]
+        strange = next(field for field in fields if not is_number(field))
+        raise _broken(f"found {shown(strange)}, which is no number", path, line)
     _check_numbers(vector, f"{path}, line {line}")
     return vector
 

@@ -62,6 +62,16 @@ def test_notes_on_labels_and_columns_are_kept_with_the_rows(tmp_path: Path) -> N
     assert "the labels 'A' (10 rows) and 'a' (10 rows) are classes of their own" in notes
 
 
+def test_a_feature_that_is_the_label_in_other_words_is_noted(tmp_path: Path) -> None:
+    lines = [f"{row % 3 == 0:d},{row % 5},{'b' if row % 3 == 0 else 'a'}" for row in range(30)]
+    (tmp_path / "f.csv").write_text("\n".join(["target,f2,label", *lines]) + "\n")
+    notes = prepare(Data(path="f.csv"), Features(), 7, tmp_path, tmp_path / "cache").split.notes
+    assert [note for note in notes if "in other words" in note] == [
+        "column 'target' is the label in other words: each of its values stands for one class; leave it out "
+        "of [data] features, unless it is known before the label is"
+    ]
+
+
 def test_a_second_call_opens_what_the_first_made(tmp_path: Path) -> None:
     data = write_csv(tmp_path)
     first = prepare(data, Features(), 7, tmp_path, tmp_path / "cache")

@@ -81,7 +81,7 @@ def test_packed_files_are_unpacked(tmp_path: Path) -> None:
         ("a 1 2\nb 1\n", 2, "found 1 numbers where the others have 2"),
         ("a 1 2\nb 1 2 3\n", 2, "found 3 numbers where the others have 2"),
         ("2 3\na 1 2 3\nb 1 2\n", 3, "found 2 numbers where the others have 3"),
-        ("a 1 2\nthe 1 x\n", 2, "found what is no number"),
+        ("a 1 2\nthe 1 x\n", 2, "found 'x', which is no number"),
         ("a 1 2\nthe 1 nan\n", 2, "found a number that isn't finite"),
         ("a\n", 1, "found a word without numbers"),
     ],
@@ -109,3 +109,10 @@ def test_a_torn_packed_file_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, gzip.compress(TEXT.encode())[:-20], "v.gz")
     with pytest.raises(DataError, match="can't be read"):
         read_vectors(path, {"the"})
+
+
+@pytest.mark.parametrize("field", ["1_0", "one", "١"])
+def test_what_is_no_number_is_named(field: str, tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text(f"a 1 2\nb 3 {field}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"line 2: found '{field}', which is no number"):
+        read_vectors(tmp_path / "v.txt", {"a", "b"})

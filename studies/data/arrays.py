@@ -65,7 +65,20 @@ def _load(path: Path, names: tuple[str, str]) -> tuple[NDArray[Any], NDArray[Any
         with np.load(path, allow_pickle=False) as archive:
             _check_names(archive.files, names, str(path))
             return archive[names[0]], archive[names[1]]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError as error:
+        raise DataError(
+            "an array takes more memory than there is",
+            where=str(path),
+            allowed="arrays that fit into memory",
+            remedy="leave rows or columns out; or the file is torn: write it again",
+        ) from error
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        zipfile.BadZipFile,
+    ) as error:  # RuntimeError: a password
         # NumPy's message for arrays of objects advises to trust the file, which would run what it holds.
         pickled = "allow_pickle" in str(error)
         raise DataError(

@@ -183,6 +183,6 @@ def _uneven_note(labels: Labels, parts: Sequence[Indices], data: Data) -> tuple[
         return ()
     return (
         f"rows that repeat each other stay together, so that there are {found:,} {ROW_SETS[part]} rows of "
-        f"class '{labels.classes[index]}' instead of {wanted:,}; "
+        f"class {shown(labels.classes[index])} instead of {wanted:,}; "
         'with repeats = "anywhere" in [data] each row is placed by itself',
     )

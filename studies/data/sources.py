@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studies.data.arrays import read_arrays
 from studies.data.builtin import COLUMNS, by_label, check_sms_spam, locate_sms_spam, read_sms_spam
-from studies.data.labelled_rows import LabelledRows, listed
+from studies.data.labelled_rows import LONGEST_SHOWN, LabelledRows, cut, listed
 from studies.data.libsvm import read_libsvm
 from studies.data.tables import read_table
 from studies.errors import DataError, nearest
@@ -88,11 +88,19 @@ def read(source: Source, data: Data, kind: str | None) -> LabelledRows:
 
 def existing_file(name: str, base: Path, key: str) -> Path:
     """``name`` from ``base``; raises :class:`~studies.errors.DataError` where no file is there."""
-    path = base / Path(name).expanduser()
-    if path.is_file():
-        return path
-    if path.is_dir():
+    try:
+        path = base / Path(name).expanduser()
+        if path.is_file():
+            return path
+        is_dir, is_there = path.is_dir(), path.exists() or path.is_symlink()
+    except (OSError, RuntimeError) as error:  # a name that is too long; the home of nobody
+        problem = f"can't be looked for: {getattr(error, 'strerror', None) or 'there is no such home'}"
+        shown = cut(name, LONGEST_SHOWN)
+        raise DataError(problem, where=f"{key}, {shown}", allowed="a file", remedy=f"check {key}") from error
+    if is_dir:
         problem, remedy = "this is a folder", "name one file in it"
+    elif is_there:
+        problem, remedy = "this is a pipe, a device or a broken link", "name a file that can be read twice"
     else:
         beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         problem = "there is no such file"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from studies.data.labelled_rows import counted
 from studies.data.labels import Labels
+from studies.data.numbers import shown
 from studies.data.repeats import Groups
 from studies.errors import DataError
 from studies.records import ROW_SETS
@@ -47,7 +48,7 @@ def stratified_split(
         rows = np.flatnonzero(labels.indices == index)
         if len(rows) < PARTS:
             raise DataError(
-                f"class '{name}' has only {counted(len(rows), 'row')}",
+                f"class {shown(name)} has only {counted(len(rows), 'row')}",
                 where=where,
                 allowed=f"at least {PARTS} rows a class: one to train, one to validate, one to test on",
                 remedy="add rows of this class, or leave it out",
@@ -151,8 +152,9 @@ def _give_each_part_every_class(dealt: NDArray[np.int8], groups: Groups, labels:
         movable = ((table[dealt[found]] > held) | (held == 0)).all(axis=1)
         if not movable.any():
             raise DataError(
-                f"no {ROW_SETS[part]} row of class '{labels.classes[index]}' can be had: rows that repeat "
-                f"each other stay in one part, and {len(found):,} of its {table[:, index].sum():,} differ",
+                f"no {ROW_SETS[part]} row of class {shown(labels.classes[index])} can be had: rows that "
+                "repeat each other stay in one part, and "
+                f"{len(found):,} of its {table[:, index].sum():,} differ",
                 where=where,
                 allowed="for each class a row to train, one to validate and one to test on, all different",
                 remedy="add rows of this class, or leave it out, or place each row by itself: "
@@ -197,7 +199,7 @@ def _thinned(
     lost = set(labels.indices[part].tolist()) - set(labels.indices[left].tolist())
     if lost:
         raise DataError(
-            f"positive_share = {share:g} leaves no row of '{labels.classes[min(lost)]}' among "
+            f"positive_share = {share:g} leaves no row of {shown(labels.classes[min(lost)])} among "
             f"{counted(len(part), 'row')}",
             where=where,
             allowed="a share that leaves one of each class to train, one to validate and one to test on",

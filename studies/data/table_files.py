@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studies.data.labelled_rows import RowName
+from studies.data.labelled_rows import RowName, counted
 from studies.data.numbers import MISSING, shown
 from studies.errors import DataError
 from studies.file_kinds import check_kind
@@ -74,7 +74,7 @@ def read_delimited(path: Path, delimiter: str, strings: Sequence[str]) -> Table:
         raise _unparsed(str(error), path, delimiter) from error
     if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus first fields for an index
         raise DataError(
-            f"the header has {len(header)} names, and the first row has more fields",
+            f"the header has {counted(len(header), 'name')}, and the first row has more fields",
             where=str(path),
             allowed=_shape(delimiter),
             remedy="name every column in the header",
@@ -94,7 +94,13 @@ def read_parquet(path: Path) -> Table:
 
     check_kind(path, "parquet")
     try:
-        table = pq.read_table(path)
+        # The file alone: a data set would take `year=2024` in the path for a column.
+        with pq.ParquetFile(path) as file:
+            _refuse_repeats(file.schema_arrow.names, str(path))
+            table = file.read()
+        index = (table.schema.pandas_metadata or {}).get("index_columns", [])
+        table = table.drop_columns([name for name in index if name in table.column_names])
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"can't be read as Parquet: {str(error).splitlines()[0]}",
@@ -102,10 +108,6 @@ def read_parquet(path: Path) -> Table:
             allowed="a Parquet file",
             remedy="write it again, or name it by what it holds (csv, tsv, npz, libsvm)",
         ) from error
-    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
-    table = table.drop_columns([name for name in index if name in table.column_names])
-    _refuse_repeats(table.column_names, str(path))
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return Table(frame, str(path), lambda row: f"row {row + 1}", is_typed=True)
 
 

@@ -37,7 +37,7 @@ def read_table(path: Path, format: str, data: Data, kind: str | None) -> Labelle
             isn't finite.
     """
     delimiter = DELIMITERS.get(format)
-    label = data.label or "label"
+    label = "label" if data.label is None else data.label
     strings = [label, data.text or "text"]
     table = read_delimited(path, delimiter, strings) if delimiter else read_parquet(path)
     where, row_name = table.where, table.row_name

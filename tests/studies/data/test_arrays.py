@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,12 @@ def test_one_array_cant_be_features_and_label(tmp_path: Path) -> None:
     np.savez(tmp_path / "f.npz", X=X, y=Y)
     with pytest.raises(DataError, match="features and label are both the array 'y'"):
         read_arrays(tmp_path / "f.npz", Data(path="f.npz", features=["y"]))
+
+
+def test_an_array_that_says_it_is_larger_than_memory_is_refused(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 1000), }".ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "f.npz", "w") as file:
+        file.writestr("X.npy", b"\x93NUMPY\x01\x00v\x00" + header)
+        file.writestr("y.npy", b"")
+    with pytest.raises(DataError, match="takes more memory than there is"):
+        read_arrays(tmp_path / "f.npz", Data(path="f.npz"))

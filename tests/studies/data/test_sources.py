@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,19 @@ def test_another_file_in_the_package_is_refused(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "f.csv").write_text("ham\thello\n")
     with pytest.raises(DataError, match="found a file with SHA-256"):
         locate(Data(source="sms-spam"), tmp_path)
+
+
+def test_names_that_cant_be_looked_for_and_what_is_no_file_say_so(tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name, problem in (
+        ("a" * 5000, "can't be looked for: File name too long"),
+        ("~nobody-of-that-name/f.csv", "can't be looked for: there is no such home"),
+        ("loop.csv", "this is a pipe, a device or a broken link"),
+        ("pipe.csv", "this is a pipe, a device or a broken link"),
+        ("a\0b.csv", "there is no such file"),
+    ):
+        with pytest.raises(DataError) as caught:
+            locate(Data(path=name), tmp_path)
+        assert caught.value.problem == problem
+        assert len(caught.value.where) < 200

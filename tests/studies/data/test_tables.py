@@ -319,3 +319,16 @@ def test_codes_of_digits_in_a_text_column_are_features_only_by_name(tmp_path: Pa
 
 def test_two_columns_without_a_name_say_so(tmp_path: Path) -> None:
     assert failure(tmp_path, "f1,label,,\n1,a,,\n").problem == "two columns have no name"
+
+
+def test_a_folder_of_a_data_set_adds_no_column(tmp_path: Path) -> None:
+    folder = tmp_path / "year=2024"
+    folder.mkdir()
+    assert parquet(folder, {"f1": [1, 2], "label": ["a", "b"]}).columns == ("f1",)
+
+
+def test_two_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array(["a"])], names=["f", "f", "label"])
+    pq.write_table(table, tmp_path / "f.parquet")
+    with pytest.raises(DataError, match="two columns have the name 'f'"):
+        read_table(tmp_path / "f.parquet", "parquet", Data(path="f.parquet"), None)

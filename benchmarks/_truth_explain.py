@@ -34,7 +34,7 @@ from search.contrasts import Part, RowNoise, half_widths
 from search.explain_figures import Figures, Layout, Measured
 from workers.scores import score
 
-STUDIES = 120
+STUDIES = 200
 """Simulated explanations a cell."""
 
 LABELS = np.repeat(np.array([0, 1], dtype=np.int64), [675, 103])
@@ -111,6 +111,11 @@ def _figures(studies: int) -> Iterator[Figure]:
         found = _simulate(failing(name, 4, seeds, rate, needed=True), studies)
         yield from covered(name, found)
         yield share(f"{name}: that change is claimed", sum(found.first), studies, at_least=60)
+    # The limit: what no seed shows is in no interval.
+    for seeds in (3, 10):
+        name = f"one of 2 changes needed, then fails with 10%, {seeds} seeds"
+        found = _simulate(failing(name, 2, seeds, 0.1, needed=True), studies)
+        yield share(f"{name}: all", sum(found.together), studies)
     for seeds in (3, 10):
         name = f"equal on other rows, {seeds} seeds"
         yield from silent(name, _simulate(on_rows(name, (0.0, 0.0, 0.0), seeds), studies))

@@ -220,7 +220,7 @@ def parity(study: Path | None, as_json: bool) -> None:
     "--orders",
     default=10,
     type=click.IntRange(2, 1000),
-    help="Beyond 6 changes, orders that are drawn in pairs: 10.",
+    help="Beyond 6 changes, orders that are sampled in pairs: 10.",
 )
 @click.option("--quiet", is_flag=True, help="No progress; only the explanation.")
 @JSON

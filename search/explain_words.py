@@ -153,9 +153,11 @@ def _alike(one: Explanation) -> str:
 
 def _measuring(one: Explanation) -> str:
     measuring, training = one.measuring, one.training
+    definition = next(part for part in one.shares if part.difference.is_measuring)
+    sure = "" if definition.verdict in ("more", "less") else f" ({VERDICTS[definition.verdict]})"
     return (
-        f"Of the gap of {with_sign(one.gap.value)}, {with_sign(measuring)} is only what is called the score, "
-        f"with nothing trained differently, and {with_sign(training)} is training."
+        f"Of the gap of {with_sign(one.gap.value)}, {with_sign(measuring)}{sure} is only what is called the "
+        f"score, with nothing trained differently, and {with_sign(training)} is training."
     )
 
 

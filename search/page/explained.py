@@ -94,6 +94,6 @@ def _shares(one: KeptExplanation) -> Html:
 
 
 def _range(part: Change) -> str:
-    return (
-        "–" if part.low is None or part.high is None else f"{with_sign(part.low)} to {with_sign(part.high)}"
-    )
+    if part.low is None or part.high is None or part.verdict == "same":
+        return "–"
+    return f"{with_sign(part.low)} to {with_sign(part.high)}"

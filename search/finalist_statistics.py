@@ -85,13 +85,15 @@ def compare(rows: LabelledRows, tested: Sequence[Tested], scored: Scored) -> tup
     spreads = [scored.of_difference(place, 0) for place in range(1, len(tested))]
     values = [scored.mean(place) - scored.mean(0) for place in range(1, len(tested))]
     p_values = [spread.p_value(value) for spread, value in zip(spreads, values, strict=True)]
-    found = [Compared(*_intervals(rows, tested[0], scored, 0), "best")]
+    best = _intervals(rows, tested[0], scored, 0)
+    found = [Compared(*best, "best")]
     for place, factor in enumerate(holm(p_values)):
         value, corrected = values[place], min(1.0, factor * p_values[place])
+        mean, new = _intervals(rows, tested[place + 1], scored, place + 1)
         difference = _difference(rows, value, spreads[place], LEVEL / factor)
+        difference = _within(difference, value, mean, best[0])
         verdict = _verdict(value, corrected, difference)
-        intervals = _intervals(rows, tested[place + 1], scored, place + 1)
-        found.append(Compared(*intervals, verdict, difference, corrected))
+        found.append(Compared(mean, new, verdict, difference, corrected))
     return tuple(found)
 
 
@@ -173,6 +175,13 @@ def _difference(rows: LabelledRows, value: float, spread: Spread, level: float) 
     half = spread.quantile(level) * spread.error
     most = rows.bounds[1] - rows.bounds[0]
     return Interval(max(-most, value - half), min(most, value + half))
+
+
+def _within(difference: Interval, value: float, one: Interval, best: Interval) -> Interval:
+    """No further than means within their own intervals can be apart; it stays on its side of 0."""
+    lowest = min(0.0, value, one.low - best.high)
+    highest = max(0.0, value, one.high - best.low)
+    return Interval(max(difference.low, lowest), min(difference.high, highest))
 
 
 def _verdict(value: float, p_value: float, difference: Interval) -> Verdict:

@@ -161,11 +161,15 @@ def _apart(one: Difference) -> str:
 
 
 def _with_interval(one: Difference) -> str:
-    return f"{with_sign(one.value)} (95%: {with_sign(one.low)} to {with_sign(one.high)}, p {_p(one.p_value)})"
+    ends = f"{with_sign(one.low)} to {with_sign(one.high)}"
+    return f"{with_sign(one.value)} (95%: {ends}, p {p_text(one.p_value)})"
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
+def p_text(value: float | None) -> str:
+    """``0.042``, ``<0.001``; a dash for the best, which isn't compared."""
+    if value is None:
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.2g}"
 
 
 def _in_brackets(interval: Interval | None) -> str:

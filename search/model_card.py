@@ -92,9 +92,16 @@ def _what(report: StudyReport, record: TrialRecord, model: ExportedModel) -> Ite
     yield f"- Decision: {said}"
     if model.tuned is not None:
         yield (
-            f"- The validation rows would have it above {model.tuned:.4g}: "
-            f"`search predict --threshold {model.tuned:.4g}`, or `threshold_tuned` in `model.json`"
+            f"- Tuned on the validation rows, the threshold is {model.tuned:.4g}, which is "
+            f"{_tuned_advice(_finalist_of(report, record))}: `search predict --threshold "
+            f"{model.tuned:.4g}`, or `threshold_tuned` in `model.json`"
         )
+
+
+def _tuned_advice(one: Finalist | None) -> str:
+    if one is None or one.tuned.difference is None:
+        return "not tested on the test rows"
+    return "recommended" if one.tuned.recommended else "not recommended (see below)"
 
 
 def _rank(report: StudyReport, record: TrialRecord) -> str:

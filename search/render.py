@@ -172,7 +172,7 @@ def _surpassed(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
     if found is None or not found.finalists or found.finalists[0].trial == best.number:
         return []
     better = found.finalists[0].trial
-    return [indented(f"Trained anew with other seeds, trial {better} does better: see the finalists below.")]
+    return [indented(f"Retrained with other seeds, trial {better} does better: see the finalists below.")]
 
 
 def _cautions(report: StudyReport) -> list[RenderableType]:

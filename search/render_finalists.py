@@ -7,7 +7,15 @@ from datetime import datetime
 
 from rich.console import RenderableType
 
-from search.finalist_words import VERDICTS, between, finalist_sentences, over_logistic, signed, thresholds
+from search.finalist_words import (
+    VERDICTS,
+    between,
+    finalist_sentences,
+    over_logistic,
+    p_text,
+    signed,
+    thresholds,
+)
 from search.readings import finalists_due
 from search.results import StudyReport
 from search.score_labels import brief_label, class_name, score_label
@@ -48,7 +56,7 @@ def _worth(report: StudyReport, found: Finalists, width: int) -> list[Renderable
         Column("new seeds,\ntest", [f"{one.test_mean:.3f}" for one in ones]),
         Column("95%", [between(one.interval) for one in ones]),
         Column("against the best", [VERDICTS[one.verdict] for one in ones], right=False),
-        Column("p", ["-" if one.p_value is None else f"{one.p_value:.2g}" for one in ones]),
+        Column("p", [p_text(one.p_value) for one in ones]),
         Column("less the best's", [_difference(one) for one in ones], optional=True),
         Column("sec", [f"{one.train_seconds:.1f}" for one in ones], optional=True),
     ]

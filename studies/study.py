@@ -383,7 +383,7 @@ class Report(Section):
     finalists: int | None = Field(default=None, ge=0, le=50)
     """Configurations that are trained anew once the search has ended by itself: those with the best
     validation scores, the best of each framework among them. After all of these trainings the test rows are
-    opened, and the report says what each is worth, with an interval, and which can't be told apart from the
+    opened, and the report says what each is worth, with an interval, and which differ significantly from the
     best. It comes on top of `timeout`. `0` trains none. By default 5, and 0 where `analytic` is the only
     framework."""
     seeds: int = Field(default=5, ge=1, le=100)

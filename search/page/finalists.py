@@ -11,6 +11,7 @@ from search.finalist_words import (
     between,
     finalist_sentences,
     over_logistic,
+    p_text,
     signed,
     thresholds,
 )
@@ -151,7 +152,7 @@ def _table(found: Finalists) -> Html:
         Cells(f"test {brief_label(found.metric)}", [f"{one.test_mean:.3f}" for one in ones]),
         Cells("95%", [between(one.interval) for one in ones]),
         Cells("less the best", ["–" if one.difference is None else signed(one.difference) for one in ones]),
-        Cells("p", ["–" if one.p_value is None else f"{one.p_value:.2g}" for one in ones]),
+        Cells("p", [p_text(one.p_value) for one in ones]),
         Cells("against the best", [VERDICTS[one.verdict] for one in ones], right=False),
         Cells("", [at_worst(one) for one in ones], right=False),
         Cells("validation, new seeds", [f"{one.validation_mean:.3f}" for one in ones]),

@@ -226,11 +226,18 @@ def test_intervals_of_differences_agree_with_p_values_and_with_what_scores_can_b
     wrong: list[list[int]], metric: str
 ) -> None:
     ones = [candidate(trial, 0.9, tuple(each), tuple(each)) for trial, each in enumerate(wrong)]
-    most = 2.0 if metric == "mcc" else 1.0
-    for one in of(*ones, metric=metric).finalists[1:]:
+    best, *others = of(*ones, metric=metric).finalists
+    for one in others:
         assert one.difference is not None
         assert one.p_value is not None
-        assert -most <= one.difference.low <= one.difference.high <= most
+        assert one.difference.low <= one.test_mean - best.test_mean + 1e-12
+        assert one.difference.high >= one.test_mean - best.test_mean - 1e-12
+        assert one.difference.low >= min(
+            0.0, one.test_mean - best.test_mean, one.interval.low - best.interval.high
+        )
+        assert one.difference.high <= max(
+            0.0, one.test_mean - best.test_mean, one.interval.high - best.interval.low
+        )
         assert (one.difference.low > 0 or one.difference.high < 0) == (one.p_value < 0.05)
         assert (one.verdict in ("better", "worse")) == (one.p_value < 0.05)
 

@@ -100,7 +100,7 @@ def test_the_answer_is_in_sentences() -> None:
 
 def test_one_that_does_better_anew_is_named_where_the_best_is() -> None:
     report = with_finalists(finalist(RECORDS[1], 0.96), finalist(RECORDS[0], 0.93, **TIED))
-    assert "Trained anew with other seeds, trial 1 does better: see the finalists below." in shown(report)
+    assert "Retrained with other seeds, trial 1 does better: see the finalists below." in shown(report)
     assert "The search's winner, trial 0, scored 0.970" in shown(report)
 
 

@@ -1,9 +1,10 @@
 """Paths as Spark takes them, whatever is in their names.
 
 Hadoop doesn't decode an address: for ``file:/a%20b`` it looks for a folder ``a%20b``. It takes ``[x]``,
-``{a,b}``, ``*``, ``?`` and ``\\`` for patterns where it reads, not where it writes, and can't escape them
-beside a ``:``. So files are named as they are, with patterns switched off; and what has no such switch, the
-reader of a model, is given a link of a plain name.
+``{a,b}``, ``*``, ``?`` and ``\\`` for patterns where it reads, not where it writes. It can't escape them
+beside a ``:``, and with patterns switched off (``__globPaths__``) it reads such files twice. So a file is
+written by its name as it is, and read by a link of a plain name; escaped only where other machines read it,
+which don't see the link.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-NO_PATTERNS: Mapping[str, str] = {"__globPaths__": "false"}
-"""Options of Spark's readers with which a path is a name (``DataSource.GLOB_PATHS_KEY``)."""
+_PATTERN = re.compile(r"([\\*?\[\]{}])")
 
 
 def spark_path(path: Path) -> str:
@@ -24,6 +25,20 @@ def spark_path(path: Path) -> str:
     that of a cluster's own file system.
     """
     return f"file:{path.absolute()}"
+
+
+def paths_to_read(folder: Path, names: Sequence[str], scratch: Path | None) -> list[str]:
+    """By which a session reads files of one folder.
+
+    Args:
+        scratch: of a session whose tasks run on this machine, for a link that lives as long as it does;
+            ``None`` where they run on others.
+    """
+    if scratch is None:
+        return [_PATTERN.sub(r"\\\1", spark_path(folder / name)) for name in names]
+    link = scratch / f"rows-{uuid.uuid4().hex}"
+    link.symlink_to(folder.absolute())
+    return [spark_path(link / name) for name in names]
 
 
 @contextmanager

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from studies.data.split import Rows
-from workers.spark_paths import NO_PATTERNS, spark_path
-from workers.spark_session import AnySpark
+from workers.spark_paths import paths_to_read
+from workers.spark_session import AnySpark, Spark
 from workers.spark_settings import PARTITIONS as PARTITIONS
 
 BLOCK_SIZE = 128
@@ -91,8 +91,10 @@ def load(spark: AnySpark, files: Sequence[str]) -> Any:
     # Late: PySpark's imports cost seconds.
     from pyspark.ml.functions import array_to_vector
 
-    reader = spark.session.read.options(**NO_PATTERNS)
-    stored = reader.parquet(*(spark_path(Path(file)) for file in files))
+    places = [Path(file) for file in files]
+    scratch = spark.scratch if isinstance(spark, Spark) and spark.settings.local else None
+    paths = paths_to_read(places[0].parent, [place.name for place in places], scratch)
+    stored = spark.session.read.parquet(*paths)
     rows = stored.select(array_to_vector("features").alias("features"), "label").cache()
     rows.count()  # loads them now, as setup
     partitions = spark.partitions(rows)

@@ -6,11 +6,23 @@ from pathlib import Path
 import pytest
 
 from tests.hostile import FOLDER
-from workers.spark_paths import make_scratch, plain_link, spark_path, unicode_names
+from workers.spark_paths import make_scratch, paths_to_read, plain_link, spark_path, unicode_names
 
 
 def test_a_path_is_named_as_it_is() -> None:
     assert spark_path(Path("/") / FOLDER / "rows") == f"file:/{FOLDER}/rows"
+
+
+def test_rows_are_read_by_a_link_or_with_patterns_escaped(tmp_path: Path) -> None:
+    folder, scratch = tmp_path / FOLDER, tmp_path / "scratch"
+    folder.mkdir()
+    scratch.mkdir()
+    (folder / "1.parquet").touch()
+    (path,) = paths_to_read(folder, ["1.parquet"], scratch)
+    assert Path(path.removeprefix("file:")).exists()
+    assert path.startswith(f"file:{scratch}/rows-")
+    (path,) = paths_to_read(Path("/a b%20/[v2]{x}*?\\"), ["1.parquet"], None)
+    assert path == "file:/a b%20/\\[v2\\]\\{x\\}\\*\\?\\\\/1.parquet"
 
 
 def test_a_link_has_a_plain_name_and_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
+from tests.hostile import FOLDER
 from workers import spark_session
 from workers.network import cross_entropy, flatten
 from workers.spark_fit import fit
@@ -89,7 +90,7 @@ def test_predictions_equal_sparks_own(
     from pyspark.ml.linalg import Vectors
 
     state = train(trainer, configuration, [6])
-    frame = load(spark_session.start(), write_once(split.validation, tmp_path))
+    frame = load(spark_session.start(), write_once(split.validation, tmp_path / FOLDER))
     # A step of size nearly 0 from the trained weights is MLlib's own way to make a model of them.
     model = MultilayerPerceptronClassifier(
         layers=[4, *HIDDEN, 3],
@@ -180,7 +181,7 @@ def test_state_goes_on_with_what_it_carries(trainer: SparkTrainer) -> None:
 def test_rows_lie_in_two_partitions_in_the_splits_order(split: Split, tmp_path: Path) -> None:
     from pyspark.sql.functions import spark_partition_id
 
-    frame = load(spark_session.start(), write_once(split.train, tmp_path))
+    frame = load(spark_session.start(), write_once(split.train, tmp_path / FOLDER))
     collected = frame.withColumn("partition", spark_partition_id()).collect()
     assert np.array_equal([row.features.toArray() for row in collected], split.train.features)
     assert np.array_equal([row.label for row in collected], split.train.labels)
@@ -190,9 +191,9 @@ def test_rows_lie_in_two_partitions_in_the_splits_order(split: Split, tmp_path: 
 
 
 def test_rows_are_written_once_and_whole(split: Split, tmp_path: Path) -> None:
-    files = [Path(file) for file in write_once(split.train, tmp_path)]
+    files = [Path(file) for file in write_once(split.train, tmp_path / FOLDER)]
     written = [file.stat().st_mtime_ns for file in files]
-    assert [str(file) for file in files] == write_once(split.train, tmp_path)
+    assert [str(file) for file in files] == write_once(split.train, tmp_path / FOLDER)
     assert [file.stat().st_mtime_ns for file in files] == written
     assert sorted(tmp_path.iterdir()) == sorted(files)
 
@@ -203,7 +204,7 @@ def test_a_failed_write_leaves_nothing(split: Split, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr("pyarrow.parquet.write_table", full)
     with pytest.raises(OSError, match="no space"):
-        write_once(split.train, tmp_path)
+        write_once(split.train, tmp_path / FOLDER)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -212,7 +213,7 @@ def test_mllibs_own_initial_weights_lie_within_the_bounds_of_spark_uniform(
 ) -> None:
     from pyspark.ml.classification import MultilayerPerceptronClassifier
 
-    frame = load(spark_session.start(), write_once(split.train, tmp_path))
+    frame = load(spark_session.start(), write_once(split.train, tmp_path / FOLDER))
     layers = [4, 200, 3]
     model = MultilayerPerceptronClassifier(
         layers=layers, maxIter=1, solver="gd", stepSize=1e-300, seed=3

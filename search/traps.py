@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
+from search.contrasts import RowNoise
 from search.differences import Side
 from search.explanation import Trap
 from search.readings import NEAR_CHANCE, only_class_said
@@ -32,9 +34,6 @@ FLAT = 0.1
 
 MOSTLY = 0.5
 """Share of (row, unit) pairs from which a layer counts as saturated."""
-
-RESAMPLES = 400
-"""Times that the validation rows are drawn anew, to see how much a difference depends on them."""
 
 MOST_ROWS = 2_000
 """Validation rows whose hidden units are looked at."""
@@ -85,7 +84,7 @@ def _all_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int
     for evidence in (start, end):
         yield from _sorted_rows(split, evidence)
     yield from _iterations_and_epochs(split, start, end)
-    yield from _too_few_positives(split, start, end, seeds[0])
+    yield from _too_few_positives(split, start, end)
 
 
 def _different_scores(split: Split, start: Evidence, end: Evidence) -> Iterator[Trap]:
@@ -211,18 +210,16 @@ def _steps(split: Split, evidence: Evidence) -> str:
     return f"{configuration.epochs * batches:,} steps on {batch} rows each"
 
 
-def _too_few_positives(split: Split, start: Evidence, end: Evidence, seed: int) -> Iterator[Trap]:
-    """Whether the rows alone, drawn anew, could turn the difference round; by the end's score for both.
-
-    The first network of each is compared: rows are what is looked at here, and not seeds.
-    """
-    found = [
-        next((r.outcome.probabilities["validation"] for r in one.results if r.outcome is not None), None)
-        for one in (start, end)
+def _too_few_positives(split: Split, start: Evidence, end: Evidence) -> Iterator[Trap]:
+    """Whether other rows alone could turn the difference round; by the end's score for both."""
+    pairs = [
+        (one.outcome.probabilities["validation"], other.outcome.probabilities["validation"])
+        for one, other in zip(start.results, end.results, strict=True)
+        if one.outcome is not None and other.outcome is not None
     ]
-    if found[0] is None or found[1] is None:
+    if not pairs:
         return
-    gap, half = row_noise(split, found[0], found[1], end.metric, seed)
+    gap, half = row_noise(split, pairs, end.metric)
     positives = int((split.validation.labels == split.positive).sum())
     if gap == 0 or half <= abs(gap):
         return
@@ -232,33 +229,32 @@ def _too_few_positives(split: Split, start: Evidence, end: Evidence, seed: int) 
     name = score_label(end.metric, facts)
     yield Trap(
         "too few positives",
-        f"Measured alike, by {name}, the first networks of the two differ by {abs(gap):.3f}, and {positives} "
+        f"Measured alike, by {name}, the two differ by {abs(gap):.3f}, and {positives} "
         f'rows of "{positive_name(facts)}" among the validation rows tell differences of '
         f"{half:.3f} and more: about {needed:,} would be needed to tell this one.",
     )
 
 
 def row_noise(
-    split: Split, one: NDArray[np.float64], other: NDArray[np.float64], metric: str, seed: int
+    split: Split, pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], metric: str
 ) -> tuple[float, float]:
-    """The difference of two predictors' scores on the validation rows, and half its 95% interval.
+    """The mean difference of two trainings' scores, and half its 95% interval over other rows alone.
 
-    The rows of each class are drawn anew with replacement, the same for both: B. Efron and R. Tibshirani, "An
-    Introduction to the Bootstrap", 1993, chapter 13.
+    Args:
+        split: the rows.
+        pairs: what both say to the validation rows, (rows, classes) each, by seed.
+        metric: the score.
     """
-    labels, generator = split.validation.labels, np.random.default_rng(seed)
-    by_class = [np.flatnonzero(labels == index) for index in np.unique(labels)]
-
-    def difference(rows: NDArray[np.int64]) -> float:
-        first, second = (score(labels[rows], p[rows], split.positive) for p in (one, other))
-        return metric_of(second, metric) - metric_of(first, metric)
-
-    drawn = [
-        difference(np.concatenate([generator.choice(rows, len(rows)) for rows in by_class]))
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return difference(np.arange(len(labels))), float(high - low) / 2
+    labels = split.validation.labels
+    noise = RowNoise(labels, split.positive, (metric,), np.array([[[-1.0], [1.0]]]))
+    # One seed twice: nothing is known of what rows do with it alone.
+    for pair in pairs if len(pairs) > 1 else [*pairs, *pairs]:
+        for training, probabilities in enumerate(pair):
+            noise.add(training, probabilities)
+        noise.end_seed()
+    scores = [[metric_of(score(labels, one, split.positive), metric) for one in pair] for pair in pairs]
+    half = float(ndtri(0.975)) * math.sqrt(noise.part().variances[0])
+    return float(np.mean([after - before for before, after in scores])), half
 
 
 def _length(configuration: Configuration) -> str:

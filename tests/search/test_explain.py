@@ -144,6 +144,22 @@ def test_the_path_goes_from_one_to_the_other_and_adds_up(study: Path) -> None:
     assert found.start.value.value != found.start.scores["f1"]
 
 
+def test_intervals_have_a_width_and_end_where_a_score_does(study: Path) -> None:
+    for sides in (("slow", "quick"), ("quick", "wild"), ("quick", "other")):
+        found = run(study, *sides)
+        for one in (*found.path, *found.shares, found.gap):
+            assert one.low is not None
+            assert one.high is not None
+            assert -1.0 <= one.low <= one.value <= one.high <= 1.0
+            # Two seeds that agree by luck, or scores of nothing learned, prove nothing of other rows.
+            assert one.low < one.high or one.verdict == "same"
+        for side in (found.start, found.end):
+            assert side.value.low is not None
+            assert 0.0 <= side.value.low <= side.value.value
+    # The analytic trainer has no biases.
+    assert {one.difference.name for one in found.shares if one.verdict == "same"} == {"biases"}
+
+
 def test_nothing_is_trained_twice_also_across_explanations(study: Path) -> None:
     first = run(study, "slow", "quick")
     again = run(study, "slow", "quick")
@@ -257,6 +273,8 @@ def test_an_explanation_is_kept_and_drawn_on_the_page(study: Path) -> None:
     drawn = page(read, datetime(2026, 1, 1, tzinfo=UTC))
     assert "Which change moved the score by how much" in drawn
     assert drawn.count("learning rate 0.001 → 0.1") >= 3, "two waterfalls and the table"
+    assert kept.covers in drawn
+    assert "over other seeds than these 2, and over other rows than these 19" in kept.covers
     assert json.loads(json.dumps(read.to_dict()))["explanations"][0]["end"] == "quick"
     run(study, "slow", "quick", seeds=1)
     [latest] = report(study).explanations

@@ -97,20 +97,28 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
 
 @main.command()
 @STUDY
+@click.option(
+    "--count",
+    type=click.IntRange(min=0, max=50),
+    help="Configurations that are retrained; by default report.finalists, or 5 where that is 0. With 0 only "
+    "the best, the best of each framework and the enqueued trials are scored.",
+)
 @click.option("--quiet", is_flag=True, help="No progress; only the report.")
 @JSON
-def finalists(study: Path, quiet: bool, as_json: bool) -> None:
-    """Train the best anew with other seeds: what are they worth?
+def finalists(study: Path, count: int | None, quiet: bool, as_json: bool) -> None:
+    """Open the test rows: what are the best worth?
 
-    With seeds that the search didn't use; then the test rows are opened, once. A launch does so by itself
-    when its search has ended; this does it for one that was stopped, and goes on with what is missing.
+    The best configurations are retrained with seeds that the search didn't use, and the trials whose test
+    scores are reported with their own; then all are scored on the test rows, once, and the study keeps when.
+    A launch does so by itself when its search has ended, unless report.finalists is 0; this does it for one
+    that was stopped or has 0 there, and goes on with what is missing.
     """
     from search.display import make_display
     from search.finalists import finalists as run
     from search.library_output import library_output_to
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
-        result = run(study, display=make_display(quiet, terminal))
+        result = run(study, count=count, display=make_display(quiet, terminal))
     _print_report(result, as_json)
 
 

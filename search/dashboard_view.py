@@ -5,12 +5,13 @@ Test scores are not among it. A dashboard shows every trial, and who chooses by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from search.results import scores_of, seconds_of
 from search.score_labels import score_label
 from studies.facts import DataFacts
+from studies.openings import Opening, openings_of
 from studies.printable import printable
 from studies.trial_record import TrialRecord
 
@@ -49,10 +50,18 @@ def study_attributes(
         "notes on the data": printable("; ".join(facts.notes)) or "none",
         "trials in all": "no limit" if limit is None else limit,
         "state": f"ended: {ended}" if ended else "not ended",
+        "test rows": _test_rows(openings_of(raw)),
         "seconds searched": round(float(raw.get("seconds", 0.0)), 1),
         "cluster": raw.get("status", {}).get("cluster", "none yet"),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
+
+
+def _test_rows(openings: Sequence[Opening]) -> str:
+    if not openings:
+        return "not opened yet"
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    return f"opened {times}: {', '.join(one.at for one in openings)}"
 
 
 def _trial(record: TrialRecord, facts: DataFacts) -> Iterator[tuple[str, Any]]:

@@ -313,11 +313,16 @@ class _Search:
 
 
 def _train_finalists(opened: OpenedStudy) -> None:
-    """Train them, and leave the report of the search to be read whatever becomes of them."""
+    """Train them, where the study file wants any, and leave the report of the search to be read whatever
+    becomes of them. Without finalists the test rows stay closed.
+    """
+    count = finalists_wanted(opened.file)
+    if not count:
+        return
     # Stopping is no error: what ended is kept, and the report says that the study was interrupted.
     with suppress(KeyboardInterrupt):
         try:
-            run_finalists(opened, finalists_wanted(opened.file))
+            run_finalists(opened, count)
         except CheckpointError as error:
             opened.display.note(f"no finalists: {error}")
 

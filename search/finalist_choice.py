@@ -1,8 +1,13 @@
-"""Which configurations are trained anew after the search, and how far that is. Pure."""
+"""What is trained for the opening of the test rows, and how far that is. Pure.
+
+Two kinds of networks: those of the finalists, with seeds that the search didn't use, and those of trials
+whose test scores the report shows, each with its own seed: it is that trial's network once more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from studies.finalists_record import Finalists
 from studies.replica_record import Replica, ReplicaRecord, new_seeds
@@ -11,6 +16,23 @@ from studies.trial_record import TrialRecord
 
 FINALISTS = 5
 """By default; where ``analytic`` is the only framework, whose trials are worth nothing to anybody, none."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The trainings that an opening of the test rows is for.
+
+    Attributes:
+        finalists: those of each finalist, by the number of its first trial.
+        searched: that of each trial of the search, by number.
+    """
+
+    finalists: Mapping[int, Sequence[Replica]]
+    searched: Mapping[int, Replica]
+
+    def all(self) -> tuple[Replica, ...]:
+        """All of them, the finalists' first."""
+        return (*(one for several in self.finalists.values() for one in several), *self.searched.values())
 
 
 def finalists_wanted(file: StudyFile) -> int:
@@ -27,42 +49,67 @@ def choose(ranked: Sequence[TrialRecord], count: int) -> tuple[TrialRecord, ...]
         ranked: the first trial of each configuration, best first.
         count: fewer only where there are fewer.
     """
-    best_of: dict[str, TrialRecord] = {}
-    for record in ranked:
-        if record.configuration is not None:
-            best_of.setdefault(record.configuration.framework, record)
-    first = list(best_of.values())[:count]
+    first = list(best_by_framework(ranked).values())[:count]
     kept = {record.number for record in first}
     rest = [record for record in ranked if record.number not in kept][: max(0, count - len(first))]
     kept |= {record.number for record in rest}
     return tuple(record for record in ranked if record.number in kept)
 
 
-def replicas_of(file: StudyFile, chosen: Sequence[TrialRecord]) -> dict[int, tuple[Replica, ...]]:
-    """The trainings of each chosen configuration, by the number of its first trial."""
+def shown(records: Iterable[TrialRecord], ranked: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """The trials whose own networks' test scores a report shows, by number: the best, the best of each
+    framework, and complete ones that the study file names in an ``[[enqueue]]`` table.
+    """
+    enqueued = (record for record in records if record.enqueued and record.value is not None)
+    found = {record.number: record for record in (*best_by_framework(ranked).values(), *enqueued)}
+    return tuple(found[number] for number in sorted(found) if found[number].configuration is not None)
+
+
+def best_by_framework(ranked: Iterable[TrialRecord]) -> dict[str, TrialRecord]:
+    """The best trial of each framework, the best framework first."""
+    best: dict[str, TrialRecord] = {}
+    for record in ranked:
+        if record.configuration is not None:
+            best.setdefault(record.configuration.framework, record)
+    return best
+
+
+def wanted_of(
+    file: StudyFile, records: Iterable[TrialRecord], ranked: Sequence[TrialRecord], count: int
+) -> Wanted:
+    """What an opening for ``count`` finalists is to train."""
     seeds = new_seeds(file.study.seed, file.study.report.seeds)
-    return {
-        record.number: tuple(Replica(record.configuration, seed) for seed in seeds)
-        for record in chosen
-        if record.configuration is not None
-    }
+    return Wanted(
+        {
+            record.number: tuple(Replica(record.configuration, seed) for seed in seeds)
+            for record in choose(ranked, count)
+            if record.configuration is not None
+        },
+        {
+            record.number: Replica(record.configuration, record.seed)
+            for record in shown(records, ranked)
+            if record.configuration is not None and record.seed is not None
+        },
+    )
 
 
-def due(
-    wanted: Mapping[int, Sequence[Replica]],
+def missing_of(
+    wanted: Wanted,
     finalists: Finalists | None,
     replicas: Mapping[str, ReplicaRecord],
-) -> tuple[int, int] | None:
-    """How many trainings are wanted and how many of them are there; ``None`` where these were evaluated.
+    opened: Collection[int],
+) -> Wanted:
+    """What of it the test rows have not been opened for: all finalists or none, since they are compared.
 
     Args:
-        wanted: see :func:`replicas_of`.
+        wanted: see :func:`wanted_of`.
         finalists: those that were evaluated.
         replicas: all trainings that came to their end, by key.
+        opened: trials whose own networks were scored.
     """
-    asked = {one for several in wanted.values() for one in several}
+    asked = {one for several in wanted.finalists.values() for one in several}
     evaluated = {replicas[key].replica for key in finalists.asked if key in replicas} if finalists else set()
-    if not asked or asked == evaluated:
-        return None
-    ended = {record.replica for record in replicas.values()}
-    return len(asked), len(asked & ended)
+    return Wanted(
+        {} if asked == evaluated else wanted.finalists,
+        {number: one for number, one in wanted.searched.items() if number not in opened},
+    )

@@ -1,9 +1,10 @@
-"""Trains the best configurations anew with seeds that the search didn't use, then opens the test rows, once.
+"""Trains what the test rows are opened for, and opens them, once.
 
 The best of many trials on one validation set flatters itself. So after a search, and by ``search finalists``,
-the best configurations run again through :mod:`search.replicas`; once every training has ended, the networks'
+the best configurations run again with seeds that the search didn't use, and trials whose test scores are
+reported with their own, all through :mod:`search.replicas`. Once every training has ended, the networks'
 probabilities are compared with the labels of the test rows. The study keeps when that was, and for which
-trials, before it happens.
+trials, before it happens. Nothing else in this program compares anything with these labels.
 """
 
 from __future__ import annotations
@@ -14,22 +15,25 @@ from pathlib import Path
 
 from search.display import Display, make_display
 from search.evaluation import Candidate, Trained, evaluate
-from search.finalist_choice import FINALISTS, choose, finalists_wanted, replicas_of
+from search.finalist_choice import FINALISTS, finalists_wanted, missing_of, wanted_of
 from search.opened import OpenedStudy, open_stored_study
 from search.replicas import ReplicaResult, key_of, run_replicas
 from search.results import StudyReport, ranking, report
 from search.tables import count_of
+from studies.data.split import Split
 from studies.errors import StorageError, StudyFailedError
-from studies.finalists_record import Opening
+from studies.openings import OpenedTrial, Opening
 from studies.study_file import read_study_file
+from workers.scores import score
 
 
-def finalists(path: str | Path, *, display: Display | None = None) -> StudyReport:
-    """Train the finalists of a study that was searched, or what is missing of them; also of one that was
-    stopped.
+def finalists(path: str | Path, *, count: int | None = None, display: Display | None = None) -> StudyReport:
+    """Open the test rows of a study that was searched, also of one that was stopped: train the finalists and
+    the trials that are reported, or what is missing of them, and score them.
 
     Args:
-        path: the study file, whose ``[report]`` says how many; where it says 0, five.
+        path: the study file.
+        count: how many finalists; by default as many as its ``[report]`` says, and where that is 0, five.
         display: as in :func:`search.launch`.
 
     Returns:
@@ -50,40 +54,66 @@ def finalists(path: str | Path, *, display: Display | None = None) -> StudyRepor
             )
         if not ranking(opened.store.records())[0]:
             raise StudyFailedError("there are no finalists: not one trial is complete")
-        run_finalists(opened, finalists_wanted(file) or FINALISTS)
+        run_finalists(opened, (finalists_wanted(file) or FINALISTS) if count is None else count)
     return report(path)
 
 
 def run_finalists(opened: OpenedStudy, count: int) -> None:
-    """Train the ``count`` best configurations anew and open the test rows, unless that was done with these.
+    """Train the ``count`` best configurations anew, and once more the trials whose test scores are reported;
+    then open the test rows for those that they were not opened for.
 
     Raises:
         KeyboardInterrupt, ClusterLostError, CheckpointError: as :func:`search.replicas.run_replicas`.
     """
     store, display = opened.store, opened.display
-    ranked, runs = ranking(store.records())
-    chosen = choose(ranked, count)
-    wanted = replicas_of(opened.file, chosen)
-    replicas = [one for several in wanted.values() for one in several]
-    asked = tuple(sorted(key_of(opened, one) for one in replicas))
-    kept = store.finalists()
-    if not asked or (kept is not None and kept.asked == asked):
+    records = store.records()
+    ranked, runs = ranking(records)
+    wanted = wanted_of(opened.file, records, ranked, count)
+    missing = missing_of(wanted, store.finalists(), store.replicas(), store.opened_trials())
+    if not missing.all():
         return
-    results = run_replicas(opened, replicas, display, what="finalists")
+    results = run_replicas(opened, missing.all(), display, what="finalists")
     candidates = [
-        _candidate(record.number, runs[record.number], [results[one] for one in wanted[record.number]])
-        for record in chosen
+        _candidate(number, runs[number], [results[one] for one in several])
+        for number, several in missing.finalists.items()
     ]
-    trained = sum(len(one.trained) for one in candidates)
-    if not trained:
+    searched = {number: results[one] for number, one in missing.searched.items()}
+    opening = Opening(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        trials=tuple(one.trial for one in candidates if one.trained),
+        trainings=sum(len(one.trained) for one in candidates),
+        searched=tuple(number for number, result in searched.items() if result.outcome is not None),
+    )
+    if not (opening.trials or opening.searched):
         display.note("finalists: no training came to an end, and the test rows stay closed")
         return
-    trials = tuple(one.trial for one in candidates if one.trained)
-    display.note(f"finalists: the test rows are opened for {count_of(len(trials), 'configuration')}")
+    display.note(f"finalists: the test rows are opened for {_networks(opening)}")
     # Before anything is compared: whoever is killed now has looked.
-    store.open_test_rows(Opening(datetime.now(UTC).isoformat(timespec="seconds"), trials, trained))
-    metric = opened.file.study.objective.metric
-    store.keep_finalists(evaluate(candidates, opened.prepared.split, metric, asked))
+    store.open_test_rows(opening)
+    split, metric = opened.prepared.split, opened.file.study.objective.metric
+    store.keep_test_scores({number: _opened(result, split, metric) for number, result in searched.items()})
+    if opening.trials:
+        asked = sorted(key_of(opened, one) for several in missing.finalists.values() for one in several)
+        store.keep_finalists(evaluate(candidates, split, metric, asked))
+
+
+def _networks(opening: Opening) -> str:
+    """``2 finalists and 3 trials of the search``."""
+    parts = []
+    if opening.trials:
+        parts.append(count_of(len(opening.trials), "finalist"))
+    if opening.searched:
+        parts.append(f"{count_of(len(opening.searched), 'trial')} of the search")
+    return " and ".join(parts)
+
+
+def _opened(result: ReplicaResult, split: Split, metric: str) -> OpenedTrial:
+    """What a trial's own network is worth. This looks at the labels of the test rows."""
+    failure, validation = result.report.failure, result.report.score(metric)
+    if result.outcome is None:
+        return OpenedTrial(None, validation, failure.cause if failure is not None else "")
+    said = result.outcome.probabilities["test"]
+    return OpenedTrial(score(split.test.labels, said, split.positive), validation)
 
 
 def _candidate(trial: int, runs: Sequence[float], results: Sequence[ReplicaResult]) -> Candidate:

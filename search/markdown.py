@@ -16,7 +16,7 @@ from search.finalist_words import (
 )
 from search.importance import ImportanceGroup
 from search.markdown_text import code, plain, table
-from search.readings import readings
+from search.readings import readings, test_rows_state
 from search.render_importance import sentence
 from search.results import StudyReport, scores_of, seconds_of
 from search.row_noise import row_interval
@@ -55,28 +55,32 @@ def _state(report: StudyReport) -> Iterator[str]:
         yield "\n".join(f"- {plain(note)}" for note in notes)
     left = f"{count_of(report.running, 'trial')} without an end"
     yield f"Ended: {plain(report.ended)}." if report.ended else f"**Still running, or killed: {left}.**"
+    yield " ".join(plain(words) for words in test_rows_state(report))
 
 
 def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
     equal = f"One of {len(report.ranked)} equal configurations"
     yield f"## {equal if report.undecided else 'Best configuration'}: trial {best.number}"
     yield f"`{configuration_text(best.configuration)}`"
-    test, validation = scores_of(best, "test"), scores_of(best, "validation")
+    test, (row_set, _) = report.test_scores(best), report.judged(best)
     labels = [plain(score_label(name, report.facts)) for name in SCORE_NAMES]
     columns = [("", labels)]
-    for title, scores in (("test", test), ("validation", validation)):
+    for title, scores in (("test", test), ("validation", scores_of(best, "validation"))):
+        if title == "test" and scores is None:
+            continue
         cells = ["–" if scores is None else decimals(getattr(scores, name)) for name in SCORE_NAMES]
         columns.append((title, cells))
     for baseline in report.baselines:
-        title = f"always “{plain(class_name(baseline.says, report.facts))}”"
-        columns.append((title, [decimals(getattr(baseline.test, name)) for name in SCORE_NAMES]))
+        title = f"always “{plain(class_name(baseline.says, report.facts))}”, {row_set}"
+        scores = baseline.scores(row_set)
+        columns.append((title, [decimals(getattr(scores, name)) for name in SCORE_NAMES]))
     yield table(columns)
     interval = row_interval(test.confusion, report.metric, report.facts.positive_index) if test else None
     if interval is not None:
         yield f"Test {brief_label(report.metric)}: {row_words(interval)}"
     yield (
-        f"The validation score is the best of {len(report.ranked):,} and flattered by it; the test score "
-        "isn't."
+        f"The validation score is the best of {len(report.ranked):,} and flattered by it"
+        f"{'; the test score is not' if test else ''}."
     )
 
 

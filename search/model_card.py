@@ -19,6 +19,7 @@ from search.finalist_words import (
     thresholds,
 )
 from search.markdown_text import plain
+from search.readings import test_rows_state
 from search.results import StudyReport, scores_of
 from search.tables import count_of, decimals
 from studies.finalists_record import Finalist
@@ -112,7 +113,7 @@ def _rank(report: StudyReport, record: TrialRecord) -> str:
 
 
 def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
-    validation, test = scores_of(record, "validation"), scores_of(record, "test")
+    validation, test = scores_of(record, "validation"), report.test_scores(record)
     columns: list[tuple[str, Scores | None]] = [("validation", validation)]
     if test is not None:
         columns.insert(0, ("test", test))
@@ -127,10 +128,10 @@ def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
         yield f"| {label} | " + " | ".join(figures) + " |"
     yield ""
     if test is None:
+        opened = "The test rows were not opened for this trial. " if report.openings else ""
         yield (
-            "The test rows were not opened for this trial: it is neither the best of its study, nor the best "
-            "of its framework, nor one that was named before the search. The validation score chose among "
-            "the trials, so that it flatters whichever was chosen by it."
+            f"{opened}The validation score chose among the trials, so that it flatters whichever was chosen "
+            "by it."
         )
     else:
         yield (
@@ -139,6 +140,8 @@ def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
         )
         yield ""
         yield from _confusion(report, test)
+    yield ""
+    yield " ".join(test_rows_state(report))
 
 
 def _confusion(report: StudyReport, test: Scores) -> Iterator[str]:

@@ -62,10 +62,12 @@ def provenance_of(file: StudyFile, stored: StoredStudy) -> Provenance:
 
 def _data(study: Study) -> Iterator[tuple[str, str]]:
     data, features = study.data, study.features
+    repeats = "stay in one part" if data.repeats == "together" else "are placed one by one"
     yield "from", data.path or f"the built-in data set {data.source}"
     yield (
         "split",
-        f"{data.validation:.0%} for validation, {data.test:.0%} for the test, drawn with the study's seed",
+        f"{data.validation:.0%} for validation, {data.test:.0%} for the test, drawn with the study's seed; "
+        f"rows that repeat each other {repeats}",
     )
     kind = features.kind or ("word2vec" if data.source or data.text else "none")
     if kind == "word2vec":

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from search.readings import readings
+from search.baselines import Baseline
+from search.readings import readings, test_rows_state
 from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
 from search.results import StudyReport, scores_of, seconds_of
@@ -28,6 +29,7 @@ from search.tables import (
     table_width,
 )
 from search.terminal import Text
+from studies.facts import DataFacts
 from studies.records import ROW_SETS, SCORE_NAMES, Scores
 from studies.trial_record import TrialRecord
 
@@ -87,6 +89,7 @@ def _headline(report: StudyReport) -> list[RenderableType]:
         reached = ", ".join(f"{count} after {epochs}" for epochs, count in report.stopped_early.items())
         lines.append(indented(f"Trials stopped early, by the epochs that they were given: {reached}"))
     lines.append(_ending(report))
+    lines += [indented(words) for words in test_rows_state(report)]
     if report.best is None:
         lines.append(indented(_why_none(report), "bold"))
     if report.furthest is not None:
@@ -126,20 +129,15 @@ def _why_none(report: StudyReport) -> str:
 
 
 def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[RenderableType]:
-    test, validation = scores_of(best, "test"), scores_of(best, "validation")
+    row_set, judged = report.judged(best)
+    test, validation = report.test_scores(best), scores_of(best, "validation")
     shown = [report.metric, *(name for name in ("f1", "f1_weighted", "precision", "recall"))]
     names = list(dict.fromkeys(shown))
     columns = [
         Column("", [_score_label(name, report) for name in names], right=False),
-        Column("test", [_figure(test, name) for name in names]),
+        *([Column("test", [_figure(test, name) for name in names])] if test else []),
         Column("validation", [_figure(validation, name) for name in names]),
-        *(
-            Column(
-                f'always\n"{class_name(baseline.says, report.facts)}"',
-                [_figure(baseline.test, name) for name in names],
-            )
-            for baseline in report.baselines
-        ),
+        *(_baseline(baseline, row_set, names, report.facts) for baseline in report.baselines),
     ]
     parts: list[RenderableType] = [
         Text.assemble((_best_title(report), "bold"), f"  trial {best.number}"),
@@ -149,9 +147,16 @@ def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[Ren
         Text(),
         inset(fitted_table(columns, width, strong_row=0)),
     ]
-    if test is not None:
-        parts += _confusion(test, report, width)
-    return [*parts, Text(), *_cautions(report)]
+    if judged is not None:
+        parts += _confusion(judged, row_set, report, width)
+    return [*parts, Text(), *_cautions(report, row_set)]
+
+
+def _baseline(
+    baseline: Baseline, row_set: str, names: Iterable[str], facts: DataFacts, *, optional: bool = False
+) -> Column:
+    heading = f'always\n"{class_name(baseline.says, facts)}"'
+    return Column(heading, [_figure(baseline.scores(row_set), name) for name in names], optional=optional)
 
 
 def _best_title(report: StudyReport) -> str:
@@ -175,31 +180,33 @@ def _surpassed(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
     return [indented(f"Retrained with other seeds, trial {better} does better: see the finalists below.")]
 
 
-def _cautions(report: StudyReport) -> list[RenderableType]:
+def _cautions(report: StudyReport, row_set: str) -> list[RenderableType]:
     says = positive_name(report.facts)
-    baseline = report.facts.all_positive_f1("test")
+    baseline = report.facts.all_positive_f1(row_set)
     lines: list[RenderableType] = []
     if len(report.complete) > len(report.enqueued) and not report.undecided:
         lines.append(
             indented(
-                f"The validation score is the best of {len(report.ranked)} and flattered by it; "
-                "the test score isn't."
+                f"The validation score is the best of {len(report.ranked)} and flattered by it"
+                f"{'; the test score is not' if row_set == 'test' else ''}."
             )
         )
     lines.append(
-        indented(f'A program that always says "{says}" has F1 2p/(1+p) = {baseline:.3f} on the test rows.')
+        indented(
+            f'A program that always says "{says}" has F1 2p/(1+p) = {baseline:.3f} on the {row_set} rows.'
+        )
     )
     return lines
 
 
-def _confusion(test: Scores, report: StudyReport, width: int) -> list[RenderableType]:
+def _confusion(scores: Scores, row_set: str, report: StudyReport, width: int) -> list[RenderableType]:
     classes = [short(name, 12, report.facts.classes) for name in report.facts.classes]
     if len(classes) > LARGEST_CONFUSION:
         return []
     columns = [
-        Column("test rows", [f"are {name}" for name in classes], right=False),
+        Column(f"{row_set} rows", [f"are {name}" for name in classes], right=False),
         *(
-            Column(f"said {name}", [f"{row[index]:,}" for row in test.confusion])
+            Column(f"said {name}", [f"{row[index]:,}" for row in scores.confusion])
             for index, name in enumerate(classes)
         ),
     ]
@@ -211,23 +218,22 @@ def _confusion(test: Scores, report: StudyReport, width: int) -> list[Renderable
 def _enqueued(report: StudyReport, width: int) -> Iterator[list[RenderableType]]:
     """The trials that the study file names, under every score, as many beside each other as fit."""
     label = max(cell_len(_score_label(name, report)) for name in SCORE_NAMES)
-    beside = max(1, (width - INDENT - label) // 20)
+    tested = any(report.test_scores(record) for record in report.enqueued)
+    beside = max(1, (width - INDENT - label) // (20 if tested else 12))
     for start in range(0, len(report.enqueued), beside):
         group = report.enqueued[start : start + beside]
         title = "Enqueued configurations under every score" if not start else "Enqueued configurations, more"
         columns = [Column("", [_score_label(name, report) for name in SCORE_NAMES], right=False)]
         for record in group:
-            test, validation = scores_of(record, "test"), scores_of(record, "validation")
-            columns += [
-                Column(f"trial {record.number}\ntest", [_figure(test, name) for name in SCORE_NAMES]),
-                Column("\nvalidation", [_figure(validation, name) for name in SCORE_NAMES]),
-            ]
+            test, validation = report.test_scores(record), scores_of(record, "validation")
+            trial = f"trial {record.number}"
+            if tested:
+                columns.append(Column(f"{trial}\ntest", [_figure(test, name) for name in SCORE_NAMES]))
+            heading = f"{'' if tested else trial}\nvalidation"
+            columns.append(Column(heading, [_figure(validation, name) for name in SCORE_NAMES]))
+        row_set = "test" if tested else "validation"
         columns += [
-            Column(
-                f'always\n"{class_name(baseline.says, report.facts)}"',
-                [_figure(baseline.test, name) for name in SCORE_NAMES],
-                optional=True,
-            )
+            _baseline(baseline, row_set, SCORE_NAMES, report.facts, optional=True)
             for baseline in report.baselines
         ]
         yield [Text(title, style="bold"), *_named(group), Text(), inset(fitted_table(columns, width))]
@@ -275,7 +281,9 @@ def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
         sum(r.configuration is not None and r.configuration.framework == name for r in report.complete)
         for name in best
     ]
-    tests = [scores_of(record, "test") for record in records]
+    tests = [report.test_scores(record) for record in records]
+    row_set = "test" if any(tests) else "validation"
+    shown = tests if any(tests) else [scores_of(record, "validation") for record in records]
     names = list(dict.fromkeys([report.metric, "f1", "f1_weighted", "precision", "recall"]))
     columns = [
         Column("best of", list(best), right=False),
@@ -284,7 +292,11 @@ def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
         Column(
             f"validation\n{brief_label(report.metric)}", [f"{report.score(record):.3f}" for record in records]
         ),
-        *(Column(f"test\n{brief_label(name)}", [_figure(test, name) for test in tests]) for name in names),
+        *(
+            Column(f"{row_set}\n{brief_label(name)}", [_figure(scores, name) for scores in shown])
+            for name in names
+            if row_set == "test" or name != report.metric
+        ),
     ]
     table = inset(fitted_table(columns, width, strong_row=0))
     return [Text("Framework against framework", style="bold"), table, *_named(records)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 
 from rich.console import RenderableType
 
@@ -31,7 +30,7 @@ from search.tables import (
     short,
 )
 from search.terminal import Text
-from studies.finalists_record import Finalist, Finalists, Opening
+from studies.finalists_record import Finalist, Finalists
 from studies.records import SCORE_NAMES
 
 
@@ -81,20 +80,6 @@ def _failed(report: StudyReport, found: Finalists) -> Iterator[RenderableType]:
 
 def _sentences(report: StudyReport, found: Finalists) -> Iterator[RenderableType]:
     yield from map(indented, finalist_sentences(found, report.facts.rows("test")))
-    yield from _openings(report.openings)
-
-
-def _openings(openings: Sequence[Opening]) -> Iterator[RenderableType]:
-    for place, one in enumerate(openings):
-        names = ", ".join(str(trial) for trial in one.trials)
-        when = datetime.fromisoformat(one.at).strftime("%Y-%m-%d %H:%M UTC")
-        what = "Opened again" if place else "The test rows were opened"
-        noun = "trial" if len(one.trials) == 1 else "trials"
-        yield indented(f"{what} {when} for the {count_of(one.trainings, 'network')} of {noun} {names}.")
-    if len(openings) > 1:
-        yield indented(
-            "What was decided after the first opening may have been chosen by the test rows.", "bold"
-        )
 
 
 def _all_scores(report: StudyReport, found: Finalists, width: int) -> list[RenderableType]:

@@ -10,6 +10,7 @@ from studies.locations import location_of
 from studies.repair import Finding, left_running, repair_cache, repair_storage
 from studies.sizes import describe_size
 from studies.stored_study import read_study
+from studies.stored_test_scores import repair_test_scores
 from studies.study_file import StudyFile, read_study_file
 from workers.checkpoints import checkpoints_of
 from workers.places import shown
@@ -60,7 +61,7 @@ def repair(path: str | Path, *, mend: bool = True) -> Repair:
 
 
 def _repair_trials(file: StudyFile, before: list[Finding], *, mend: bool) -> list[Finding]:
-    """Trials without a driver, and checkpoints without a trial that goes on."""
+    """Trials without a driver, test scores of earlier code, and checkpoints without a trial that goes on."""
     try:
         # Listed before the trials are read: a driver beside this one stores a trial before it is trained.
         checkpoints = checkpoints_of(file, read_study(file).folder)
@@ -74,7 +75,7 @@ def _repair_trials(file: StudyFile, before: list[Finding], *, mend: bool) -> lis
         return [Finding(f"{error.where}: {error.problem}", error.remedy, mendable=False)]
     running = {record.number for record in stored.records if record.state == "running"}
     orphans = sorted(numbers - running)
-    findings = left_running(stored)
+    findings = left_running(stored) + repair_test_scores(stored, mend=mend)
     if orphans:
         if mend:
             for number in orphans:

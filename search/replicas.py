@@ -4,8 +4,8 @@ They run in parallel on the study's own cluster, as trials do, and each is kept 
 study's storage, what it left in a file. So a kill costs at most what was running, the next call runs only
 what is missing, and equal replicas run once, whichever command asks for them.
 
-Replicas are scored on the training and validation rows alone. Their probabilities of the test rows are kept
-with what they leave, and compared with no label before somebody opens the test rows.
+Replicas are scored on the training and validation rows alone, as trials are. Their probabilities of the test
+rows are kept with what they leave, and compared with no label before somebody opens the test rows.
 """
 
 from __future__ import annotations
@@ -38,9 +38,6 @@ from workers.trainer import layer_sizes
 
 __all__ = ["Replica", "ReplicaResult", "run_replicas"]
 
-ROWS_SCORED = ("train", "validation")
-"""The row sets that a replica is scored on."""
-
 FOR_GOOD = frozenset({"diverged", "data"})
 """Causes of failures that are kept: the same training would fail again. The others are run again."""
 
@@ -53,7 +50,7 @@ class ReplicaResult:
     """A replica that has come to its end.
 
     Attributes:
-        report: with the scores on :data:`ROWS_SCORED`, or the failure.
+        report: with its scores, or the failure.
         outcome: what it left; ``None`` for a failure, and where outcomes weren't asked for.
     """
 
@@ -268,7 +265,6 @@ class _Runs:
             spark=self.spark,
             outcomes=outcomes_of(self.opened.file, self.opened.store.folder).url,
             weights=self.weights,
-            row_sets=ROWS_SCORED,
         )
 
 

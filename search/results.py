@@ -1,8 +1,7 @@
 """The report of a study, read from its storage: during a run, after it, or on another machine.
 
-Test scores are shown of the chosen trials alone: the best, the best of each framework, and the enqueued
-ones, which were named before anything was scored. Of the others they are dropped when the report is made, so
-that nobody can choose by them and the test rows stay what they are for.
+Trials have no test scores. Those of the chosen ones (the best, the best of each framework, and the enqueued
+ones, which were named before anything was scored) are there once the test rows were opened for them.
 """
 
 from __future__ import annotations
@@ -11,15 +10,14 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from search.baselines import Baseline, baselines_of
 from search.caveats import caveats, undecided
-from search.finalist_choice import choose, due, finalists_wanted, replicas_of
+from search.finalist_choice import best_by_framework, finalists_wanted, missing_of, shown, wanted_of
 from search.importance import Importance, importance
 from search.provenance import Provenance, provenance_of
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
@@ -27,12 +25,12 @@ from studies.configuration import Configuration
 from studies.distributions import Distribution
 from studies.explanation_record import KeptExplanation
 from studies.facts import DataFacts
-from studies.finalists_record import Finalists, Opening
+from studies.finalists_record import Finalists
+from studies.openings import OpenedTrial, Opening, opened_trials, plain_openings
 from studies.records import SCORE_NAMES, Scores
 from studies.stored_study import StoredStudy, read_study
 from studies.study_file import StudyFile, read_study_file
 from studies.trial_record import TrialRecord
-from workers.scores import constant_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,19 +46,14 @@ class FailedTrials:
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """The test scores of a program that says the class ``says`` to every row."""
-
-    says: str
-    test: Scores
-
-
-@dataclass(frozen=True)
 class FinalistsDue:
-    """Trainings of the finalists that the best trials now ask for: how many, and how many are done."""
+    """Trainings that the next opening of the test rows is for: how many, how many are done, and whether
+    finalists are among them.
+    """
 
     trainings: int
     done: int
+    of_finalists: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,12 +64,12 @@ class StudyReport:
         name, metric: of the study; ``metric`` is the score on the validation rows that ranks its trials.
         differences: how the study file has changed since the study was made, in words.
         facts: rows, classes and skew of its data.
-        records: every trial but those that wait, by number; test scores of the chosen ones alone.
+        records: every trial but those that wait, by number.
         ranked: for each configuration its first complete trial, best mean validation score first, ties to the
             earlier trial. A configuration that was drawn again ran with other seeds; it is ranked by the mean
             of its runs, because the best of them would flatter it.
         runs: validation scores of each configuration's complete trials, by the number of its first.
-        chosen: numbers of the trials whose test scores are shown.
+        chosen: numbers of the trials whose test scores are shown, once the test rows were opened for them.
         baselines: constant predictors to beat: always the positive class, always the commonest.
         importance: how much each choice mattered.
         failures: by cause, commonest first.
@@ -89,10 +82,10 @@ class StudyReport:
         parameters: what is drawn, by the names that Optuna knows.
         provenance: how it was run.
         finalists: what the best configurations are worth when they are trained anew with other seeds.
-        openings: when the test rows were opened for finalists, the first time first.
+        openings: when the test rows were opened, for whom, and what was scored then; the first time first.
         explanations: what ``search explain`` found, the latest of each two sides.
-        finalists_due: how far the trainings of the finalists are that the study file asks for, where they are
-            not all there.
+        finalists_due: how far the trainings are that the study file asks for before the test rows are opened,
+            where they are not all there.
     """
 
     name: str
@@ -139,6 +132,28 @@ class StudyReport:
         return undecided([self.score(record) for record in self.ranked])
 
     @property
+    def command(self) -> str:
+        """What opens the test rows."""
+        return f"search finalists {shlex.quote(self.provenance.file)}"
+
+    @cached_property
+    def opened(self) -> dict[int, OpenedTrial]:
+        """What trials' own networks are worth on the test rows, by number, as far as these were opened."""
+        return opened_trials(self.openings)
+
+    def test_scores(self, record: TrialRecord) -> Scores | None:
+        """The scores of a trial's own network on the test rows, where these were opened for it."""
+        found = self.opened.get(record.number)
+        return None if found is None else found.test
+
+    def judged(self, record: TrialRecord) -> tuple[str, Scores | None]:
+        """The rows that a trial is judged by, and its scores on them: the test rows once they were opened for
+        it, and the validation rows until then.
+        """
+        test = self.test_scores(record)
+        return ("validation", scores_of(record, "validation")) if test is None else ("test", test)
+
+    @property
     def complete(self) -> tuple[TrialRecord, ...]:
         """Every trial with a score, by number."""
         return _complete(self.records)
@@ -168,7 +183,7 @@ class StudyReport:
     @property
     def best_by_framework(self) -> dict[str, TrialRecord]:
         """The best trial of each framework, the best framework first."""
-        return _best_by_framework(self.ranked)
+        return best_by_framework(self.ranked)
 
     @property
     def enqueued(self) -> tuple[TrialRecord, ...]:
@@ -184,14 +199,16 @@ class StudyReport:
     def trials(self) -> pd.DataFrame:
         """One row a trial: number, state, every choice, seed, every score, seconds and cause of failure.
 
-        Scores are named ``f1_validation``, ``f1_test`` and so on; test scores are missing but for the chosen.
+        Scores are named ``f1_validation``, ``f1_test`` and so on. There are test scores only once the test
+        rows were opened, and only of the trials that they were opened for.
         """
         import pandas as pd  # late: it takes half a second, and the command line doesn't need it
 
         choices = [field.name for field in fields(Configuration)]
-        scores = [f"{name}_{rows}" for rows in ("validation", "test") for name in SCORE_NAMES]
+        row_sets = ("validation", "test") if self.opened else ("validation",)
+        scores = [f"{name}_{rows}" for rows in row_sets for name in SCORE_NAMES]
         columns = ["number", "state", *choices, "seed", "enqueued", "value", *scores, "seconds", "cause"]
-        return pd.DataFrame([_row(record) for record in self.records], columns=columns)
+        return pd.DataFrame([_row(self, record) for record in self.records], columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values; numbers that aren't finite become ``None``."""
@@ -211,14 +228,14 @@ class StudyReport:
                 for record in self.ranked
             ],
             "chosen": sorted(self.chosen),
-            "trials": [_trial_dict(record) for record in self.records],
+            "trials": [_trial_dict(self, record) for record in self.records],
             "baselines": [asdict(baseline) for baseline in self.baselines],
             "importance": asdict(self.importance),
             "failures": [asdict(failure) for failure in self.failures],
             "finalists": self.finalists.to_dict() if self.finalists else None,
             "explanations": [one.to_dict() for one in self.explanations],
             "finalists_due": asdict(self.finalists_due) if self.finalists_due else None,
-            "test_openings": [asdict(opening) for opening in self.openings],
+            "test_openings": plain_openings(self.openings),
             "storage": self.storage,
             "dashboard": self.dashboard,
             "provenance": asdict(self.provenance),
@@ -240,11 +257,7 @@ def report(path: str | Path) -> StudyReport:
 def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
     """The report of what was read from storage."""
     ranked, runs = ranking(stored.records)
-    enqueued = (record for record in _complete(stored.records) if record.enqueued)
-    chosen = frozenset(
-        record.number for record in (*ranked[:1], *_best_by_framework(ranked).values(), *enqueued)
-    )
-    records = tuple(record if record.number in chosen else _without_test(record) for record in stored.records)
+    records = stored.records
     location = stored.location
     return StudyReport(
         name=file.study.name,
@@ -252,9 +265,9 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         differences=stored.differences,
         facts=stored.facts,
         records=records,
-        ranked=_ranked(records, runs),
+        ranked=ranked,
         runs=runs,
-        chosen=chosen,
+        chosen=frozenset(record.number for record in shown(records, ranked)),
         baselines=baselines_of(stored.facts),
         importance=importance(records, file.space),
         failures=failures_of(records),
@@ -279,18 +292,6 @@ def ranking(records: Sequence[TrialRecord]) -> tuple[tuple[TrialRecord, ...], di
     return _ranked(records, runs), runs
 
 
-def baselines_of(facts: DataFacts) -> tuple[Baseline, ...]:
-    """What saying one class to every test row scores: the positive class, and the commonest in training."""
-    counts = facts.counts["test"]
-    labels = np.repeat(np.arange(len(counts)), counts)
-    positive = facts.positive_index
-    commonest = int(np.argmax(facts.counts["train"]))
-    return tuple(
-        Baseline(facts.classes[said], constant_scores(labels, len(counts), said, positive))
-        for said in dict.fromkeys((positive, commonest))
-    )
-
-
 def score_of(record: TrialRecord) -> float | None:
     """A trial's validation score: the last one, where it was stopped early."""
     if record.value is not None:
@@ -311,9 +312,15 @@ def scores_of(record: TrialRecord, row_set: str) -> Scores | None:
 
 
 def _due(file: StudyFile, stored: StoredStudy, ranked: Sequence[TrialRecord]) -> FinalistsDue | None:
-    wanted = replicas_of(file, choose(ranked, finalists_wanted(file)))
-    found = due(wanted, stored.finalists, stored.replicas)
-    return None if found is None else FinalistsDue(*found)
+    count = finalists_wanted(file)
+    if not count:
+        return None
+    wanted = wanted_of(file, stored.records, ranked, count)
+    missing = missing_of(wanted, stored.finalists, stored.replicas, opened_trials(stored.openings))
+    trainings = set(missing.all())
+    ended = {record.replica for record in stored.replicas.values()}
+    of_finalists = bool(missing.finalists)
+    return FinalistsDue(len(trainings), len(trainings & ended), of_finalists) if trainings else None
 
 
 def _complete(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
@@ -341,21 +348,6 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _best_by_framework(ranked: Iterable[TrialRecord]) -> dict[str, TrialRecord]:
-    best: dict[str, TrialRecord] = {}
-    for record in ranked:
-        if record.configuration is not None:
-            best.setdefault(record.configuration.framework, record)
-    return best
-
-
-def _without_test(record: TrialRecord) -> TrialRecord:
-    if record.report is None or "test" not in record.report.scores:
-        return record
-    kept = {rows: scores for rows, scores in record.report.scores.items() if rows != "test"}
-    return replace(record, report=replace(record.report, scores=kept))
-
-
 def failures_of(records: Sequence[TrialRecord]) -> tuple[FailedTrials, ...]:
     """The failed trials, by cause, commonest cause first."""
     found: dict[str, list[TrialRecord]] = {}
@@ -379,18 +371,21 @@ def _message(record: TrialRecord) -> str:
     return failure.message if failure else "storage holds no cause"
 
 
-def _row(record: TrialRecord) -> dict[str, Any]:
+def _row(report: StudyReport, record: TrialRecord) -> dict[str, Any]:
     row: dict[str, Any] = {"number": record.number, "state": record.state}
     row |= asdict(record.configuration) if record.configuration else {}
     row |= {"seed": record.seed, "enqueued": record.enqueued, "value": record.value}
-    for rows in ("validation", "test"):
-        scores = scores_of(record, rows)
+    for rows, scores in (
+        ("validation", scores_of(record, "validation")),
+        ("test", report.test_scores(record)),
+    ):
         row |= {f"{name}_{rows}": getattr(scores, name) for name in SCORE_NAMES} if scores else {}
     return row | {"seconds": seconds_of(record), "cause": cause_of(record)}
 
 
-def _trial_dict(record: TrialRecord) -> dict[str, Any]:
-    result = record.report
+def _trial_dict(report: StudyReport, record: TrialRecord) -> dict[str, Any]:
+    result, test = record.report, report.test_scores(record)
+    scores = {**(result.scores if result else {}), **({"test": test} if test else {})}
     return {
         "number": record.number,
         "state": record.state,
@@ -399,7 +394,7 @@ def _trial_dict(record: TrialRecord) -> dict[str, Any]:
         "enqueued": record.enqueued,
         "value": record.value,
         "rung_scores": {str(epoch): score for epoch, score in record.rung_scores.items()},
-        "scores": {rows: asdict(scores) for rows, scores in result.scores.items()} if result else {},
+        "scores": {rows: asdict(of_rows) for rows, of_rows in scores.items()},
         "seconds": seconds_of(record),
         "failure": asdict(result.failure) if result and result.failure else None,
     }

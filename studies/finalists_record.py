@@ -22,21 +22,6 @@ so that another may do better on the test rows."""
 
 
 @dataclass(frozen=True)
-class Opening:
-    """The test rows were compared with predictions.
-
-    Attributes:
-        at: when, ISO 8601 in UTC.
-        trials: the finalists, by the numbers of their first trials, best first.
-        trainings: how many networks predicted.
-    """
-
-    at: str
-    trials: tuple[int, ...]
-    trainings: int
-
-
-@dataclass(frozen=True)
 class Interval:
     """From ``low`` to ``high``, 95%."""
 
@@ -223,21 +208,14 @@ class Finalists:
         )
 
 
-def openings_of(attributes: Mapping[str, Any]) -> tuple[Opening, ...]:
-    """When the test rows were opened, among a study's attributes; the first one first."""
-    return tuple(
-        Opening(one["at"], tuple(one["trials"]), one["trainings"]) for one in attributes.get(OPENINGS, ())
-    )
-
-
 def finalists_of(attributes: Mapping[str, Any]) -> Finalists | None:
     """The finalists among a study's attributes."""
     values = attributes.get(FINALISTS)
     return None if values is None else Finalists.from_dict(values)
 
 
-OPENINGS, FINALISTS = "test_openings", "finalists"
-"""Names of the study's attributes."""
+FINALISTS = "finalists"
+"""Name of the study's attribute."""
 
 
 def _finalist(values: Mapping[str, Any]) -> Finalist:

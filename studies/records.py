@@ -11,7 +11,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 ROW_SETS = ("train", "validation", "test")
-"""The three sets of rows that a trial is scored on, in this order."""
+"""The three sets of rows that a split has, in this order."""
+
+SCORED = ("train", "validation")
+"""Those that a training is scored on. What a network is worth on the test rows is computed once they are
+opened, and kept with that, see :mod:`studies.openings`."""
 
 Cause = Literal["diverged", "timeout", "out of memory", "worker died", "spark died", "data", "disk", "bug"]
 """Why a trial failed: a training that left the finite numbers, a lack of time or memory, a dead worker,
@@ -115,7 +119,7 @@ class SegmentReport:
 
     ``curve`` is that of the whole trial so far, ``ledger`` that of all its segments once the driver has added
     them up. Either ``failure`` is set, or ``scores`` holds the scores after ``epoch`` epochs: those on the
-    validation rows, and where the trial is ``finished`` those on all of :data:`ROW_SETS`. ``attempts`` counts
+    validation rows, and where the trial is ``finished`` those on all of :data:`SCORED`. ``attempts`` counts
     how often its segments were run in all, retries among them. ``assignment`` is what the report answers;
     those that earlier code stored don't say.
     """
@@ -140,13 +144,21 @@ class SegmentReport:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SegmentReport:
-        """The report that :meth:`to_dict` gave, also after a round through JSON."""
+        """The report that :meth:`to_dict` gave, also after a round through JSON.
+
+        Earlier code scored every trial on the test rows too. Those scores are not read: whoever sees them of
+        every trial can choose by them.
+        """
         known = {field.name for field in fields(cls)}
         return cls(
             **{
                 **{name: value for name, value in values.items() if name in known},
                 "curve": tuple(CurvePoint(**point) for point in values["curve"]),
-                "scores": {rows: Scores.from_dict(scores) for rows, scores in values["scores"].items()},
+                "scores": {
+                    rows: Scores.from_dict(values["scores"][rows])
+                    for rows in SCORED
+                    if rows in values["scores"]
+                },
                 "ledger": TimeLedger(**values["ledger"]),
                 "notes": tuple(values["notes"]),
                 "failure": Failure(**values["failure"]) if values["failure"] else None,

@@ -16,7 +16,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
@@ -26,16 +26,18 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from studies.configuration import Configuration, trial_seed
 from studies.drivers import STATUS_KEY
 from studies.explanation_record import KeptExplanation
-from studies.finalists_record import (
-    FINALISTS,
-    OPENINGS,
-    Finalists,
-    Opening,
-    finalists_of,
-    openings_of,
-)
+from studies.finalists_record import FINALISTS, Finalists, finalists_of
 from studies.identity import TOKEN, folder_of
 from studies.leases import Sharing
+from studies.openings import (
+    OPENINGS,
+    OpenedTrial,
+    Opening,
+    opened_trials,
+    openings_of,
+    plain_openings,
+    with_scores,
+)
 from studies.pruners import asks_optuna
 from studies.records import Failure, SegmentReport
 from studies.replica_record import PREFIX as REPLICA
@@ -317,9 +319,17 @@ class StudyStore:
         short, was for.
         """
         before = openings_of(self._attributes)
-        if before and (before[-1].trials, before[-1].trainings) == (opening.trials, opening.trainings):
-            return
-        self._study.set_user_attr(OPENINGS, [asdict(one) for one in (*before, opening)])
+        if not (before and before[-1].covers(opening)):
+            self._study.set_user_attr(OPENINGS, plain_openings((*before, opening)))
+
+    def keep_test_scores(self, scores: Mapping[int, OpenedTrial]) -> None:
+        """Write what trials' own networks are worth, by number, with the last opening."""
+        before = openings_of(self._attributes)
+        self._study.set_user_attr(OPENINGS, plain_openings(with_scores(before, scores)))
+
+    def opened_trials(self) -> dict[int, OpenedTrial]:
+        """What trials' own networks are worth, by number, as far as the test rows were opened for them."""
+        return opened_trials(openings_of(self._attributes))
 
     def leads(self) -> bool:
         """Whether this driver, of several the last to end its search, does what one alone should."""

@@ -16,9 +16,10 @@ from studies.drivers import STATUS_KEY
 from studies.errors import NotStoredError
 from studies.explanation_record import KeptExplanation, explanations_of
 from studies.facts import DataFacts
-from studies.finalists_record import Finalists, Opening, finalists_of, openings_of
+from studies.finalists_record import Finalists, finalists_of
 from studies.identity import differences, folder_of, identity_of
 from studies.locations import Location, location_of
+from studies.openings import Opening, openings_of
 from studies.ownership import check_program, remedy
 from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.storage import is_made, open_storage, read_settled
@@ -40,7 +41,7 @@ class StoredStudy:
         statuses: what each driver last wrote of what runs, see :mod:`search.status`; the latest comes last.
         replicas: trainings outside the search, by the keys of what they left.
         finalists: what the best configurations are worth, once they were trained anew.
-        openings: when the test rows were opened for finalists.
+        openings: when the test rows were opened, for whom, and what was scored then.
         explanations: what ``search explain`` found, the latest of each two sides.
         folder: the one that the study has for itself wherever it keeps files.
         remedy: what can be done where anything differs.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.data.split import Split
 from studies.errors import CheckpointError, MachineError
-from studies.records import ROW_SETS, Assignment, Failure, Scores, SegmentReport, TimeLedger
+from studies.records import SCORED, Assignment, Failure, Scores, SegmentReport, TimeLedger
 from workers import early_stopping, process
 from workers.checkpoints import Checkpoints, trial_identity
 from workers.outcomes import PREDICTED, Outcome, Outcomes, outcome_key
@@ -62,7 +62,6 @@ class Segment:
         weights: whether the weights, and the probabilities of the test rows, are kept there too.
         predictions: the same place for its probabilities of the validation rows alone, for a person to look
             at; ``None`` keeps none.
-        row_sets: the rows that a finished trial is scored on.
         name: what its tasks are called instead of ``trial-12``.
         token: what tells the study from others of its name.
         launch: what tells the driver that submits it from others of the study, and from earlier ones.
@@ -86,7 +85,6 @@ class Segment:
     outcomes: str | None = None
     weights: bool = True
     predictions: str | None = None
-    row_sets: tuple[str, ...] = ROW_SETS
     name: str = ""
     token: str = ""
     launch: str = ""
@@ -169,7 +167,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
     finished = _is_finished(segment, state)
     with clock.timing("score"):
         left = early_stopping.left_by(state)
-        probabilities = _predict(trainer, split, left, segment.row_sets if finished else ("validation",))
+        probabilities = _predict(trainer, split, left, SCORED if finished else ("validation",))
         scores = _score(split, probabilities, left.epoch)
         _keep(segment, split, state)
         if finished:

@@ -13,6 +13,7 @@ from search.page.scales import Linear
 from search.page.section import Section, copied, folded, paragraph
 from search.page.words import as_toml, counted, date_text, framework_name, in_words, metric_label, moments_of
 from search.page.worth import Worth, contenders, winner
+from search.readings import test_rows_state
 from search.results import StudyReport
 from search.score_labels import class_name, positive_name
 from search.tables import of_limit, short
@@ -33,7 +34,6 @@ def answer(report: StudyReport) -> Section:
     best = winner(report)
     if best is None:
         return Section("answer", "Answer", "No configuration has a score yet", paragraph(_why_none(report)))
-    rows = "test rows" if best.tested else "validation rows"
     mean = f", mean of {best.trainings} trainings" if best.trainings > 1 else ""
     return Section(
         "answer",
@@ -45,10 +45,15 @@ def answer(report: StudyReport) -> Section:
                 tag(
                     "div",
                     tag("strong", f"{best.score:.3f}"),
-                    tag("span", f"{metric_label(report)} on the {rows}{mean}"),
+                    tag("span", f"{metric_label(report)} on the {best.row_set} rows{mean}"),
                     class_="figure",
                 ),
-                tag("div", (paragraph(words) for words in _sentences(report, best)), class_="said"),
+                tag(
+                    "div",
+                    (paragraph(words) for words in _sentences(report, best)),
+                    paragraph(" ".join(test_rows_state(report))),
+                    class_="said",
+                ),
                 class_="hero",
             ),
             tag("figure", on_every_screen(lambda width: _drawing(report, width))),
@@ -112,7 +117,7 @@ def _sentences(report: StudyReport, best: Worth) -> Iterator[str]:
         new = None if best.finalist is None else prediction(best.finalist, facts.rows("test"))
         if new is not None:
             yield new
-    yield " ".join((_flattery(report, best), *_to_beat(report)))
+    yield " ".join((_flattery(report, best), *_to_beat(report, best.row_set)))
 
 
 def _flattery(report: StudyReport, best: Worth) -> str:
@@ -132,15 +137,15 @@ def _flattery(report: StudyReport, best: Worth) -> str:
     return f"{score}, and flattered by that.{again}"
 
 
-def _to_beat(report: StudyReport) -> Iterator[str]:
+def _to_beat(report: StudyReport, row_set: str) -> Iterator[str]:
     if report.metric == "f1":
-        baseline = report.facts.all_positive_f1("test")
+        baseline = report.facts.all_positive_f1(row_set)
         yield f"A program that always says “{positive_name(report.facts, 24)}” has {baseline:.3f}."
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of the picture: its name, its test score and interval, and its colour."""
+    """A row of the picture: its name, its score and interval, and its colour."""
 
     label: str
     value: float
@@ -153,9 +158,10 @@ class _Row:
 
 
 def _rows(report: StudyReport) -> Iterator[_Row]:
-    """The best of each framework, and what there is to beat."""
+    """The best of each framework, and what there is to beat, all on the same rows."""
+    row_set = _row_set(report)
     for worth in contenders(report):
-        if worth.tested:
+        if worth.row_set == row_set:
             framework = worth.configuration.framework
             yield _Row(
                 f"best of {framework_name(worth.configuration)}", worth.score, worth.interval, framework
@@ -163,17 +169,18 @@ def _rows(report: StudyReport) -> Iterator[_Row]:
     if report.finalists is not None:
         yield _Row("logistic regression", getattr(report.finalists.logistic, report.metric), None, "base")
     for baseline in report.baselines:
-        yield _Row(
-            f"always “{class_name(baseline.says, report.facts)}”",
-            getattr(baseline.test, report.metric),
-            None,
-            "base",
-        )
+        score = getattr(baseline.scores(row_set), report.metric)
+        yield _Row(f"always “{class_name(baseline.says, report.facts)}”", score, None, "base")
+
+
+def _row_set(report: StudyReport) -> str:
+    """The test rows, where they were opened for any of these."""
+    return "test" if any(worth.tested for worth in contenders(report)) else "validation"
 
 
 def _drawing(report: StudyReport, width: int) -> Html:
-    """All of them on one axis of test scores."""
-    rows = list(_rows(report))
+    """All of them on one axis."""
+    rows, row_set = list(_rows(report)), _row_set(report)
     left, right, each = (200, 52, 34) if width > HALF else (138, 46, 34)
     scale = Linear(min(0.0, *(row.value for row in rows)), 1.0)
     inner, floor = width - left - right, 14 + each * len(rows)
@@ -189,6 +196,8 @@ def _drawing(report: StudyReport, width: int) -> Html:
             tag("circle", cx=left + scale.part(row.value) * inner, cy=middle, r=5, class_=f"dot {row.kind}")
         )
         marks.append(text(left + scale.part(row.end) * inner + 10, middle + 4, f"{row.value:.3f}", "value"))
-    marks.append(text(left + inner / 2, floor + 36, f"{metric_label(report)} on the test rows", "label mid"))
+    marks.append(
+        text(left + inner / 2, floor + 36, f"{metric_label(report)} on the {row_set} rows", "label mid")
+    )
     said = "; ".join(f"{row.label} {row.value:.3f}" for row in rows)
-    return svg(width, floor + 42, *marks, says=f"Scores on the test rows: {said}.")
+    return svg(width, floor + 42, *marks, says=f"Scores on the {row_set} rows: {said}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
 from search.finalist_words import (
     VERDICTS,
@@ -19,7 +18,7 @@ from search.page.frame import HALF, LETTER, WIDE, Frame, box, line, on_every_scr
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear, score_scale
 from search.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.page.words import counted, date_text, metric_label
+from search.page.words import counted, metric_label
 from search.readings import finalists_due
 from search.results import StudyReport
 from search.score_labels import brief_label, positive_name
@@ -62,7 +61,6 @@ def finalists(report: StudyReport) -> Section | None:
                 _curves(report, found),
                 figure("The threshold", _thresholds(found), _about_thresholds(best), kind="plainly"),
             ),
-            (paragraph(words) for words in _openings(report)),
             _due_words(report),
         ),
     )
@@ -226,21 +224,3 @@ def _thresholds(found: Finalists) -> Html:
 def _score(scores: Mapping[str, float], name: str) -> str:
     value = scores.get(name)
     return "–" if value is None else f"{value:.3f}"
-
-
-def _openings(report: StudyReport) -> Iterator[str]:
-    """That the test rows were opened once, or that they weren't."""
-    opened = report.openings
-    if len(opened) == 1:
-        trials = listed(str(trial) for trial in opened[0].trials)
-        yield f"The test rows were opened once, on {_when(opened[0].at)}, for trials {trials}."
-    elif opened:
-        times = listed(f"on {_when(each.at)} for trials {listed(map(str, each.trials))}" for each in opened)
-        yield (
-            f"The test rows were opened {len(opened)} times: {times}. Who chooses by what they said before "
-            "is flattered by them, too."
-        )
-
-
-def _when(at: str) -> str:
-    return f"{date_text(datetime.fromisoformat(at))} UTC"

@@ -47,7 +47,9 @@ def frameworks(report: StudyReport) -> Section | None:
 
 def mistakes(report: StudyReport) -> Section | None:
     """Confusion matrices of the best of each framework, and the balance of precision and recall."""
-    found = [worth for worth in contenders(report) if worth.tested]
+    best = contenders(report)
+    # All of the same rows.
+    found = [worth for worth in best if worth.tested] or best
     if not found:
         return None
     matrices = [confusion(report.facts.classes, worth.confusion, _matrix_title(worth)) for worth in found]
@@ -76,7 +78,8 @@ def _verdict(best: Sequence[Worth]) -> str:
 
 def _matrix_title(worth: Worth) -> str:
     together = f", {worth.trainings} trainings together" if worth.trainings > 1 else ""
-    return f"{framework_name(worth.configuration)}, trial {worth.trial}{together}"
+    rows = "" if worth.tested else ", validation rows"
+    return f"{framework_name(worth.configuration)}, trial {worth.trial}{together}{rows}"
 
 
 def _mistakes_title(report: StudyReport, worth: Worth) -> str:
@@ -88,8 +91,8 @@ def _mistakes_title(report: StudyReport, worth: Worth) -> str:
     counts = [f"{count / worth.trainings:,.3g}" for count in (missed, false)]
     mean = " on average" if worth.trainings > 1 else ""
     return (
-        f"The best misses {counts[0]} of {facts.positives('test'):,} {positive}{mean}, "
-        f"and calls {counts[1]} others {positive}"
+        f"The best misses {counts[0]} of {facts.positives(worth.row_set):,} {positive}{mean}, "
+        f"and calls {counts[1]} others {positive}{'' if worth.tested else ', on the validation rows'}"
     )
 
 
@@ -115,17 +118,20 @@ def _strips(report: StudyReport, width: int) -> Html:
 
 
 def _scores_table(report: StudyReport, best: Sequence[Worth]) -> Html:
-    """Every score on the test rows, and of the baselines."""
+    """Every score on the test rows, and of the baselines; on the validation rows until those are opened."""
     labels = [score_label(name, report.facts) for name in SCORE_NAMES]
-    columns = [Cells("on the test rows", labels, right=False)]
-    columns += [Cells(_column_title(worth), _figures(worth.scores)) for worth in best if worth.tested]
+    row_set = "test" if any(worth.tested for worth in best) else "validation"
+    columns = [Cells(f"on the {row_set} rows", labels, right=False)]
+    columns += [
+        Cells(_column_title(worth), _figures(worth.scores)) for worth in best if worth.row_set == row_set
+    ]
     if report.finalists is not None:
         columns.append(Cells("logistic regression", _figures(asdict(report.finalists.logistic))))
     for baseline in report.baselines:
         columns.append(
             Cells(
                 f"always “{class_name(baseline.says, report.facts)}”",
-                _figures(asdict(baseline.test)),
+                _figures(asdict(baseline.scores(row_set))),
             )
         )
     return table(columns)

@@ -9,9 +9,10 @@ from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear, near_the_best
 from search.page.section import Cells, Section, figure, folded, legend, paragraph, table
 from search.page.words import FRAMEWORKS, counted, framework_name, metric_label
-from search.results import StudyReport, scores_of, seconds_of
+from search.results import StudyReport, seconds_of
 from search.tables import decimals
 from studies.configuration import Configuration
+from studies.records import Scores
 from studies.trial_record import TrialRecord
 
 MOST_LISTED = 200
@@ -34,8 +35,12 @@ def best(report: StudyReport) -> Section | None:
         title,
         joined(
             paragraph(
-                f"By {metric_label(report)} on the validation rows. Test scores are shown only of those that "
-                "were chosen, or named beforehand, so that nobody chooses by them."
+                f"By {metric_label(report)} on the validation rows."
+                + (
+                    " Test scores are there only of those that the test rows were opened for."
+                    if report.opened
+                    else ""
+                )
             ),
             _table(report, report.ranked[:shown], strong=0),
             folded(f"The next {len(more):,}", _table(report, more)) if more else None,
@@ -66,12 +71,12 @@ def history(report: StudyReport) -> Section | None:
 def _table(report: StudyReport, records: tuple[TrialRecord, ...], strong: int | None = None) -> Html:
     found = [record.configuration for record in records if record.configuration is not None]
     runs = [len(report.runs[record.number]) for record in records]
-    tests = [scores_of(record, "test") for record in records]
+    tests = [report.test_scores(record) for record in records]
     columns = [
         Cells("trial", [str(record.number) for record in records]),
         Cells("validation", [f"{report.score(record):.3f}" for record in records]),
         *([Cells("runs", [str(count) for count in runs])] if max(runs, default=1) > 1 else []),
-        Cells("test", [decimals(getattr(test, report.metric)) if test else "–" for test in tests]),
+        *([Cells("test", [_test(test, report.metric) for test in tests])] if any(tests) else []),
         Cells("framework", [_framework(configuration) for configuration in found], right=False),
         Cells("optimizer", [configuration.optimizer for configuration in found], right=False),
         Cells(
@@ -84,6 +89,10 @@ def _table(report: StudyReport, records: tuple[TrialRecord, ...], strong: int | 
         Cells("seconds", [_given(seconds_of(record), ".1f") for record in records]),
     ]
     return table(columns, strong=strong)
+
+
+def _test(scores: Scores | None, metric: str) -> str:
+    return "–" if scores is None else decimals(getattr(scores, metric))
 
 
 def _given(value: float | None, form: str) -> str:

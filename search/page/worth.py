@@ -1,7 +1,8 @@
 """What configurations are worth on the test rows: by finalists, where there are some, else by the search.
 
 A finalist was trained anew with several seeds, and its interval is of seeds and test rows together. Without
-finalists there is one training, the search's own, and the interval is of the test rows alone.
+finalists there is one training, the search's own, and the interval is of the test rows alone. Until the test
+rows are opened, there are the validation scores.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from search.results import StudyReport, scores_of
+from search.results import StudyReport
 from search.row_noise import row_interval
 from studies.configuration import Configuration
 from studies.finalists_record import Finalist
@@ -31,7 +32,7 @@ class Worth:
         confusion: counts, summed over the trainings.
         trainings: how many networks the figures are means of.
         anew: mean validation score over new seeds; ``None`` without finalists.
-        tested: whether there are test scores.
+        tested: whether there are test scores: the test rows were opened for it.
         finalist: the whole of it, where it is one.
     """
 
@@ -46,6 +47,11 @@ class Worth:
     anew: float | None
     tested: bool
     finalist: Finalist | None = None
+
+    @property
+    def row_set(self) -> str:
+        """The rows that the scores are of."""
+        return "test" if self.tested else "validation"
 
 
 def winner(report: StudyReport) -> Worth | None:
@@ -82,8 +88,8 @@ def _of_finalist(finalist: Finalist, metric: str) -> Worth:
 
 
 def _of_record(report: StudyReport, record: TrialRecord) -> Worth | None:
-    test = scores_of(record, "test")
-    shown = test or scores_of(record, "validation")
+    test = report.test_scores(record)
+    _, shown = report.judged(record)
     if record.configuration is None or shown is None:
         return None
     positive = report.facts.positive_index

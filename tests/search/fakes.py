@@ -15,6 +15,7 @@ from search.results import StudyReport, summarise
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.locations import locate
+from studies.openings import OpenedTrial, Opening
 from studies.records import Cause, Failure, Scores, SegmentReport, TimeLedger
 from studies.space import SearchSpace
 from studies.stored_study import StoredStudy
@@ -54,7 +55,9 @@ def scores(f1: float, facts: DataFacts = FACTS, row_set: str = "test") -> Scores
 def complete(
     number: int, value: float, configuration: Configuration, *, test: float | None = None, **more: Any
 ) -> TrialRecord:
-    """A complete trial; its test scores are a little worse than its validation score, or as told."""
+    """A complete trial, with the test scores that :func:`report_of` gives an opening: a little worse than its
+    validation score, or ``test``.
+    """
     found = {
         "train": scores(value, row_set="train"),
         "validation": scores(value, row_set="validation"),
@@ -134,12 +137,13 @@ def report_of(
     ended: str = "60 trials are done",
     facts: DataFacts = FACTS,
     study: Mapping[str, Any] | None = None,
+    opened: bool = True,
 ) -> StudyReport:
-    """The report of these records."""
+    """The report of these records; where ``opened``, after the test rows were for those that it chooses."""
     file = study_file(study)
     location = locate(file.study.storage.url, file.study.name, file.directory)
     stored = StoredStudy(
-        records=tuple(records),
+        records=tuple(_as_stored(record) for record in records),
         metric=file.study.objective.metric,
         differences=(),
         facts=facts,
@@ -150,4 +154,18 @@ def report_of(
         study=optuna.create_study(direction="maximize"),
         location=location,
     )
-    return summarise(file, stored)
+    chosen = sorted(summarise(file, stored).chosen)
+    if not (opened and chosen):
+        return summarise(file, stored)
+    scored = {
+        record.number: OpenedTrial(record.report.scores.get("test"), record.value)
+        for record in records
+        if record.number in chosen and record.report is not None
+    }
+    opening = Opening("2026-11-24T16:02:00+00:00", (), 0, tuple(chosen), scored)
+    return summarise(file, replace(stored, openings=(opening,)))
+
+
+def _as_stored(record: TrialRecord) -> TrialRecord:
+    report = record.report and SegmentReport.from_dict(record.report.to_dict())
+    return replace(record, report=report)

@@ -185,16 +185,12 @@ def test_a_grid_ends_with_its_last_configuration(study_file: Writes, display: Re
     assert result.ended == "every configuration of the grid was tried"
 
 
-def test_enqueued_configurations_run_first_and_keep_their_test_scores(
-    study_file: Writes, display: Recorder
-) -> None:
+def test_enqueued_configurations_run_first(study_file: Writes, display: Recorder) -> None:
     result = launch(study_file(append="\n[[enqueue]]\nlearning_rate = 0.002\n"), display=display)
     (enqueued,) = result.enqueued
     assert enqueued.number == 0
     assert enqueued.configuration is not None
     assert enqueued.configuration.learning_rate == 0.002
-    assert enqueued.report is not None
-    assert "test" in enqueued.report.scores
 
 
 def test_a_study_where_everything_diverges_is_whole_and_has_no_best(
@@ -290,8 +286,8 @@ def test_other_rows_are_seen_in_the_same_process(study_file: Writes, display: Re
     assert sum(map(sum, result.facts.counts.values())) == 240
     assert result.best is not None
     assert result.best.report is not None
-    confusion = result.best.report.scores["test"].confusion
-    assert sum(map(sum, confusion)) == sum(result.facts.counts["test"])
+    confusion = result.best.report.scores["validation"].confusion
+    assert sum(map(sum, confusion)) == sum(result.facts.counts["validation"])
 
 
 def test_a_study_that_was_made_differently_is_refused_before_any_trial(

@@ -39,7 +39,7 @@ def test_a_launch_trains_its_best_anew_and_says_what_they_are_worth(study: Path)
     display = Recorder()
     result = launch(study, display=display)
     assert result.ended == "6 trials are done"
-    assert sorted(display.trained) == sorted(2 * list(new_seeds(3, 3)))
+    assert sorted(display.trained) == [3, *sorted(2 * new_seeds(3, 3))], "and the best trial's own network"
     found = result.finalists
     assert found is not None
     assert {one.trial for one in found.finalists} == {record.number for record in result.ranked[:2]}
@@ -51,6 +51,8 @@ def test_a_launch_trains_its_best_anew_and_says_what_they_are_worth(study: Path)
     (opening,) = result.openings
     assert set(opening.trials) == {one.trial for one in found.finalists}
     assert opening.trainings == 6
+    assert opening.searched == (result.ranked[0].number,)
+    assert set(result.opened) == result.chosen
 
 
 def test_the_worth_is_that_of_the_networks_that_were_kept(study: Path) -> None:
@@ -89,7 +91,7 @@ def test_later_trials_open_the_test_rows_again_and_the_report_says_so(study: Pat
     assert second.openings[0] == first.openings[0]
     assert len(second.openings) == 2
     shown = CliRunner().invoke(main, ["report", str(study)]).stdout
-    assert "Opened again" in shown
+    assert "opened 2 times" in shown
     assert "may have been chosen by the test rows" in shown
 
 
@@ -156,11 +158,11 @@ def test_interrupted_finalists_go_on_with_the_next_launch(
     assert first.finalists is None
     assert first.openings == ()
     assert first.finalists_due is not None
-    assert (first.finalists_due.done, first.finalists_due.trainings) == (3, 6)
-    assert "3 of 6 trainings done" in CliRunner().invoke(main, ["report", str(study)]).stdout
+    assert (first.finalists_due.done, first.finalists_due.trainings) == (3, 7)
+    assert "3 of 7 trainings done" in CliRunner().invoke(main, ["report", str(study)]).stdout
     rest = Recorder()
     second = launch(study, display=rest)
-    assert len(rest.trained) == 3
+    assert len(rest.trained) == 4
     assert second.finalists is not None
     assert second.ended == "6 trials are done"
 
@@ -241,7 +243,7 @@ def test_the_command_prints_them_for_a_person_and_for_a_program(study: Path) -> 
     assert shown.exit_code == 0
     assert "Finalists  F1 of 1, 3 new seeds each" in shown.stdout
     assert "the best" in shown.stdout
-    assert "The test rows were opened" in shown.stdout
+    assert "Test rows: opened once" in shown.stdout
     assert "logistic" in shown.stdout
     assert "tuned" in shown.stdout
     values = json.loads(CliRunner().invoke(main, ["finalists", str(study), "--quiet", "--json"]).stdout)

@@ -12,7 +12,8 @@ from rich.console import Console
 from search.render import render_report
 from search.render_finalists import finalist_sections
 from search.results import FinalistsDue, StudyReport
-from studies.finalists_record import Finalist, Finalists, Interval, Opening, PrecisionRecall, Tuned
+from studies.finalists_record import Finalist, Finalists, Interval, PrecisionRecall, Tuned
+from studies.openings import Opening
 from studies.trial_record import TrialRecord
 from tests.search import fakes
 
@@ -94,7 +95,8 @@ def test_the_answer_is_in_sentences() -> None:
         "seed, +0.015 with the rows."
     ) in text
     assert "Trial 1 is not significantly different from trial 0, but could be up to 0.030 worse." in text
-    assert "The test rows were opened 2026-11-24 16:02 UTC for the 4 networks of trials 0, 1." in text
+    opened = "Test rows: opened once, 2026-11-24 16:02 UTC for the 4 retrained networks of trials 0, 1."
+    assert opened in text
     assert "Opened again" not in text
 
 
@@ -113,7 +115,11 @@ def test_all_others_worse_is_said() -> None:
 def test_a_second_opening_is_shown() -> None:
     again = Opening("2026-11-25T09:00:00+00:00", (2, 0), 4)
     text = shown(with_finalists(finalist(RECORDS[0], 0.951), openings=(FIRST, again)))
-    assert "Opened again 2026-11-25 09:00 UTC for the 4 networks of trials 2, 0." in text
+    text = " ".join(text.split())
+    assert (
+        "Test rows: opened 2 times: 2026-11-24 16:02 UTC for the 4 retrained networks of trials 0, 1;" in text
+    )
+    assert "; 2026-11-25 09:00 UTC for the 4 retrained networks of trials 2, 0." in text
     assert "may have been chosen by the test rows" in text
 
 

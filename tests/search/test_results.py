@@ -80,12 +80,12 @@ def test_a_trial_without_an_end_is_running() -> None:
     assert fakes.report_of(mixed()).running == 1
 
 
-def test_test_scores_are_kept_of_the_best_the_best_of_each_framework_and_the_enqueued_alone() -> None:
+def test_the_test_rows_are_opened_for_the_best_the_best_of_each_framework_and_the_enqueued_alone() -> None:
     other = replace(ADAM, batch_size=32)
     records = [*mixed(), fakes.complete(7, 0.1, other, enqueued=True), fakes.complete(8, 0.2, other)]
     found = fakes.report_of(records)
-    with_test = {r.number for r in found.records if r.report and "test" in r.report.scores}
-    assert with_test == {1, 3, 7} == set(found.chosen)
+    with_test = {record.number for record in found.records if found.test_scores(record)}
+    assert with_test == {1, 3, 7} == set(found.chosen) == set(found.opened)
     assert [record.number for record in found.enqueued] == [7]
 
 
@@ -111,6 +111,20 @@ def test_no_test_score_of_another_trial_leaves_the_report(trials: list[tuple[flo
         assert (repr(marked(number)) in printed) == (number in found.chosen)
 
 
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.booleans()), max_size=12))
+def test_no_test_score_is_in_a_report_before_the_test_rows_are_opened(
+    trials: list[tuple[float, bool, bool]],
+) -> None:
+    records = [
+        fakes.complete(number, value, SPARK if spark else ADAM, test=marked(number), enqueued=enqueued)
+        for number, (value, spark, enqueued) in enumerate(trials)
+    ]
+    found = fakes.report_of(records, opened=False)
+    printed = json.dumps(found.to_dict()) + found.trials.to_csv() + repr(found.records) + repr(found.ranked)
+    assert not any(repr(marked(number)) in printed for number in range(len(records)))
+    assert "f1_test" not in found.trials.columns
+
+
 def test_the_table_has_one_row_a_trial_and_every_choice_and_score() -> None:
     table = fakes.report_of(mixed()).trials.set_index("number")
     assert list(table.index) == [0, 1, 2, 3, 4, 5, 6]
@@ -128,7 +142,7 @@ def test_the_table_has_one_row_a_trial_and_every_choice_and_score() -> None:
 def test_the_table_of_an_empty_study_has_its_columns() -> None:
     table = fakes.report_of([]).trials
     assert len(table) == 0
-    assert {"number", "state", "framework", "f1_validation", "f1_test", "cause"} <= set(table.columns)
+    assert {"number", "state", "framework", "f1_validation", "cause"} <= set(table.columns)
 
 
 def test_the_dictionary_is_json_also_with_scores_that_are_not_finite() -> None:

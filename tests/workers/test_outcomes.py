@@ -105,15 +105,14 @@ def segment(study_file: Callable[..., Path], tmp_path: Path) -> Segment:
         checkpoints=None,
         until=9,
         outcomes=str(tmp_path / "outcomes"),
-        row_sets=("validation",),
         name="replica-12",
     )
 
 
-def test_a_finished_segment_leaves_its_outcome_and_scores_what_it_was_told_to(segment: Segment) -> None:
+def test_a_finished_segment_leaves_its_outcome_and_scores_no_test_row(segment: Segment) -> None:
     report = run_segment(segment)
     assert report.failure is None
-    assert set(report.scores) == {"validation"}
+    assert set(report.scores) == {"train", "validation"}
     assert segment.key == "small/replica-12/rung-9"
     split = process.split_at(segment.split)
     found = Outcomes(str(segment.outcomes)).read(outcome_key(CONFIGURATION, 3, (3, 4, 2), split.content_hash))

@@ -14,7 +14,7 @@ import pytest
 from studies.configuration import Configuration
 from studies.data import prepare
 from studies.errors import MachineError
-from studies.records import ROW_SETS, Failure, SegmentReport, TimeLedger
+from studies.records import SCORED, Failure, SegmentReport, TimeLedger
 from studies.study_file import read_study_file
 from workers import process, task
 from workers.analytic_trainer import AnalyticTrainer
@@ -67,7 +67,7 @@ def test_a_good_segment_reports_curve_scores_and_where_the_seconds_went(segment:
     assert report.epoch == 9
     assert [point.epoch for point in report.curve] == list(range(1, 10))
     assert [point.epoch for point in report.curve if point.validation_score is not None] == [1, 3, 9]
-    assert set(report.scores) == set(ROW_SETS)
+    assert set(report.scores) == set(SCORED)
     assert report.curve[-1].validation_score == report.scores["validation"].f1
     assert report.worker == "no cluster"
     assert report.device == "CPU"
@@ -81,7 +81,7 @@ def test_a_good_segment_reports_curve_scores_and_where_the_seconds_went(segment:
 def test_scores_count_every_row_of_their_set(segment: Segment) -> None:
     split = process.split_at(segment.split)
     report = run_segment(segment)
-    for name in ROW_SETS:
+    for name in SCORED:
         confusion = report.scores[name].confusion
         assert sum(map(sum, confusion)) == len(getattr(split, name))
 
@@ -256,7 +256,7 @@ def test_a_trainer_that_can_stop_nowhere_runs_on_and_says_that_it_finished(
     monkeypatch.setattr(AnalyticTrainer, "rungs", lambda _self, _configuration, wanted: tuple(wanted[-1:]))
     report = run_segment(replace(segment, until=until))
     assert (report.epoch, report.finished) == (9, True)
-    assert set(report.scores) == set(ROW_SETS)
+    assert set(report.scores) == set(SCORED)
     assert [point.epoch for point in report.curve if point.validation_score is not None] == [9]
 
 

@@ -58,7 +58,7 @@ def without_seconds(report: SegmentReport) -> str:
     return json.dumps(report.to_dict() | {"ledger": None}, sort_keys=True)
 
 
-def test_scores_at_each_rung_and_all_rows_at_the_end(segment: Callable[..., Segment]) -> None:
+def test_scores_at_each_rung_and_at_the_end(segment: Callable[..., Segment]) -> None:
     report = run_segment(segment())
     assert report.failure is None
     assert [point.epoch for point in report.curve if point.validation_score is not None] == [1, 3, 9]
@@ -92,7 +92,7 @@ def test_patience_ends_a_trial_and_scores_its_best_epoch(segment: Callable[..., 
     assert f"scores are those of epoch {best}" in report.notes[0]
     split, trainer = process.split_at(subject.split), process.trainer_for("tensorflow", subject.split, (4,))
     state = trainer.advance(TENSORFLOW, 3, trainer.begin(TENSORFLOW, 3), best, Deadline())
-    for name in ("train", "validation", "test"):
+    for name in ("train", "validation"):
         rows = getattr(split, name)
         assert report.scores[name] == score(
             rows.labels, trainer.predict(state, rows.features), split.positive
@@ -116,7 +116,7 @@ def test_patience_that_is_over_ends_the_trial_before_the_rung_of_its_segment(
     assert [report.finished for report in reports] == [False] * (len(reports) - 1) + [True]
     assert all(report.epoch == until for report, until in zip(reports[:-1], patient["rungs"], strict=False))
     assert without_seconds(reports[-1]) == without_seconds(whole)
-    assert set(reports[-1].scores) == {"train", "validation", "test"}
+    assert set(reports[-1].scores) == {"train", "validation"}
 
 
 def test_patience_that_lasts_changes_the_epoch_that_is_scored_and_nothing_else(

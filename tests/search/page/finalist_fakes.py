@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from search.results import StudyReport
-from studies.finalists_record import Finalist, Finalists, Interval, Opening, PrecisionRecall, Tuned, Verdict
+from studies.finalists_record import Finalist, Finalists, Interval, PrecisionRecall, Tuned, Verdict
+from studies.openings import Opening
 from studies.records import SCORE_NAMES
 from tests.search import fakes
 
@@ -21,7 +22,7 @@ def with_finalists(report: StudyReport, count: int = 5) -> StudyReport:
     """The same report with its best configurations as finalists, each a hundredth below the one before."""
     ones = tuple(_finalist(report, place, VERDICTS[place]) for place in range(min(count, len(report.ranked))))
     found = Finalists(report.metric, ones, {99: ("diverged", "diverged")}, fakes.scores(0.7), ())
-    return replace(report, finalists=found, openings=(OPENING,))
+    return replace(report, finalists=found, openings=(replace(OPENING, scores=report.opened),))
 
 
 def _finalist(report: StudyReport, place: int, verdict: Verdict) -> Finalist:

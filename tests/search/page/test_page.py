@@ -160,14 +160,15 @@ def test_finalists_take_the_answer_and_say_who_is_as_good() -> None:
     assert "as good" not in sections["finalists"]
     assert "5 trainings together" in sections["mistakes"]
     assert "The best misses 10 of 128 spam on average" in sections["mistakes"]
-    assert "opened once, on 24 November 2026, 15:31 UTC, for trials 3 and 4" in found.words
+    opened = "opened once, 2026-11-24 15:31 UTC for the 10 retrained networks of trials 3, 4."
+    assert opened in found.words
     assert "No training of these came to an end: trial 99: diverged." in found.words
 
 
 def test_a_second_opening_of_the_test_rows_is_told() -> None:
     report = with_finalists(whole())
     later = replace(OPENING, at="2026-11-25T08:00:00+00:00", trials=(9,))
-    assert "The test rows were opened 2 times" in read(replace(report, openings=(OPENING, later))).words
+    assert "Test rows: opened 2 times" in read(replace(report, openings=(OPENING, later))).words
 
 
 def test_finalists_that_are_missing_are_told_before_and_beside_those_there_are() -> None:

@@ -119,14 +119,15 @@ def _no_port(failed: FailedStart, _match: re.Match[str]) -> MachineError:
 
 
 def _unknown_host(failed: FailedStart, match: re.Match[str]) -> MachineError:
-    host = match[1]
+    # PySpark asks for localhost, and Python doesn't say which name it was.
+    host = match[1] or "localhost"
     if host in (failed.settings.master or ""):
         return _unreachable(failed, match)
     return MachineError(
         f"the name {host} has no address on this machine, and Spark asks for it",
         where="/etc/hosts",
         allowed="an address for the machine's own name and for localhost",
-        remedy=f"add the line `{LOOPBACK} localhost {host}`",
+        remedy=f"add the line `{LOOPBACK} localhost{'' if host == 'localhost' else f' {host}'}`",
     )
 
 
@@ -208,10 +209,12 @@ _RULES: tuple[tuple[str, Callable[[FailedStart, re.Match[str]], MachineError]], 
     (r"OutOfMemoryError", _no_memory),
     (r"Unrecognized (?:VM )?option\b|Conflicting collector|Improperly specified VM option", _bad_options),
     (r"Could not create the Java Virtual Machine|agent library failed", _bad_options),
-    (r"invalid null input: name|LoginException|KerberosAuthException", _nameless),
+    # Java's home of a user without a name is "?".
+    (r"invalid null input: name|LoginException|KerberosAuthException|absolute: \?/", _nameless),
     (r"All masters are unresponsive|Could not parse Master URL|Failed to connect to master", _unreachable),
     (r"InvalidClassException|local class incompatible", _other_version),
     (r"UnknownHostException: ([\w.-]+)", _unknown_host),
+    (r"()(?:Name or service not known|failure in name resolution|nodename nor servname)", _unknown_host),
     (r"BindException|failed after \d+ retries|Cannot assign requested address", _no_port),
     (r"Network is unreachable", _no_port),
     (r"No space left on device|Read-only file system|Permission denied|Disk quota exceeded", _disk),

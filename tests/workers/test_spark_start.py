@@ -48,6 +48,9 @@ SAID: dict[str, tuple[str, SparkSettings, str, str, str]] = {
         'Exception in thread "main" org.apache.hadoop.security.KerberosAuthException: failure to login: '
         "javax.security.auth.login.LoginException: java.lang.NullPointerException: invalid null input: name",
         LOCAL, "has no name on this machine", "/etc/passwd", "container"),
+    "a user without a home": (
+        f"{RAISED}java.lang.IllegalArgumentException: basedir must be absolute: ?/.ivy2.5.2/local",
+        LOCAL, "has no name on this machine", "/etc/passwd", "container"),
     "no port": (
         f"{RAISED}java.net.BindException: Cannot assign requested address: Service 'sparkDriver' failed "
         "after 16 retries (on a random free port)!",
@@ -58,6 +61,9 @@ SAID: dict[str, tuple[str, SparkSettings, str, str, str]] = {
     "a host without an address": (
         f"{RAISED}java.net.UnknownHostException: thishost: thishost: Name or service not known",
         LOCAL, "the name thishost has no address", "/etc/hosts", "127.0.0.1 localhost thishost"),
+    "localhost without an address": (
+        "[Errno -2] Name or service not known",
+        LOCAL, "the name localhost has no address", "/etc/hosts", "the line `127.0.0.1 localhost`"),
     "an unreachable master": (
         "26/11/27 22:05:00 ERROR StandaloneSchedulerBackend: Application has been killed. Reason: All "
         f"masters are unresponsive! Giving up.\n{RAISED}java.lang.NullPointerException: blas",

@@ -5,9 +5,9 @@ import pickle
 import pytest
 
 from studies import errors
-from studies.errors import CheckpointError, StorageLostError, UserError
+from studies.errors import CheckpointError, StorageLostError, UnwrittenError, UserError
 
-WHILE_IT_RAN = (CheckpointError, StorageLostError)
+WHILE_IT_RAN = (CheckpointError, StorageLostError, UnwrittenError)
 """Errors of the machine in the middle of a study, which are no bad input."""
 
 

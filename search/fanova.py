@@ -53,6 +53,32 @@ class Branches:
         """A space whose every configuration has every axis."""
         return cls(np.ones(1), np.full((1, len(choices)), FREE, dtype=np.intp), tuple(choices))
 
+    def measure(self, axes: Sequence[int], cells: Sequence[int]) -> Floats:
+        """(cells of the first axis, ...) how likely a configuration lies in each cell of some axes."""
+        found = np.zeros(tuple(cells))
+        for _, drawn in self.boxes(axes, cells):
+            found += drawn
+        return found
+
+    def boxes(self, axes: Sequence[int], cells: Sequence[int]) -> Iterator[tuple[Ints, Floats]]:
+        """The modes of each branch that has some axes, and how likely a configuration of it lies in each
+        cell of these."""
+        for probability, modes in zip(self.probability, self.modes, strict=True):
+            if MISSING not in modes[list(axes)]:
+                drawn: Floats = np.array(probability)
+                for axis, count in zip(axes, cells, strict=True):
+                    drawn = np.multiply.outer(drawn, drawn_cells(int(modes[axis]), count))
+                yield modes, drawn
+
+    def draw(self, count: int, generator: np.random.Generator) -> Floats:
+        """(count, axes) configurations, as :func:`search.importance_axes.table_of` writes them."""
+        modes = self.modes[generator.choice(len(self.probability), size=count, p=self.probability)]
+        choices = np.array(self.choices)
+        share = generator.random(modes.shape)
+        free = np.where(choices > 0, np.floor(share * choices), share)
+        missing = np.where(choices > 0, choices, ABSENT)
+        return np.where(modes == FREE, free, np.where(modes == MISSING, missing, modes))
+
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
@@ -130,29 +156,27 @@ class Marginals:
         found: Floats = sums_in_cells / np.diff(edges) / self._presence(axis)
         return found
 
-    def plane(self, axes: tuple[int, int], edges: tuple[Floats, Floats], trees: int) -> Floats:
-        """(cells, cells) the mean prediction, over all else, in each cell of two axes.
+    def planes(self, axes: tuple[int, int], edges: tuple[Floats, Floats]) -> Floats:
+        """(trees, cells, cells) the mean prediction, over all else, in each cell of two axes.
 
         NaN where no configuration has both.
 
         Args:
             axes: which.
             edges: (cells + 1,) of each, as for :meth:`curve`.
-            trees: the mean is over so many, the first ones.
         """
-        leaves = np.flatnonzero(self._forest.tree < trees)
-        covers = [self._covered(axis, ends)[leaves] for axis, ends in zip(axes, edges, strict=True)]
+        covers = [self._covered(axis, ends) for axis, ends in zip(axes, edges, strict=True)]
         shape = covers[0].shape[1], covers[1].shape[1]
-        sums, measure = np.zeros(shape), np.zeros(shape)
-        modes = self._branches.modes[:, axes]
-        for pair in np.unique(modes, axis=0):
+        sums = np.zeros((self._forest.trees, *shape))
+        leaves = list(self._leaves_of_trees())
+        for pair in np.unique(self._branches.modes[:, axes], axis=0):
             if MISSING in pair:
                 continue
-            height = (self._weights(dict(zip(axes, map(int, pair), strict=True))) * self._value)[leaves]
-            first, second = (_drawn_cells(int(mode), count) for mode, count in zip(pair, shape, strict=True))
-            drawn = np.outer(first, second)
-            sums += covers[0].T @ (height[:, None] * covers[1]) * drawn / trees
-            measure += self._branches.probability[(modes == pair).all(axis=1)].sum() * drawn
+            height = self._weights(dict(zip(axes, map(int, pair), strict=True))) * self._value
+            first, second = (drawn_cells(int(mode), count) for mode, count in zip(pair, shape, strict=True))
+            of_trees = [covers[0][own].T @ (height[own, None] * covers[1][own]) for own in leaves]
+            sums += np.stack(of_trees) * np.outer(first, second)
+        measure = self._branches.measure(axes, shape)
         means: Floats = sums / np.where(measure > 0, measure, np.nan)
         return means
 
@@ -322,7 +346,7 @@ class Marginals:
         )
 
 
-def _drawn_cells(mode: int, cells: int) -> Floats:
+def drawn_cells(mode: int, cells: int) -> Floats:
     """(cells,) how likely a branch draws each, cells being equally wide."""
     return np.full(cells, 1 / cells) if mode == FREE else (np.arange(cells) == mode).astype(np.float64)
 

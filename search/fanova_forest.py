@@ -77,18 +77,32 @@ class Forest:
 
 
 def grow(
-    X: Floats, y: Floats, counts: NDArray[np.integer[Any]], categories: Sequence[int], seed: int
+    X: Floats,
+    y: Floats,
+    counts: NDArray[np.integer[Any]],
+    categories: Sequence[int],
+    seed: int,
+    values: Floats | None = None,
 ) -> Forest:
     """Grow one tree for each row of ``counts``.
 
     Args:
         X: (trials, axes) numbers in [0, 1] or :data:`ABSENT`, and categories.
-        y: (trials,) scores.
+        y: (trials,) scores, or (trees, trials) where each tree has its own.
         counts: (trees, trials) how often each tree drew each trial.
         categories: (axes,) how many an axis has; 0 for an axis of numbers.
         seed: of the ties.
+        values: as ``y``: what a node's value is the mean of, where that isn't the scores that it is split by.
     """
-    growing = _Growing(X, y, counts, tuple(categories), np.random.default_rng(seed))
+    shape = counts.shape
+    growing = _Growing(
+        X,
+        np.broadcast_to(y, shape),
+        np.broadcast_to(y if values is None else values, shape),
+        counts,
+        tuple(categories),
+        np.random.default_rng(seed),
+    )
     for depth in range(DEEPEST + 1):
         if not growing.next_level(may_split=depth < DEEPEST):
             break
@@ -131,6 +145,7 @@ class _Growing:
         self,
         X: Floats,
         y: Floats,
+        values: Floats,
         counts: NDArray[np.integer[Any]],
         categories: tuple[int, ...],
         generator: np.random.Generator,
@@ -140,9 +155,9 @@ class _Growing:
         self._offsets: Ints = np.concatenate([[0], np.cumsum(categories, dtype=np.intp)])
         tree, self._trial = np.nonzero(counts)
         self._weight = counts[tree, self._trial].astype(np.float64)
-        self._y = y[self._trial]
-        rounding = 1e-14 * float(np.max(np.abs(y)))
-        self._pure = PURE * float(np.var(y)) + rounding**2
+        self._y, self._value = y[tree, self._trial], values[tree, self._trial]
+        rounding = 1e-14 * float(np.max(np.abs(self._y)))
+        self._pure = PURE * float(np.var(self._y)) + rounding**2
         self._orders = _sorted_orders(X[:, self._numbers], counts > 0)
         self._starts: Ints = np.concatenate([[0], np.cumsum((counts > 0).sum(axis=1))])
         trees, axes = len(counts), len(categories)
@@ -166,7 +181,7 @@ class _Growing:
         weight, y = self._weight[rows], self._y[rows]
         total = np.add.reduceat(weight, first)
         mean = np.add.reduceat(weight * y, first) / total
-        self._values.append(mean)
+        self._values.append(np.add.reduceat(weight * self._value[rows], first) / total)
         # Centred on the node's mean, so that no gain is a small difference of large numbers.
         centred = y - mean[at]
         error = np.add.reduceat(weight * centred**2, first) / total

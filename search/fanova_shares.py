@@ -1,20 +1,26 @@
-"""fANOVA of some trials: shares, the strongest interaction and curves, each with a 95% interval.
+"""fANOVA of some trials: shares, the strongest interaction and curves, with 95% intervals.
 
-**What the shares are of.** Trees are grown to the end, as the method has it, so they fit the noise of the
-scores too, and noise looks like an interaction of everything. With much of it the shares of single parameters
-read too low: on y = 2a + b + c/2 with noise of half its deviation, 0.64 for a true 0.76. So the variance that
-the forest explains of trials it has not seen (out of bag) stands beside them, and where that is nothing there
-are no shares.
+**What the shares are of.** Trees that are grown to the end fit the noise of the scores too, and a variance of
+predictions counts that noise as an effect of everything. Here each part is a covariance over the space of two
+predictions that share no trial: of the halves of a random split, meaned over :data:`SPLITS` splits. Their
+noise is independent, so its product is nothing on average, and what is left is the variance that the choices
+explain. Shares are parts of that; noise is in none of them. (Covariances of independent halves are how
+psychometrics takes noise out of a variance: C. Spearman and W. Brown, 1910.)
 
-**What the intervals mean.** They say how far a figure would move with other trials of as many configurations,
-not how far the method is from the truth. They come from little bags (J. Sexton and P. Laake, 2009; S. Athey,
-J. Tibshirani and S. Wager, 2019): pairs of further trees, each pair on a half of the trials of its own. The
-variance between halves, less what two trees of one half differ by, is that of the figure on all trials (the
-delete-half jackknife, J. Shao and C. F. J. Wu, 1989). Simulated with 60 to 500 trials, 95% intervals held the
-mean of many studies in 90 to 100% of the cases; the share of an unimportant parameter is held more often.
+**What predicts.** An additive fit (:mod:`search.additive`), and a tree that is grown on the scores and whose
+leaves hold what the fit leaves over: the tree finds interactions, and the fit keeps the trees' smoothing from
+lowering weak effects (regression-adjusted matching: A. Abadie and G. Imbens, 2011).
 
-**With many trials** every tree draws :data:`MOST_ROWS` of them, so that all trials have a part but a tree's
-cost does not grow.
+**What the intervals mean.** How far a share may be from that of the scores' function over the whole space,
+for the errors that come from the trials drawn and from noise. Each half of a split is split again, and gives
+the same figures from half as many trials: half the difference of two halves is as large as the error of both
+together (the delete-half jackknife, J. Shao and C. F. J. Wu, 1989). A share is a ratio, and its interval is
+E. C. Fieller's (1954). Where what the choices explain can't be told from nothing, it is all from 0 to 1. How
+often the intervals hold the truth, and where they do less often than they should, is measured by
+benchmarks/_truth_importance.py.
+
+**With many trials** every tree draws :data:`MOST_ROWS` of its half, so that all trials have a part but a
+tree's cost does not grow.
 """
 
 from __future__ import annotations
@@ -26,14 +32,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from search.additive import Basis
 from search.fanova import Branches, Marginals
 from search.fanova_forest import Floats, Forest, grow
 
-TREES = 64
-"""Trees that the figures are means of, as in Optuna's evaluator."""
-
-BAGS = 32
-"""Pairs of trees that the intervals come from."""
+SPLITS = 16
+"""Random splits of the trials into halves; a tree for each half."""
 
 MOST_ROWS = 1000
 """Trials that a tree draws at most."""
@@ -41,8 +45,18 @@ MOST_ROWS = 1000
 MOST_ASKED = 2000
 """So many trials, up to twice as many, show how well the forest predicts what it has not seen."""
 
-HALF_WIDTH = 2.04
-"""95% of Student's t with :data:`BAGS` - 1 degrees of freedom lie within this many deviations."""
+DEVIATIONS = 2.3
+"""Half of an interval, in standard errors: Student's t with 8 degrees of freedom. Those of :data:`SPLITS`
+splits of the same trials are fewer than their number, and were found by simulation."""
+
+CELLS = 24
+"""Cells of an axis of numbers that parts are computed on."""
+
+POINTS = 1024
+"""Configurations, drawn from the space, that the variance of all interactions together is computed on."""
+
+COARSE = 12
+"""Cells of an axis of numbers where two are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +68,88 @@ class Estimate:
     high: float
 
 
+class Fits:
+    """Fits to samples of the trials: an additive one each, and a tree.
+
+    Args:
+        table: (trials, axes) as :func:`search.importance_axes.table_of` makes it.
+        scores: (trials,), or (samples, trials) where each sample has its own; of variance 1.
+        samples: (samples, trials) whether each has a trial, and whether its tree has it.
+        categories: (axes,) how many each has, absence counted; 0 for an axis of numbers.
+        branches: the space that the trials are of.
+        seed: of the trees' ties.
+    """
+
+    def __init__(
+        self,
+        table: Floats,
+        scores: Floats,
+        samples: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        categories: Sequence[int],
+        branches: Branches,
+        seed: int = 0,
+    ) -> None:
+        members, counts = samples
+        self.branches, self._basis = branches, Basis(branches)
+        functions = self._basis.of(table)
+        first = scores if scores.ndim == 1 else scores[0]
+        self.coefficients = self._basis.fit(
+            functions, scores, members, self._basis.penalty(functions, first)[0]
+        )
+        rest = scores - self.coefficients @ functions.T
+        self.forest: Forest = grow(table, scores, counts.astype(np.intp), categories, seed, values=rest)
+        self._marginals = Marginals(self.forest, branches)
+
+    def predict(self, table: Floats) -> Floats:
+        """(rows, samples)."""
+        samples, rows = self.forest.trees, len(table)
+        asked = np.repeat(np.arange(rows), samples), np.tile(np.arange(samples), rows)
+        of_trees = self.forest.predict(table, *asked).reshape(rows, samples)
+        found: Floats = of_trees + self._basis.of(table) @ self.coefficients.T
+        return found
+
+    def curve(self, axis: int, edges: Floats) -> Floats:
+        """(samples, cells) the mean prediction in each cell of an axis, over all else, where it is there.
+
+        NaN for a category that no configuration has.
+        """
+        found: Floats = self._marginals.curve(axis, edges)
+        return found + self._basis.curve(self.coefficients, axis, _middles(edges))
+
+    def plane(self, axes: tuple[int, int], edges: tuple[Floats, Floats]) -> Floats:
+        """(samples, cells, cells) the same over two axes; NaN where no configuration has both."""
+        found: Floats = self._marginals.planes(axes, edges)
+        return found + self._basis.plane(self.coefficients, axes, (_middles(edges[0]), _middles(edges[1])))
+
+    def part(self, axis: int) -> tuple[Floats, Floats]:
+        """(samples, cells) what an axis adds alone in each cell, and (cells,) how likely these are."""
+        means = np.nan_to_num(self.curve(axis, self.edges(axis, CELLS)))
+        measure = self.branches.measure((axis,), means.shape[1:])
+        return means - (means @ measure / max(measure.sum(), 1e-300))[:, None], measure
+
+    def beyond(self, axes: tuple[int, int]) -> tuple[Floats, Floats]:
+        """What two axes add together, less what each adds alone where both are there.
+
+        Returns:
+            (samples, cells, cells) in each cell, and (cells, cells) how likely these are.
+        """
+        edges = self.edges(axes[0], COARSE), self.edges(axes[1], COARSE)
+        # Without the additive fits: these have no interactions.
+        means = np.nan_to_num(self._marginals.planes(axes, edges))
+        measure = self.branches.measure(axes, means.shape[1:])
+        weighted = means * measure
+        first = _over(weighted.sum(axis=2), measure.sum(axis=1))
+        second = _over(weighted.sum(axis=1), measure.sum(axis=0))
+        all_over = weighted.sum(axis=(1, 2)) / max(measure.sum(), 1e-300)
+        return means - first[:, :, None] - second[:, None, :] + all_over[:, None, None], measure
+
+    def edges(self, axis: int, cells: int) -> Floats:
+        """(cells + 1,) of an axis of numbers."""
+        return np.empty(0) if self.branches.choices[axis] else np.linspace(0, 1, cells + 1)
+
+
 class Fanova:
-    """A forest over some trials, and what it says of each axis.
+    """What some trials say of each axis.
 
     Args:
         table: (trials, axes) as :func:`search.importance_axes.table_of` makes it.
@@ -68,84 +162,127 @@ class Fanova:
     def __init__(
         self, table: Floats, scores: Floats, categories: Sequence[int], branches: Branches, seed: int = 0
     ) -> None:
-        counts = _draws(len(scores), np.random.default_rng(seed))
+        generator = np.random.default_rng(seed)
+        members = _samples(len(scores), generator)
+        counts = at_most(members, MOST_ROWS, generator)
         self._center, self._scale = float(np.mean(scores)), float(np.std(scores))
         scaled = (scores - self._center) / self._scale
-        forest = grow(table, scaled, counts, categories, seed)
+        self._fits = Fits(table, scaled, (members, counts), categories, branches, seed)
         self.rows_per_tree = int(counts[0].sum())
-        self.explained = _explained(forest, table, scaled, counts[:TREES])
-        self._marginals = Marginals(forest, branches)
+        self.explained = _explained(self._fits, table, scaled, members[: 2 * SPLITS])
+        parts = [self._fits.part(axis) for axis in range(len(categories))]
+        self._parts = [covariances(*part) for part in parts]
+        left = _remainder(self._fits, [values for values, _ in parts], generator)
+        self._total = np.sum(self._parts, axis=0) + left
 
     def share(self, axis: int) -> Estimate:
-        """The axis's part of the variance."""
-        return self._part(self._marginals.shares(axis))
+        """The axis's part of the variance that the choices explain."""
+        return _ratio(self._parts[axis], self._total)
 
     def interaction(self, one: int, other: int) -> Estimate:
         """What two axes add together to the parts that each has alone."""
-        return self._part(self._marginals.interaction(one, other))
+        return _ratio(covariances(*self._fits.beyond((one, other))), self._total)
 
     def curve(self, axis: int, edges: Floats) -> list[Estimate]:
         """The mean predicted score in each cell of an axis, all else drawn from the space.
 
         NaN for a category that makes a branch which the space lacks.
         """
-        cells = self._marginals.curve(axis, edges).T
-        return [self._score(*_interval(of_trees)) for of_trees in cells]
+        cells = self._fits.curve(axis, edges)
+        halves = cells[2 * SPLITS :].reshape(SPLITS, 2, 2, -1).mean(axis=2)
+        error = np.sqrt(((halves[:, 0] - halves[:, 1]) ** 2).mean(axis=0)) / 2
+        means = cells[: 2 * SPLITS].mean(axis=0)
+        return [self._score(mean, DEVIATIONS * half) for mean, half in zip(means, error, strict=True)]
 
     def plane(self, axes: tuple[int, int], edges: tuple[Floats, Floats]) -> Floats:
         """(cells, cells) the mean predicted score in each cell of two axes; NaN where none has both."""
-        scores: Floats = self._center + self._scale * self._marginals.plane(axes, edges, TREES)
+        means = self._fits.plane(axes, edges)[: 2 * SPLITS].mean(axis=0)
+        scores: Floats = self._center + self._scale * means
         return scores
 
     def _score(self, value: float, half: float) -> Estimate:
         middle = self._center + self._scale * value
         return Estimate(middle, middle - self._scale * half, middle + self._scale * half)
 
-    @staticmethod
-    def _part(of_trees: Floats) -> Estimate:
-        value, half = _interval(of_trees)
-        if math.isnan(value):  # no tree found any variance
-            return Estimate(0.0, 0.0, 1.0)
-        return Estimate(value, max(0.0, value - half), min(1.0, value + half))
+
+def halves_of(members: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.bool_]:
+    """(2 × samples, trials) each sample split at random into two, which lie beside each other."""
+    order = np.where(members, generator.random(members.shape), 2.0)
+    rank = np.argsort(np.argsort(order, axis=1), axis=1)
+    size = members.sum(axis=1, keepdims=True)
+    first = members & (rank < size // 2)
+    return np.stack([first, members & ~first], axis=1).reshape(-1, members.shape[1])
 
 
-def _draws(trials: int, generator: np.random.Generator) -> NDArray[np.intp]:
-    """(trees, trials) how often each tree draws each trial: first the forest's, then those of the bags."""
-    everyone = np.arange(trials)
-    halves = [generator.permutation(trials)[: trials // 2] for _ in range(BAGS)]
-    members = [everyone] * TREES + [half for half in halves for _ in range(2)]
-    return np.stack(
-        [np.bincount(generator.choice(some, min(len(some), MOST_ROWS)), minlength=trials) for some in members]
-    )
+def at_most(members: NDArray[np.bool_], most: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """(samples, trials) a random part of each sample, where it has more trials than so many."""
+    if members.sum(axis=1).max() <= most:
+        return members
+    order = np.where(members, generator.random(members.shape), 2.0)
+    limit = np.partition(order, most - 1, axis=1)[:, most - 1 : most]
+    return members & (order <= limit)
 
 
-def _explained(forest: Forest, table: Floats, scores: Floats, counts: NDArray[np.intp]) -> float:
-    """The part of the scores' variance that trees explain which did not draw the trial; below 0: none.
+def _samples(trials: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """(samples, trials) the halves of all splits, and then the halves of each of these; in pairs."""
+    everyone = np.ones((SPLITS, trials), dtype=bool)
+    halves = halves_of(everyone, generator)
+    return np.concatenate([halves, halves_of(halves, generator)])
+
+
+def covariances(values: Floats, measure: Floats) -> Floats:
+    """(pairs,) the covariance over the space of what both samples of each pair say."""
+    products = values[0::2] * values[1::2] * measure
+    found: Floats = products.reshape(len(products), -1).sum(axis=1)
+    return found
+
+
+def _remainder(fits: Fits, parts: Sequence[Floats], generator: np.random.Generator) -> Floats:
+    """(pairs,) the covariance of all that is no single axis's part."""
+    points = fits.branches.draw(POINTS, generator)
+    left = fits.predict(points)
+    for axis, (part, choices) in enumerate(zip(parts, fits.branches.choices, strict=True)):
+        there = points[:, axis] < choices if choices else points[:, axis] >= 0
+        place = points[:, axis] if choices else points[:, axis] * CELLS
+        cell = np.clip(place.astype(np.intp), 0, part.shape[1] - 1)
+        left = left - np.where(there[:, None], part.T[cell], 0.0)
+    left = left - left.mean(axis=0)
+    found: Floats = (left[:, 0::2] * left[:, 1::2]).mean(axis=0)
+    return found
+
+
+def _ratio(part: Floats, total: Floats) -> Estimate:
+    """A share and Fieller's interval, from covariances of the splits' halves and of the halves of those."""
+    both = np.stack([part, total])
+    whole = both[:, :SPLITS].mean(axis=1)
+    apart = np.diff(both[:, SPLITS:].reshape(2, SPLITS, 2), axis=2)[:, :, 0] / 2
+    (in_part, together), (_, in_total) = DEVIATIONS**2 * (apart @ apart.T) / SPLITS
+    value = float(np.clip(whole[0] / whole[1], 0.0, 1.0)) if whole[1] > 0 else 0.0
+    square = whole[1] ** 2 - in_total
+    middle = whole[0] * whole[1] - together
+    root = middle**2 - square * (whole[0] ** 2 - in_part)
+    if square <= 0 or whole[1] <= 0 or root < 0:
+        return Estimate(value, 0.0, 1.0)
+    low, high = (middle - math.sqrt(root)) / square, (middle + math.sqrt(root)) / square
+    return Estimate(value, float(min(max(0.0, low), value)), float(max(min(1.0, high), value)))
+
+
+def _explained(fits: Fits, table: Floats, scores: Floats, members: NDArray[np.bool_]) -> float:
+    """The part of the scores' variance that fits explain which did not see the trial; below 0: none.
 
     Where there are many trials, it is of :data:`MOST_ASKED` or more of them, evenly out of all.
     """
     asked = np.arange(len(scores))[:: max(1, len(scores) // MOST_ASKED)]
-    trees, rows = np.nonzero(counts[:, asked] == 0)
-    rows = asked[rows]
-    said = forest.predict(table, rows, trees)
-    votes = np.bincount(rows, minlength=len(scores))
-    voted = votes > 0
-    mean = np.bincount(rows, said, len(scores))[voted] / votes[voted]
-    error = np.mean((mean - scores[voted]) ** 2)
-    return float(1 - error / np.var(scores[voted])) if np.var(scores[voted]) > 0 else 0.0
+    said, unseen = fits.predict(table[asked])[:, : len(members)], ~members[:, asked].T
+    mean = (said * unseen).sum(axis=1) / unseen.sum(axis=1)
+    return float(1 - np.mean((mean - scores[asked]) ** 2) / np.var(scores[asked]))
 
 
-def _interval(of_trees: Floats) -> tuple[float, float]:
-    """Mean over the forest's trees, and half the width of its 95% interval.
+def _middles(edges: Floats) -> Floats:
+    middles: Floats = (edges[1:] + edges[:-1]) / 2
+    return middles
 
-    Where the pairs differ within as much as between, their difference says little: at least a quarter of the
-    variance between them is kept.
-    """
-    ours, pairs = of_trees[:TREES], of_trees[TREES:].reshape(BAGS, 2)
-    ours, pairs = ours[np.isfinite(ours)], pairs[np.isfinite(pairs).all(axis=1)]
-    if len(ours) < 2 or len(pairs) < 2:
-        return float(ours.mean()) if len(ours) else math.nan, math.inf
-    between = pairs.mean(axis=1).var(ddof=1)
-    within = ((pairs[:, 0] - pairs[:, 1]) ** 2 / 2).mean()
-    variance = max(between - within / 2, between / 4) + ours.var(ddof=1) / len(ours)
-    return float(ours.mean()), float(HALF_WIDTH * np.sqrt(variance))
+
+def _over(sums: Floats, measure: Floats) -> Floats:
+    """Means; 0 where nothing is drawn, which has no weight in what follows."""
+    return sums / np.where(measure > 0, measure, 1.0) * (measure > 0)

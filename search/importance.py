@@ -6,8 +6,10 @@ The two answer different questions, and both are shown with intervals and the tr
   values separate the best from the rest has a large share. How many are "the best" is
   :func:`search.importance_shares.best_count`; a share that shuffled scores reach as well is marked.
 - fANOVA (:mod:`search.importance_variance`): how much does the score change along each axis, over the whole
-  space? A parameter can have a large part there and none in PED-ANOVA, where it only tells the bad from the
-  very bad. There is none where the forest predicts unseen trials no better than their mean.
+  space, noise left out? A parameter can have a large part there and none in PED-ANOVA, where it only tells
+  the bad from the very bad. There is none where the model predicts unseen trials no better than their mean.
+
+What a headline names is significant after correcting for the number of parameters.
 
 Scores are those of :mod:`search.importance_scores`, so that trials that were stopped early have a part.
 Failed ones have none, but for those that diverged in :mod:`search.regions`.
@@ -48,6 +50,8 @@ class ImportanceGroup:
         best: how many of them count as the best.
         shares: by PED-ANOVA, largest first; empty where there are none to give; ``reason`` then says why.
         variance: fANOVA.
+        most: the parameter that mattered most: of those whose effect is significant after correcting for the
+            number of parameters, the one that explains most; empty where none is.
     """
 
     framework: str
@@ -57,6 +61,7 @@ class ImportanceGroup:
     shares: tuple[Share, ...] = ()
     reason: str = ""
     variance: Variance = field(default_factory=Variance)
+    most: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,19 @@ def _group(
     shares = shares_of(grids, scores)
     variance = variance_of(names, varying, branches, drawn, scores)
     reason = "" if shares else "nothing sets the best trials apart"
-    return ImportanceGroup(framework, len(trials), stopped, count, shares, reason, variance)
+    return ImportanceGroup(
+        framework, len(trials), stopped, count, shares, reason, variance, _most(shares, variance)
+    )
+
+
+def _most(shares: Sequence[Share], variance: Variance) -> str:
+    explained = {effect.axes[0]: effect.share for effect in variance.effects}
+    significant = [share for share in shares if share.significant]
+    return (
+        max(significant, key=lambda one: (explained.get(one.axis, 0.0), one.share)).axis
+        if significant
+        else ""
+    )
 
 
 def _reason_against(scores: Floats) -> str:

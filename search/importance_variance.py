@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from search.fanova_forest import Floats
 from search.fanova_shares import Estimate, Fanova
 from search.importance_axes import Axis, branches_of, table_of
+from search.interactions import strongest_interaction
 from studies.distributions import Value
 from studies.space import Branch
+
+MOST_IN_PAIRS = 4
+"""Parameters, those that explain most, among which an interaction is looked for."""
 
 FEWEST_FOR_FOREST = 20
 """Trials below which no forest is grown."""
@@ -19,8 +24,8 @@ FEWEST_FOR_FOREST = 20
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The part of the score's variance over the space that one parameter explains alone, with its 95%
-    interval.
+    """The part of what all choices explain of the score's variance over the space that one parameter explains
+    alone, with its 95% interval; noise is left out.
 
     An interaction has two ``axes``, and is what both explain together beyond their own parts.
     """
@@ -76,8 +81,10 @@ class Variance:
     Attributes:
         explained: part of the variance of trials that trees have not drawn that the forest explains.
         rows_per_tree: trials that each tree drew, with replacement.
-        effects: of single parameters, largest first; the rest of 1 is interactions, and noise that trees fit.
-        interaction: of the two largest; ``None`` where there are no two.
+        effects: of single parameters, largest first; the rest of 1 is interactions.
+        interaction: the strongest of two parameters, where it is significant; its share is rather too low, as
+            trees smooth it.
+        pairs: how many pairs were looked at for it.
         curves: of each parameter, in the order of ``effects``.
         plane: over the two that explain most of those that both vary where both are there, if there are two.
         reason: why there are none; empty where there are.
@@ -87,6 +94,7 @@ class Variance:
     rows_per_tree: int = 0
     effects: tuple[Effect, ...] = ()
     interaction: Effect | None = None
+    pairs: int = 0
     curves: tuple[Curve, ...] = ()
     plane: Plane | None = None
     reason: str = ""
@@ -113,21 +121,28 @@ def variance_of(
     table, categories = table_of(axes, drawn)
     # Of a branch without trials the forest knows nothing, and would answer with what it knows of others.
     tried = [branch for branch in branches if any(_is_of(params, branch) for params in drawn)]
-    fanova = Fanova(table, scores, categories, branches_of(axes, tried))
+    boxes = branches_of(axes, tried)
+    fanova = Fanova(table, scores, categories, boxes)
     if fanova.explained <= 0:
-        reason = "a forest predicts trials that it hasn't seen no better than their mean"
+        reason = "the model predicts unseen trials no better than their mean"
         return Variance(fanova.explained, fanova.rows_per_tree, reason=reason)
     shares = [fanova.share(index) for index in range(len(axes))]
     order = sorted(range(len(axes)), key=lambda index: -shares[index].value)
+    pairs = [
+        pair
+        for pair in combinations(order[:MOST_IN_PAIRS], 2)
+        if _both_vary(axes[pair[0]].name, axes[pair[1]].name, tried)
+    ]
+    strongest = strongest_interaction(table, scores, categories, boxes, pairs)
     interaction = None
-    if len(order) > 1:
-        both = (names[order[0]], names[order[1]])
-        interaction = _effect(both, fanova.interaction(order[0], order[1]))
+    if strongest is not None:
+        interaction = _effect((names[strongest[0]], names[strongest[1]]), fanova.interaction(*strongest))
     return Variance(
         explained=fanova.explained,
         rows_per_tree=fanova.rows_per_tree,
         effects=tuple(_effect((names[index],), shares[index]) for index in order),
         interaction=interaction,
+        pairs=len(pairs),
         curves=tuple(_curve(names[index], axes[index], fanova, index, table) for index in order),
         plane=_plane(names, axes, fanova, order, tried),
     )
@@ -159,8 +174,7 @@ def _plane(
     order: Sequence[int],
     branches: Sequence[Branch],
 ) -> Plane | None:
-    pairs = ((one, other) for place, one in enumerate(order) for other in order[place + 1 :])
-    for one, other in pairs:
+    for one, other in combinations(order, 2):
         if not _both_vary(axes[one].name, axes[other].name, branches):
             continue
         (first_edges, first), (second_edges, second) = axes[one].cells(), axes[other].cells()

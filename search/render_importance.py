@@ -42,13 +42,13 @@ def importance_parts(found: Importance, metric: str, console: Console) -> list[R
         return [*parts, indented(f"No importance: {found.overall.reason}.")]
     parts += [
         indented("best: what sets the best trials apart, in shares of 100% (PED-ANOVA)."),
-        indented("score: how much of its variance a choice explains alone (fANOVA)."),
+        indented("score: of what the choices explain of its variance, each one's own part (fANOVA)."),
     ]
     for group in groups:
         parts.append(indented(_group_title(group)))
         if group.shares:
             parts.append(inset(_bars(group, console), 2))
-            parts += [inset(Text(line), 2) for line in _beneath(group)]
+            parts += [inset(Text(line), 2) for line in (significance(group), *_beneath(group))]
     if any(share.by_chance for group in groups for share in group.shares):
         parts.append(indented("? no more than shuffled scores give as well: it may be chance.", "dim"))
     return [*parts, *_curves(found, metric, console), *_sentences(found, metric)]
@@ -117,11 +117,24 @@ def _beneath(group: ImportanceGroup) -> Iterator[str]:
         yield f"no fANOVA: {variance.reason}"
         return
     both = variance.interaction
-    if both is not None and round(both.share, 2) > 0:
+    if both is not None:
         names = " and ".join(_label(axis) for axis in both.axes)
-        yield f"{names} together: {both.share:.0%} more ({100 * both.low:.0f}-{100 * both.high:.0f})"
-    drew = f"; a tree draws {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials else ""
-    yield f"the forest explains {variance.explained:.0%} of the variance of unseen trials{drew}"
+        between = f"({100 * both.low:.0f}-{100 * both.high:.0f})"
+        yield f"{names} interact: at least about {both.share:.0%} more {between}"
+    elif variance.pairs:
+        yield "no two choices interact significantly"
+    drew = f"; a tree draws {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials // 2 else ""
+    yield f"the model explains {variance.explained:.0%} of the variance of unseen trials{drew}"
+
+
+def significance(group: ImportanceGroup) -> str:
+    """Which choices the table is sure of, in words; that all of it may be chance where there are none."""
+    number = len(group.shares)
+    corrected = f"corrected for {count_of(number, 'choice')}"
+    names = [_label(share.axis) for share in group.shares if share.significant]
+    if not names:
+        return f"none significant, {corrected}: the whole table may be chance"
+    return f"significant, {corrected}: {', '.join(names)}"
 
 
 def _label(axis: str) -> str:
@@ -147,7 +160,7 @@ def _curves(found: Importance, metric: str, console: Console) -> list[Renderable
         Column("highest", [_extreme(curve, highest=True) for curve in curves], right=False),
         Column("lowest", [_extreme(curve, highest=False) for curve in curves], right=False, optional=True),
     ]
-    title = Text.assemble(("Mean score along an axis", "bold"), f"  {metric} that the forest predicts")
+    title = Text.assemble(("Mean score along an axis", "bold"), f"  {metric} that the model predicts")
     return [Text(), title, inset(fitted_table(columns, console.width))]
 
 

@@ -14,7 +14,7 @@ from search.page.scales import Linear
 from search.page.section import Section, beside, figure, paragraph
 from search.page.slices import slices
 from search.page.words import FRAMEWORKS, counted, parameter_label
-from search.render_importance import sentence
+from search.render_importance import sentence, significance
 from search.results import StudyReport
 from search.score_labels import brief_label
 
@@ -44,11 +44,7 @@ def mattered(report: StudyReport) -> Section | None:
 
 
 def _title(group: ImportanceGroup) -> str:
-    certain = [effect for effect in group.variance.effects if effect.low > 0]
-    if certain:
-        return f"What mattered most: {parameter_label(certain[0].axes[0])}"
-    shares = [share for share in group.shares if not share.by_chance]
-    return f"What mattered most: {parameter_label(shares[0].axis)}" if shares else "What mattered"
+    return f"What mattered most: {parameter_label(group.most)}" if group.most else "What mattered"
 
 
 def _regions(report: StudyReport) -> Html | None:
@@ -68,10 +64,10 @@ def _shares(found: Importance) -> Html:
     return joined(
         tag("h3", "Importance over all trials", tag("small", _rests_on(found.overall))),
         beside(*_measures(found.overall, "")),
-        _interaction(found.overall),
+        _certain(found.overall),
         tag("h3", "Importance within each framework") if inner else None,
         beside(*(drawn for group in inner for drawn in _measures(group, _within(group)))),
-        (_interaction(group) for group in inner),
+        (_certain(group) for group in inner),
     )
 
 
@@ -95,8 +91,8 @@ def _measures(group: ImportanceGroup, where: str) -> Iterator[Html]:
         yield figure(
             f"{where}changes the score",
             _bars([(one.axis, _of_effect(effects[one.axis])) for one in shares if one.axis in effects]),
-            "The part of the score's variance that a choice explains alone, by a model that explains "
-            f"{variance.explained:.0%} of the variance of trials it hasn't seen (fANOVA).",
+            "Of what the choices explain of the score's variance, each one's own part; noise is left out "
+            f"(fANOVA). The model explains {variance.explained:.0%} of the variance of unseen trials.",
             kind="plainly",
         )
     why_one = f" What changes the score can't be said: {variance.reason}." if variance.reason else ""
@@ -109,17 +105,21 @@ def _measures(group: ImportanceGroup, where: str) -> Iterator[Html]:
     )
 
 
-def _interaction(group: ImportanceGroup) -> Html | None:
-    both = group.variance.interaction
-    if both is None or round(both.share, 2) <= 0:
-        return None
-    one, other = (parameter_label(axis) for axis in both.axes)
+def _certain(group: ImportanceGroup) -> Html:
+    """What is significant after correcting for all that was looked at."""
     framework = FRAMEWORKS.get(group.framework, group.framework)
-    where = f"Within {framework}, " if framework else "Over all trials, "
-    return paragraph(
-        f"{where}{one} and {other} together explain {both.share:.0%} more than each alone "
-        f"(95%: {both.low:.0%} to {both.high:.0%})."
-    )
+    where = f"Within {framework}" if framework else "Over all trials"
+    words = f"{where}: {significance(group)}."
+    both = group.variance.interaction
+    if both is not None:
+        one, other = (parameter_label(axis) for axis in both.axes)
+        words += (
+            f" {one} and {other} interact: together they explain at least about {both.share:.0%} more than "
+            f"each alone (95%: {both.low:.0%} to {both.high:.0%})."
+        )
+    elif group.variance.pairs:
+        words += " No two choices interact significantly."
+    return paragraph(words)
 
 
 def _of_effect(effect: Effect) -> tuple[float, float, float, bool]:

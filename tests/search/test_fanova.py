@@ -187,9 +187,11 @@ def test_the_plane_of_two_axes_is_the_mean_over_all_others() -> None:
     y = X[:, 0] * effect[X[:, 1].astype(int)] + 5 * X[:, 2]
     edges = np.linspace(0, 1, STEPS + 1)
     marginals = whole(X, y, (0, 3, 0), Branches.one_box((0, 3, 0)))
-    assert marginals.plane((0, 1), (edges, np.empty(0)), 2) == pytest.approx(np.outer(MIDDLES, effect) + 2.5)
-    assert marginals.plane((1, 0), (np.empty(0), edges), 1) == pytest.approx(np.outer(effect, MIDDLES) + 2.5)
-    halves = marginals.plane((0, 2), (edges[::4], edges[::4]), 2)
+    first = marginals.planes((0, 1), (edges, np.empty(0)))[1]
+    assert first == pytest.approx(np.outer(MIDDLES, effect) + 2.5)
+    other = marginals.planes((1, 0), (np.empty(0), edges))[0]
+    assert other == pytest.approx(np.outer(effect, MIDDLES) + 2.5)
+    halves = marginals.planes((0, 2), (edges[::4], edges[::4]))[0]
     expected = np.outer([0.25, 0.75], [1, 1]) * effect.mean() + 5 * np.array([0.25, 0.75])
     assert halves == pytest.approx(expected)
 
@@ -197,6 +199,7 @@ def test_the_plane_of_two_axes_is_the_mean_over_all_others() -> None:
 def test_a_plane_has_no_score_where_no_configuration_has_both() -> None:
     X, branches = conditional()
     y = X[:, 0] + np.where(X[:, 1] == ABSENT, 0.0, X[:, 1])
-    found = whole(X, y, (2, 0, 3), branches).plane((0, 1), (np.empty(0), np.linspace(0, 1, STEPS + 1)), 2)
+    edges = np.empty(0), np.linspace(0, 1, STEPS + 1)
+    found = whole(X, y, (2, 0, 3), branches).planes((0, 1), edges)[0]
     assert found[0] == pytest.approx(MIDDLES)
     assert np.isnan(found[1]).all()

@@ -84,6 +84,20 @@ def test_a_sampler_that_follows_chance_gives_no_sentence_either() -> None:
     assert alarms <= 2
 
 
+def test_a_condition_that_does_nothing_is_no_second_one() -> None:
+    named = set()
+    for seed in range(12):
+        generator = random.Random(seed)
+        outcomes = []
+        for record in fakes.trials(150, seed=seed):
+            bad = record.params.get("learning_rate", 1.0) < 0.01
+            outcomes.append(Outcome(record.params, generator.gauss(0.2 if bad else 0.8, 0.1)))
+        found = telling_regions(outcomes, AXES)
+        assert found
+        named |= {each.parameter for region in found for each in region.conditions}
+    assert named == {"learning_rate"}
+
+
 def test_trials_that_diverged_are_the_worst_and_forbid_a_good_sentence() -> None:
     good = [Outcome({"optimizer.spark": "gd", "learning_rate": 0.02}, 0.9 + n / 1000) for n in range(20)]
     bad = [Outcome({"optimizer.spark": "gd", "learning_rate": 0.5}, None) for _ in range(20)]

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from search.importance import Importance, importance
-from search.importance_variance import Curve, CurveCell
+from search.importance_variance import Curve, CurveCell, Effect
 from search.regions import Condition, Region
 from search.render_importance import importance_parts, sentence
 from tests.search import fakes
@@ -47,11 +47,11 @@ def test_both_shares_stand_beside_each_other_with_their_intervals() -> None:
 
 def test_it_says_what_the_forest_explains_and_on_how_many_trials_it_rests() -> None:
     text = printed(FOUND)
-    assert f"explains {FOUND.overall.variance.explained:.0%} of the variance" in text
+    assert f"the model explains {FOUND.overall.variance.explained:.0%} of the variance" in text
     assert "a tree draws" not in text
-    variance = replace(FOUND.overall.variance, rows_per_tree=50)
+    variance = replace(FOUND.overall.variance, rows_per_tree=20)
     part = replace(FOUND, overall=replace(FOUND.overall, variance=variance, stopped=7))
-    assert "unseen trials; a tree draws 50" in printed(part)
+    assert "unseen trials; a tree draws 20" in printed(part)
     assert "of 60, 7 of them stopped early" in printed(part)
 
 
@@ -68,6 +68,24 @@ def test_a_curve_is_drawn_from_its_lowest_to_its_highest_and_blank_where_no_tria
     assert "_ #=" in printed(found, encoding="ascii") or "_ #+" in printed(found, encoding="ascii")
     row = next(line for line in printed(found).splitlines() if "▁ █▅" in line)
     assert row.split()[-4:] == ["0.900", "2", "0.100", "0"]
+
+
+def test_it_says_what_is_significant_and_where_the_whole_table_may_be_chance() -> None:
+    assert "significant, corrected for 6 choices: learning_rate" in printed(FOUND)
+    unsure = tuple(replace(share, significant=False) for share in FOUND.overall.shares)
+    chance = replace(FOUND, overall=replace(FOUND.overall, shares=unsure), frameworks=())
+    text = printed(chance)
+    assert "none significant, corrected for 6 choices: the whole table may be chance" in text
+
+
+def test_an_interaction_is_claimed_only_where_it_is_significant() -> None:
+    assert FOUND.overall.variance.interaction is None
+    assert "no two choices interact significantly" in printed(FOUND)
+    assert " interact: " not in printed(FOUND)
+    both = Effect(("learning_rate", "batch_size"), 0.12, 0.05, 0.2)
+    variance = replace(FOUND.overall.variance, interaction=both)
+    found = replace(FOUND, overall=replace(FOUND.overall, variance=variance), frameworks=())
+    assert "learning_rate and batch_size interact: at least about 12% more (5-20)" in printed(found)
 
 
 def test_a_group_without_a_forest_says_why() -> None:

@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 
 from search.fanova import Branches, Marginals
 from search.fanova_forest import grow
-from search.fanova_shares import TREES
 from search.importance import importance
 from studies.space import SearchSpace
 from studies.study import Study
 from studies.trial_record import TrialRecord
+
+TREES = 64
+"""As many as Optuna's evaluator grows."""
 
 TRIALS = 1000
 SEEDS = 2

@@ -19,8 +19,8 @@ E. C. Fieller's (1954). Where what the choices explain can't be told from nothin
 often the intervals hold the truth, and where they do less often than they should, is measured by
 benchmarks/_truth_importance.py.
 
-**With many trials** every tree draws :data:`MOST_ROWS` of its half, so that all trials have a part but a
-tree's cost does not grow.
+**With many trials** every tree draws :data:`MOST_ROWS` of its half, or half as many of its quarter, so that
+all trials have a part but a tree's cost does not grow.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SPLITS = 16
 """Random splits of the trials into halves; a tree for each half."""
 
 MOST_ROWS = 1000
-"""Trials that a tree draws at most."""
+"""Trials that a tree draws at most of a half."""
 
 MOST_ASKED = 2000
 """So many trials, up to twice as many, show how well the forest predicts what it has not seen."""
@@ -100,12 +100,12 @@ class Fits:
         self.forest: Forest = grow(table, scores, counts.astype(np.intp), categories, seed, values=rest)
         self._marginals = Marginals(self.forest, branches)
 
-    def predict(self, table: Floats) -> Floats:
-        """(rows, samples)."""
-        samples, rows = self.forest.trees, len(table)
-        asked = np.repeat(np.arange(rows), samples), np.tile(np.arange(samples), rows)
-        of_trees = self.forest.predict(table, *asked).reshape(rows, samples)
-        found: Floats = of_trees + self._basis.of(table) @ self.coefficients.T
+    def predict(self, table: Floats, samples: int | None = None) -> Floats:
+        """(rows, samples) by the first samples, or by all of them."""
+        count, rows = samples or self.forest.trees, len(table)
+        asked = np.repeat(np.arange(rows), count), np.tile(np.arange(count), rows)
+        of_trees = self.forest.predict(table, *asked).reshape(rows, count)
+        found: Floats = of_trees + self._basis.of(table) @ self.coefficients[:count].T
         return found
 
     def curve(self, axis: int, edges: Floats) -> Floats:
@@ -164,24 +164,28 @@ class Fanova:
     ) -> None:
         generator = np.random.default_rng(seed)
         members = _samples(len(scores), generator)
-        counts = at_most(members, MOST_ROWS, generator)
+        halves, quarters = members[: 2 * SPLITS], members[2 * SPLITS :]
+        rows = at_most(halves, MOST_ROWS, generator), at_most(quarters, MOST_ROWS // 2, generator)
         self._center, self._scale = float(np.mean(scores)), float(np.std(scores))
         scaled = (scores - self._center) / self._scale
-        self._fits = Fits(table, scaled, (members, counts), categories, branches, seed)
-        self.rows_per_tree = int(counts[0].sum())
-        self.explained = _explained(self._fits, table, scaled, members[: 2 * SPLITS])
+        self._fits = Fits(table, scaled, (members, np.concatenate(rows)), categories, branches, seed)
+        self.rows_per_tree = int(rows[0][0].sum())
+        self.explained = _explained(self._fits, table, scaled, halves)
         parts = [self._fits.part(axis) for axis in range(len(categories))]
         self._parts = [covariances(*part) for part in parts]
         left = _remainder(self._fits, [values for values, _ in parts], generator)
         self._total = np.sum(self._parts, axis=0) + left
+        # What is left for interactions is nothing at least, so that shares are never more than all together.
+        alone = np.stack(self._parts)[:, :SPLITS].mean(axis=1)
+        self._whole = max(float(self._total[:SPLITS].mean()), float(np.maximum(alone, 0.0).sum()))
 
     def share(self, axis: int) -> Estimate:
         """The axis's part of the variance that the choices explain."""
-        return _ratio(self._parts[axis], self._total)
+        return _ratio(self._parts[axis], self._total, self._whole)
 
     def interaction(self, one: int, other: int) -> Estimate:
         """What two axes add together to the parts that each has alone."""
-        return _ratio(covariances(*self._fits.beyond((one, other))), self._total)
+        return _ratio(covariances(*self._fits.beyond((one, other))), self._total, self._whole)
 
     def curve(self, axis: int, edges: Floats) -> list[Estimate]:
         """The mean predicted score in each cell of an axis, all else drawn from the space.
@@ -251,13 +255,19 @@ def _remainder(fits: Fits, parts: Sequence[Floats], generator: np.random.Generat
     return found
 
 
-def _ratio(part: Floats, total: Floats) -> Estimate:
-    """A share and Fieller's interval, from covariances of the splits' halves and of the halves of those."""
+def _ratio(part: Floats, total: Floats, reference: float) -> Estimate:
+    """A share and Fieller's interval, from covariances of the splits' halves and of the halves of those.
+
+    Args:
+        part: (pairs,) of one axis, or of two.
+        total: (pairs,) of all.
+        reference: what the share is of, which ``total`` comes to but for noise.
+    """
     both = np.stack([part, total])
     whole = both[:, :SPLITS].mean(axis=1)
     apart = np.diff(both[:, SPLITS:].reshape(2, SPLITS, 2), axis=2)[:, :, 0] / 2
     (in_part, together), (_, in_total) = DEVIATIONS**2 * (apart @ apart.T) / SPLITS
-    value = float(np.clip(whole[0] / whole[1], 0.0, 1.0)) if whole[1] > 0 else 0.0
+    value = float(np.clip(whole[0] / reference, 0.0, 1.0)) if reference > 0 else 0.0
     square = whole[1] ** 2 - in_total
     middle = whole[0] * whole[1] - together
     root = middle**2 - square * (whole[0] ** 2 - in_part)
@@ -273,7 +283,7 @@ def _explained(fits: Fits, table: Floats, scores: Floats, members: NDArray[np.bo
     Where there are many trials, it is of :data:`MOST_ASKED` or more of them, evenly out of all.
     """
     asked = np.arange(len(scores))[:: max(1, len(scores) // MOST_ASKED)]
-    said, unseen = fits.predict(table[asked])[:, : len(members)], ~members[:, asked].T
+    said, unseen = fits.predict(table[asked], len(members)), ~members[:, asked].T
     mean = (said * unseen).sum(axis=1) / unseen.sum(axis=1)
     return float(1 - np.mean((mean - scores[asked]) ** 2) / np.var(scores[asked]))
 

@@ -104,15 +104,19 @@ class Spark:
 AnySpark = Spark | RemoteSpark
 """A session, in a JVM of ours or on a Spark Connect server."""
 
-_lock = threading.Lock()
+_lock = threading.Condition(threading.Lock())
 _running: AnySpark | None = None
+_used: list[AnySpark] = []  # one entry a user
+
+LOOK_SECONDS = 1.0
+"""Between two looks whether a session that others use has died."""
 
 
 def start(memory_mib: int = 1024, settings: SparkSettings | None = None) -> AnySpark:
     """The process's session, started where there is none that will do. Safe from any thread.
 
-    One whose JVM has died is replaced, and so is one that was started with other settings or less memory:
-    trials of two studies with different settings can't run in one process at the same time.
+    One whose JVM has died is replaced, and so is one that was started with other settings or less memory,
+    once nobody is :func:`using` it: trials of two studies with different settings take turns in a process.
 
     Args:
         memory_mib: heap that is needed, where the settings don't say it.
@@ -122,17 +126,42 @@ def start(memory_mib: int = 1024, settings: SparkSettings | None = None) -> AnyS
         MachineError: where there is no fit Java, the JVM doesn't start, or a library that the settings name
             can't be used.
     """
+    with _lock:
+        return _start(memory_mib, settings)
+
+
+@contextlib.contextmanager
+def using(memory_mib: int, settings: SparkSettings) -> Iterator[AnySpark]:
+    """The same, and nobody replaces it meanwhile, unless it dies."""
+    with _lock:
+        spark = _start(memory_mib, settings)
+        _used.append(spark)
+    try:
+        yield spark
+    finally:
+        with _lock:
+            del _used[next(place for place, one in enumerate(_used) if one is spark)]
+            _lock.notify_all()
+
+
+def _start(memory_mib: int, settings: SparkSettings | None) -> AnySpark:
+    """What :func:`start` returns, for one that holds the lock."""
     global _running
     wanted = None if settings is None else settings.session()
-    with _lock:
-        if _running is not None and not _will_do(_running, wanted, memory_mib):
-            _running.close()
-            _running = None
-        if _running is None:
-            wanted = wanted or DEFAULTS.session()
-            wanted.check()
-            _running = connect(wanted) if wanted.connect else _launch(memory_mib, wanted)
-        return _running
+    while _running is not None and _is_used(_running) and not _will_do(_running, wanted, memory_mib):
+        _lock.wait(LOOK_SECONDS)
+    if _running is not None and not _will_do(_running, wanted, memory_mib):
+        _running.close()
+        _running = None
+    if _running is None:
+        wanted = wanted or DEFAULTS.session()
+        wanted.check()
+        _running = connect(wanted) if wanted.connect else _launch(memory_mib, wanted)
+    return _running
+
+
+def _is_used(spark: AnySpark) -> bool:
+    return spark.alive() and any(one is spark for one in _used)
 
 
 def stop() -> None:

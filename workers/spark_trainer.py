@@ -7,8 +7,9 @@ not found alike: Spark computes with either.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -76,7 +77,8 @@ class SparkTrainer:
         )
         if self._refusal is None:
             # Here, so that the seconds of it count as setup and not as training.
-            self._session_and_rows(0)
+            with self._session_and_rows(0):
+                pass
         return State(epoch=0, weights=weights)
 
     def advance(
@@ -142,19 +144,22 @@ class SparkTrainer:
         """
         if self._refusal is not None:
             return None
-        spark, _ = self._session_and_rows(0)
-        for optimizer in OPTIMIZERS:
-            configuration = Configuration("spark", "glorot_uniform", optimizer, epochs=1, learning_rate=0.1)
-            state = State(0, initial_weights(configuration.initialisation, self._layers, 0))
-            with killed_where_it_hangs(spark, load_seconds(self._train), "train a first step", 0):
-                self._fit(configuration, state, 1, Deadline())
-        return spark
+        with self._session_and_rows(0) as (spark, _):
+            for optimizer in OPTIMIZERS:
+                configuration = Configuration("spark", "glorot_uniform", optimizer, 1, learning_rate=0.1)
+                state = State(0, initial_weights(configuration.initialisation, self._layers, 0))
+                with killed_where_it_hangs(spark, load_seconds(self._train), "train a first step", 0):
+                    self._fit(configuration, state, 1, Deadline())
+            return spark
 
     def _fit(
         self, configuration: Configuration, state: State, iterations: int, deadline: Deadline
     ) -> tuple[NDArray[np.float64], list[float]]:
-        spark, rows = self._session_and_rows(state.epoch)
-        with translated(spark, state.epoch), interrupted(spark, deadline, state.epoch):
+        with (
+            self._session_and_rows(state.epoch) as (spark, rows),
+            translated(spark, state.epoch),
+            interrupted(spark, deadline, state.epoch),
+        ):
             return fit(rows, self._layers, configuration, state.weights, iterations)
 
     def _check(self, configuration: Configuration, state: State) -> None:
@@ -173,17 +178,21 @@ class SparkTrainer:
         if problem is not None:
             raise TrainingFailed(Failure("data", problem, state.epoch))
 
-    def _session_and_rows(self, epoch: int) -> tuple[AnySpark, Any]:
-        """The session and, in it, the training rows as a cached DataFrame of features and label."""
-        with self._lock:
-            needed = heap_mib(self._train, parameters(self._layers))
-            spark = spark_session.start(needed, self._settings)
-            if self._loaded is None or self._loaded[0] is not spark:
-                files = write_once(self._train, self._directory, self._settings.partitions)
-                limit, what = load_seconds(self._train), "load the training rows"
-                with translated(spark, epoch), killed_where_it_hangs(spark, limit, what, epoch):
-                    self._loaded = (spark, load(spark, files))
-            return self._loaded
+    @contextlib.contextmanager
+    def _session_and_rows(self, epoch: int) -> Iterator[tuple[AnySpark, Any]]:
+        """The session, while it is used, and, in it, the training rows as a cached DataFrame of features and
+        label.
+        """
+        needed = heap_mib(self._train, parameters(self._layers))
+        with spark_session.using(needed, self._settings) as spark:
+            with self._lock:
+                loaded = self._loaded
+                if loaded is None or loaded[0] is not spark:
+                    files = write_once(self._train, self._directory, self._settings.partitions)
+                    limit, what = load_seconds(self._train), "load the training rows"
+                    with translated(spark, epoch), killed_where_it_hangs(spark, limit, what, epoch):
+                        loaded = self._loaded = (spark, load(spark, files))
+            yield loaded
 
 
 def _mismatch(state: State, layers: Sequence[int]) -> str | None:

@@ -68,13 +68,14 @@ def find_rows(directory: Path) -> Path:
     if sees(directory):
         return directory
     ask = _asking_the_scheduler(directory.name)
-    offered = None if ask is None else _offered(ask)
-    if ask is None or offered is None:
-        return directory  # nobody offers a copy; opening the directory says what is wrong with it
     place = copies() / directory.name
-    if not is_copy(place):
-        _fetch(place, *offered, ask)
-    return place
+    while ask is not None and (offered := _offered(ask)) is not None:
+        # Where the driver whose copy it is has just come to its end, others may offer one.
+        with contextlib.suppress(_TakenBackError):
+            if not is_copy(place):
+                _fetch(place, *offered, ask)
+            return place
+    return directory  # nobody offers a copy; opening the directory says what is wrong with it
 
 
 def copies() -> Path:
@@ -93,6 +94,10 @@ def is_copy(place: Path) -> bool:
         return all(digest_of(place / name) == digests[name] for name in FILES if name != INDEX)
     except (OSError, ValueError, KeyError, TypeError, DataError):
         return False
+
+
+class _TakenBackError(Exception):
+    """A driver took its rows back while they were fetched."""
 
 
 Ask = Callable[..., Any]
@@ -162,7 +167,7 @@ def _receive(parts: Mapping[str, int], building: Path, ask: Ask) -> None:
             for part in range(parts[name]):
                 content = ask(name, part)
                 if content is None:
-                    raise DataError("the driver took the rows back while they were fetched", where=name)
+                    raise _TakenBackError
                 file.write(content)
 
 

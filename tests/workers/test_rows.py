@@ -95,6 +95,23 @@ def test_what_arrives_changed_is_refused_and_nothing_is_left(
     assert list(cache.iterdir()) == []
 
 
+def test_where_one_driver_takes_its_rows_back_those_of_another_are_fetched(
+    there: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = FakeScheduler(there)
+    index = scheduler.held["index",]
+
+    def ask(*keys: str | int) -> Any:
+        if keys[0] == "ending":  # it has gone since it offered them
+            scheduler.held["index",] = index
+            return None
+        return scheduler(*keys)
+
+    scheduler.held["index",] = {"ending": {"parts": index["me"]["parts"]}, **index}
+    assert find_rows(blind(there, monkeypatch, ask)) == cache / there.name
+    assert is_copy(cache / there.name)
+
+
 def test_without_anybody_who_offers_them_the_directory_itself_says_what_is_wrong(
     there: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 A process that dies takes everything with it that ran there. So a trial is blamed for a death only where
 nothing else ran beside it; where something did, it is run again alone, and if the process dies once more, the
-guilty one is found and the others are not.
+guilty one is found and the others are not. Nor is one blamed that waited there behind another driver's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ RETRIED: Mapping[str, str] = {
 """The key of ``[retry]`` by cause of failure. What is missing here would fail again."""
 
 
+SPARED = 3
+"""Deaths that a segment is not blamed for because it isn't known to have begun. More count: one that kills
+its process in its first second is never known to have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One run of a segment.
@@ -33,14 +38,18 @@ class Attempt:
         number: of the run, from 1.
         blamed: causes of the failures before it that are the trial's own.
         alone: whether nothing else may run in its process.
+        spared: deaths that it was not blamed for because it isn't known to have begun.
     """
 
     number: int = 1
     blamed: tuple[str, ...] = ()
     alone: bool = False
+    spared: int = 0
 
 
-def after_failure(attempt: Attempt, failure: Failure, beside_others: bool, rules: Retry) -> Attempt | None:
+def after_failure(
+    attempt: Attempt, failure: Failure, beside_others: bool, rules: Retry, *, waited: bool = False
+) -> Attempt | None:
     """The next attempt, or ``None`` where the failure is final.
 
     Args:
@@ -48,8 +57,11 @@ def after_failure(attempt: Attempt, failure: Failure, beside_others: bool, rules
         failure: how.
         beside_others: whether other trials could run in its process.
         rules: the study's.
+        waited: whether it may have waited for another driver's segment, and isn't known to have begun.
     """
     following = replace(attempt, number=attempt.number + 1)
+    if failure.cause == "worker died" and waited and attempt.spared < SPARED:
+        return replace(following, spared=attempt.spared + 1)
     if failure.cause == "worker died" and beside_others and not attempt.alone:
         return replace(following, alone=True)
     blamed = (*attempt.blamed, failure.cause)

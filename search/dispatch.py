@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,37 +21,19 @@ from search.attempts import Attempt, after_failure, with_count
 from search.cluster import NO_WORKERS_SECONDS, RunningCluster
 from search.events import Lost, Reported, Resized
 from search.placement import Speeds, place
+from search.runs import Run
 from search.slots import GPU, Slots
-from studies.records import Failure, SegmentReport
+from studies.records import Cause, Failure, SegmentReport
 from studies.study import Retry
 from studies.trial_record import TrialRecord
 from workers.spark_settings import SparkSettings
 from workers.spark_warmup import warm
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment, task_key
-
-WATCHDOG_SECONDS = 30.0
-"""How long a segment may take to come back after its ``trial_timeout``, before it counts as hanging."""
+from workers.tenants import Look, Task
 
 LOST_SECONDS = 20.0
 """How long the connection to the scheduler may be away, or the scheduler silent, before the cluster is given
 up."""
-
-
-@dataclass(eq=False)
-class Run:
-    """One attempt at a segment that was given to Dask.
-
-    Attributes:
-        submitted: reading of the clock, in seconds.
-        kind: the Dask resource that it takes.
-        future: Dask's; one that nobody holds is released, and its task with it.
-    """
-
-    segment: Segment
-    attempt: Attempt
-    submitted: float
-    kind: str
-    future: Any = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +90,7 @@ class Dispatcher:
     # Slots by kind, because runs are too many to count each time; and the kinds of which one run has all.
     _taken: Counter[str] = field(default_factory=Counter)
     _alone: set[str] = field(default_factory=set)
+    _looked: Look | None = None
     _epochs: dict[int, int] = field(default_factory=dict)  # that unfinished trials have, by number
 
     def __post_init__(self) -> None:
@@ -131,8 +114,9 @@ class Dispatcher:
         """
         (kind,) = self._slots.kinds("spark")
         key = task_key(study, token, self.launch, "spark-warm-up")
+        where = {"resources": {kind: 1}, **self.cluster.where()}
         self._warming = self.cluster.client.submit(
-            warm, split, hidden, settings, key=key, pure=False, retries=0, resources={kind: 1}
+            warm, split, hidden, settings, key=key, pure=False, retries=0, **where
         )
         self._deliver_once_done(self._warming, lambda found: Noted(_notes_of(found)))
 
@@ -163,7 +147,8 @@ class Dispatcher:
             yield Lost("the connection to the cluster's scheduler is lost")
             return
         yield from self._resize()
-        for run in [run for run in self._runs.values() if self._hangs(run)]:
+        yield from self._look_at_runs()
+        for run in [run for run in self._runs.values() if run.is_overdue(self.clock())]:
             yield from self._give_up(run)
         self._fill()
         if reason := self._starves():
@@ -201,18 +186,23 @@ class Dispatcher:
     def _give_up(self, run: Run) -> Iterator[Reported | Lost | Resized]:
         """End the process of a segment that hangs, or do without its thread, which can't be ended."""
         self._remove(run)
-        seconds = self.clock() - run.submitted
+        seconds = self.clock() - run.waited
+        cause: Cause = "timeout"
         if self.cluster.restarts:
             # Where it is found nowhere, it has just come to its end, or its process to its own.
             self.cluster.end_worker_of(run.segment.key)
             message = f"its process did not answer for {seconds:.0f} s and was ended"
+            cause = "worker died" if run.silent and self._is_shared() else "timeout"
         else:
             message = f"it did not come back for {seconds:.0f} s; a thread can't be ended: a slot is lost"
             self._slots = self._slots.without(run.kind)
             yield Resized(self._slots)
             if not self._slots.by_kind.get(run.kind):
                 yield Lost("every slot is held by a trial that does not come back")
-        report = self._again_or_report(run, _failed(run.segment, Failure("timeout", message)))
+        yield from self._after(run, Failure(cause, message))
+
+    def _after(self, run: Run, failure: Failure) -> Iterator[Reported]:
+        report = self._again_or_report(run, _failed(run.segment, failure))
         if report is not None:
             yield Reported(report)
 
@@ -224,6 +214,9 @@ class Dispatcher:
         message = f"the worker {ended.died} took more memory than it may and was ended"
         return replace(ended.report, failure=Failure("out of memory", message))
 
+    def _is_shared(self) -> bool:
+        return self.cluster.pulse is not None and self.cluster.pulse.others > 0
+
     def _runs_beside_others(self, run: Run) -> bool:
         return self.cluster.slots_a_worker(run.kind) > 1
 
@@ -231,7 +224,8 @@ class Dispatcher:
         failure = report.failure
         if failure is not None:
             beside_others = self._runs_beside_others(run)
-            attempt = after_failure(run.attempt, failure, beside_others, self.rules)
+            waited = run.may_have_waited(shared=self._is_shared())
+            attempt = after_failure(run.attempt, failure, beside_others, self.rules, waited=waited)
             if attempt is not None:
                 self._queue.appendleft((replace(run.segment, attempt=attempt.number - 1), attempt))
                 return None
@@ -275,12 +269,14 @@ class Dispatcher:
         return {kind: min(count, present.get(kind, 0)) for kind, count in self._slots.by_kind.items()}
 
     def _run(self, segment: Segment, attempt: Attempt, kind: str) -> None:
-        run = Run(segment, attempt, self.clock(), kind)
+        now = self.clock()
+        run = Run(segment, attempt, now, kind, waited=now)
         self._add(run)
         amount = self.cluster.slots_a_worker(kind) if attempt.alone else 1
+        where = {"resources": {kind: amount}, **self.cluster.where()}
         # pure=False and an own key: Dask would take a repeated configuration for the same work.
         run.future = self.cluster.client.submit(
-            run_segment, segment, key=segment.key, pure=False, retries=0, resources={kind: amount}
+            run_segment, segment, key=segment.key, pure=False, retries=0, **where
         )
         self._deliver_once_done(run.future, lambda found: _ended(run, found, self.clock() - run.submitted))
 
@@ -308,9 +304,27 @@ class Dispatcher:
         if run.attempt.alone:
             self._alone.remove(run.kind)
 
-    def _hangs(self, run: Run) -> bool:
-        limit = run.segment.trial_timeout
-        return limit is not None and self.clock() - run.submitted > limit + WATCHDOG_SECONDS
+    def _look_at_runs(self) -> Iterator[Reported]:
+        """See which have begun, and which never will: they are run again.
+
+        Of those that seem to hang, the scheduler is asked once more: its answer may be a second old.
+        """
+        pulse = self.cluster.pulse
+        if pulse is not None and pulse.looked is not self._looked:
+            self._looked = pulse.looked
+            self._note_states(list(self._runs.values()), pulse.looked.tasks)
+        overdue = [run for run in self._runs.values() if run.is_overdue(self.clock())]
+        if overdue:
+            self._note_states(overdue, self.cluster.tasks())
+        for run in [run for run in self._runs.values() if run.is_stranded(self.clock())]:
+            self._remove(run)
+            yield from self._after(run, Failure("worker died", "its worker is gone, and no other took it"))
+
+    def _note_states(self, runs: Iterable[Run], tasks: Mapping[str, Task]) -> None:
+        present = self.cluster.present()
+        for run in runs:
+            if (task := tasks.get(run.segment.key)) is not None:
+                run.note(task, self.clock(), present.of(run.segment.configuration.framework) > 0)
 
     def _is_lost(self) -> bool:
         if self.cluster.silent_seconds() > LOST_SECONDS:

@@ -1,4 +1,4 @@
-"""Whether a scheduler in another process is still there, and which workers it has.
+"""Whether a scheduler in another process is still there, which workers it has, and who else uses them.
 
 A scheduler that is stopped, or cut off, keeps its connection: nothing fails, and whoever asks it something
 waits for ever. So it is asked regularly, with a bound, in the client's own thread; the driver reads what came
@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.slots import GPU, SPARK, TRIAL, Slots
+from search.slots import GPU, SPARK, TRIAL, Slots, allowance
 from studies.cluster import GpuPolicy
+from workers.resources import RESOURCES
+from workers.tenants import LOOK, NOTHING, Look, read
 
 BEAT_SECONDS = 1.0
 """Seconds between an answer of the scheduler and the next question."""
@@ -37,13 +40,18 @@ class Pulse:
         meet: looks at workers that come, before they are counted; without it all are.
         heard: reading of the clock, in seconds, when it last answered.
         workers: what it said then of each worker that is used, by address.
+        looked: all that it said then.
+        kinds: the resources that the driver's tasks take.
     """
 
     client: Any
+    kinds: Sequence[str] = RESOURCES
     clock: Callable[[], float] = time.monotonic
     meet: Meet | None = None
     heard: float = field(init=False)
     workers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    looked: Look = NOTHING
+    _present: tuple[Any, Slots] = ((None, None), Slots(0))
     _met: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -53,6 +61,37 @@ class Pulse:
     def refused(self) -> Sequence[str]:
         """Addresses of workers that are there and not used."""
         return [address for address, used in self._met.items() if not used]
+
+    @property
+    def strangers(self) -> bool:
+        """Whether there are workers that are not used, or were not met yet."""
+        return any(address not in self.workers for address in self.looked.workers)
+
+    @property
+    def others(self) -> int:
+        """How many other drivers share the scheduler."""
+        return max((count for count, _ in self.looked.drivers.values()), default=1) - 1
+
+    def present(self, frameworks: Sequence[str], gpu: GpuPolicy) -> Slots:
+        """The slots that this driver may fill now, for a study whose space has these frameworks."""
+        at, slots = self._present
+        # Asked for with each trial, and a thousand workers are many to count.
+        if at[0] is not self.looked or at[1] is not self.workers:
+            at = (self.looked, self.workers)
+            slots = offered(self.workers.values(), frameworks, gpu)
+            self._present = (at, slots.within(self._limits(slots)))
+        return self._present[1]
+
+    def _limits(self, slots: Slots) -> Mapping[str, int]:
+        mine, others = Counter[str](), Counter[str]()
+        for use in self.looked.used:
+            if use.worker in self.workers:
+                mine[use.kind] += use.mine
+                others[use.kind] += use.others
+        return {
+            kind: allowance(total, mine[kind], others[kind], *self.looked.drivers.get(kind, (1, 0)))
+            for kind, total in slots.by_kind.items()
+        }
 
     def silent_seconds(self) -> float:
         """How long it has not answered."""
@@ -77,11 +116,9 @@ class Pulse:
         try:
             while True:
                 with suppress(OSError):  # no answer in time, or no connection: silent_seconds() says how long
-                    found = await asyncio.wait_for(
-                        self.client.scheduler.identity(n_workers=-1), ANSWER_SECONDS
-                    )
+                    answer = await asyncio.wait_for(look(self.client, self.kinds), ANSWER_SECONDS)
                     self.heard = self.clock()
-                    workers = found["workers"]
+                    self.looked, workers = answer, answer.workers
                     self._met = {address: used for address, used in self._met.items() if address in workers}
                     new = [address for address in workers if address not in self._met]
                     if new and (meeting is None or meeting.done()):
@@ -99,7 +136,13 @@ class Pulse:
             self._met.update(dict.fromkeys(new, True))
             return
         with suppress(OSError):  # looked at again with the next beat
-            self._met.update(await self.meet(new))
+            found = await self.meet(new)
+            self._met.update(found)  # and not before: a beat meanwhile makes another dictionary of it
+
+
+async def look(client: Any, kinds: Sequence[str]) -> Look:
+    """What a client's scheduler, which has :class:`workers.tenants.Tenants`, knows of its drivers."""
+    return read(await getattr(client.scheduler, LOOK)(client=client.id, kinds=list(kinds)))
 
 
 def offered(
@@ -121,6 +164,14 @@ def offered(
     if only and "spark" not in frameworks:
         trial = 0
     return Slots(trial, spark, gpus, gpu_only=only)
+
+
+def kinds_of(frameworks: Iterable[str], gpu: GpuPolicy = "prefer") -> Sequence[str]:
+    """The resources that trials of these frameworks may take."""
+    frameworks = set(frameworks)
+    on_gpus = gpu != "never" and frameworks != {"spark"}
+    without = {*(() if "spark" in frameworks else (SPARK,)), *(() if on_gpus else (GPU,))}
+    return [kind for kind in RESOURCES if kind not in without]
 
 
 def offers(worker: Mapping[str, Any], kind: str) -> int:

@@ -13,7 +13,17 @@ from studies.cluster import DEPLOYED, Cluster
 from workers import spark_settings
 from workers.resources import GPU, SPARK, TRIAL
 
-__all__ = ["GPU", "SPARK", "TRIAL", "Slots", "cores", "describe_cluster", "slots_for", "slots_of"]
+__all__ = [
+    "GPU",
+    "SPARK",
+    "TRIAL",
+    "Slots",
+    "allowance",
+    "cores",
+    "describe_cluster",
+    "slots_for",
+    "slots_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,15 @@ class Slots:
         """Trials of a framework that can run at once."""
         return sum(self.by_kind.get(kind, 0) for kind in self.kinds(framework))
 
+    def within(self, limits: Mapping[str, int]) -> Slots:
+        """No more of any kind than these limits say; as many as there are where they say nothing."""
+        return replace(
+            self,
+            trial=min(self.trial, limits.get(TRIAL, self.trial)),
+            spark=min(self.spark, limits.get(SPARK, self.spark)),
+            gpu=min(self.gpu, limits.get(GPU, self.gpu)),
+        )
+
     def without(self, kind: str) -> Slots:
         """One slot less of a kind."""
         if kind == SPARK:
@@ -85,6 +104,30 @@ class Slots:
         if kind == GPU:
             return replace(self, gpu=max(0, self.gpu - 1))
         return replace(self, trial=max(0, self.trial - 1))
+
+
+def allowance(total: int, mine: int, others: int, drivers: int, place: int) -> int:
+    """How many slots of one kind a driver may fill, on a scheduler that it shares with others.
+
+    What others run is taken, and free slots are divided equally. While none is free, a driver that has less
+    than its share keeps one task waiting with Dask, which runs them in the order in which they came; those
+    that have more than theirs see that somebody waits, and begin fewer. So each has at least one task with
+    Dask, and gets a slot as soon as any task ends there.
+
+    Args:
+        total: slots that there are for this driver.
+        mine: those that its tasks take, waiting ones too.
+        others: the same of others' tasks, on the same workers.
+        drivers: how many want such slots, this one among them.
+        place: of this driver among them, from 0: the first ones get what can't be divided.
+    """
+    if not total:
+        return 0
+    share, free = total // drivers, total - mine - others
+    if free >= 0:
+        most = mine + free // drivers + (place < free % drivers)
+        return max(most, min(share, mine + 1), 1)
+    return max(mine + free, min(share, mine), 1)
 
 
 def slots_of(section: Cluster) -> int:

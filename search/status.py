@@ -87,8 +87,8 @@ class StoredStatus:
             self._note = note
 
     def _status(self, loop: Loop, now: float, last: bool) -> dict[str, Any]:
-        workers = {} if last else self._cluster.workers_of()
-        by_trial = {_trial_of(key): address for key, address in workers.items()}
+        tasks = {} if last else self._cluster.tasks()
+        by_trial = {_trial_of(key): task.worker for key, task in tasks.items()}
         running = [
             RunningSegment(trial.number, trial.rung, by_trial.get(trial.number, ""), now - trial.since)
             for trial in ([] if last else loop.running)
@@ -106,7 +106,7 @@ class StoredStatus:
 
 
 def _trial_of(key: str) -> int | None:
-    """12 of ``sms-spam/trial-12/rung-27``."""
+    """12 of ``sms-spam-3f9c2a1b04de/trial-12/rung-27/6e0f51c2``."""
     name = key.split("/")[1] if key.count("/") >= 2 else ""
     number = name.removeprefix("trial-")
     return int(number) if number.isdigit() else None

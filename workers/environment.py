@@ -41,7 +41,7 @@ class Environment:
 
 
 async def describe(rows: str, java: bool) -> Environment:
-    """This process's environment; run in workers by Dask, beside what they do.
+    """This process's environment, found beside what runs in its event loop.
 
     Args:
         rows: the driver's cache directory of the study's rows.

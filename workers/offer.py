@@ -1,31 +1,24 @@
-"""What a worker that somebody else started offers to trials."""
+"""What a worker that somebody else started says and offers when a driver meets it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from distributed import WorkerPlugin
+from workers.environment import Environment, describe
+from workers.resources import RESOURCES, TRIAL
 
 
-class OfferThreads(WorkerPlugin):  # type: ignore[misc]  # distributed ships no types
-    """Lets a worker's threads be trials' slots, where it was started without resources that say more.
+async def greet(rows: str, java: bool, dask_worker: Any) -> Environment:
+    """What a worker runs in; run in workers by Dask, beside what they do.
 
-    Dask keeps it for workers that come later, or come back.
+    On the way its threads become trials' slots, where it was started without resources that say more. That is
+    no plugin of Dask's: every worker that comes later loads those, and one that can't import this project,
+    which others may have there, would not start.
 
     Args:
-        resource: the Dask resource that it gets one of a thread.
-        unless: resources of which one is enough to leave the worker as it is.
+        rows, java: as :func:`workers.environment.describe` takes them.
+        dask_worker: given by Dask.
     """
-
-    name = "honest-search-slots"
-    idempotent = True
-
-    def __init__(self, resource: str, unless: Sequence[str]) -> None:
-        self._resource = resource
-        self._unless = tuple(unless)
-
-    async def setup(self, worker: Any) -> None:
-        """Called by Dask in each worker."""
-        if not any(resource in worker.state.total_resources for resource in self._unless):
-            await worker.set_resources(**{self._resource: worker.state.nthreads})
+    if not any(resource in dask_worker.state.total_resources for resource in RESOURCES):
+        await dask_worker.set_resources(**{TRIAL: dask_worker.state.nthreads})
+    return await describe(rows, java)

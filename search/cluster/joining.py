@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,8 @@ from search.pulse import Pulse, offered, offers
 from search.slots import Slots
 from studies.cluster import GpuPolicy
 from studies.errors import MachineError
-from workers.environment import Environment, describe
+from workers.environment import Environment
+from workers.offer import greet
 from workers.resources import GPU, RESOURCES, SPARK, TRIAL
 
 LOOK_SECONDS = 0.1
@@ -47,7 +48,7 @@ class Reception:
         """Which of these workers are used; those that didn't answer are left out."""
         rows = "" if self.shipment is None else str(self.shipment.directory)
         java = "spark" in self.frameworks
-        found = await self.client._run(describe, rows, java, workers=list(addresses), on_error="return")
+        found = await self.client._run(greet, rows, java, workers=list(addresses), on_error="return")
         used: dict[str, bool] = {}
         new: list[Difference] = []
         for address, there in found.items():
@@ -60,9 +61,6 @@ class Reception:
         blind = [a for a, there in found.items() if used.get(a) and not there.sees_rows]
         if blind and self.shipment is not None and await self.shipment.send():
             self._news.append(_sent(self.shipment))
-        refused = [address for address, fits in used.items() if not fits]
-        if refused:
-            await self.client._run(_offering_nothing(), workers=refused, on_error="return")
         return used
 
     def news(self) -> Sequence[str]:
@@ -80,13 +78,16 @@ class Reception:
     def _note(self, new: Sequence[Difference]) -> None:
         if new:
             self.differences += new
-            self._news.append(f"workers that are not like this machine:\n{table(new)}")
+            text = f"workers that are not like this machine:\n{table(new)}"
+            if any(difference.refused for difference in new):
+                text += "\n  those refused get no trial of this study; what else runs there is left alone"
+            self._news.append(text)
 
 
 def wait_for_slots(
     pulse: Pulse, reception: Reception, gpu: GpuPolicy, where: str, patience: tuple[float, float]
-) -> Slots:
-    """The slots of the first workers that can run the study, once they are there.
+) -> None:
+    """Return once the first workers that can run the study are there, whoever else uses them.
 
     Args:
         pulse: of the scheduler, beating.
@@ -107,7 +108,6 @@ def wait_for_slots(
         if time.monotonic() > end or (pulse.refused and not pulse.workers):
             raise _refusal(pulse, reception, slots, where)
         time.sleep(LOOK_SECONDS)
-    return slots
 
 
 def _missing(slots: Slots, frameworks: Sequence[str]) -> Sequence[str]:
@@ -150,13 +150,3 @@ def _sent(shipment: Shipment) -> str:
     where = "through the scheduler" if shipment.url is None else "through cluster.rows"
     size = f"{shipment.bytes / 1e6:.1f} MB"
     return f"the rows ({size}) go to workers that don't see the study's directory, {where}"
-
-
-def _offering_nothing() -> Callable[..., Any]:
-    """Takes a worker's resources away, in a function that needs no package of ours: pickled by value."""
-    names = tuple(RESOURCES)
-
-    async def offer_nothing(dask_worker: Any) -> None:
-        await dask_worker.set_resources(**dict.fromkeys(names, 0))
-
-    return offer_nothing

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.pulse import ANSWER_SECONDS, Pulse, offered, offers
+from search.pulse import ANSWER_SECONDS, Pulse, look, offered, offers
 from search.slots import Slots
 from search.tables import count_of
 from studies.cluster import GpuPolicy
 from studies.sizes import describe_size
+from workers.resources import RESOURCES
+from workers.tenants import SPARE, Look, Task
 
 NO_WORKERS_SECONDS = 120.0
 """How long trials wait while there is no worker for them, before the cluster is given up. A worker process
 that died is back in seconds; without a bound, a search whose workers can't come back would wait for ever."""
 
-RESTART_SECONDS = 10.0
-"""How long ending a worker process may take."""
+RESTART_SECONDS = 8.0
+"""How long ending a worker process may take; nobody waits for its successor."""
 
 
 def _no_news() -> tuple[str, ...]:
@@ -67,6 +70,8 @@ class RunningCluster:
             f"{count_of(len(workers), 'worker')} {self.description}",
             f"{describe_size(memory)} of memory",
         ]
+        if self.pulse.others:
+            parts.append(f"shared with {count_of(self.pulse.others, 'other driver')}")
         return ", ".join([*parts, *([self.dashboard] if self.dashboard else [])])
 
     def slots_a_worker(self, kind: str) -> int:
@@ -76,13 +81,23 @@ class RunningCluster:
         return self.a_worker.get(kind, 1)
 
     def present(self) -> Slots:
-        """The slots of the workers that are there now. One that died is not, until it has started again."""
+        """The slots of the workers that are there now, without those that other drivers of the same scheduler
+        have. A worker that died is not there until it has started again.
+        """
         if self.pulse is not None:
-            return offered(self.pulse.workers.values(), self.frameworks, self.gpu)
+            return self.pulse.present(self.frameworks, self.gpu)
         if self.scheduler is None:
             return self.slots
         workers = list(self.scheduler.workers.values())
         return offered(({"resources": worker.resources} for worker in workers), self.frameworks, self.gpu)
+
+    def where(self) -> Mapping[str, Any]:
+        """Where this driver's tasks may run, as options of Dask's ``submit``: anywhere, unless there are
+        workers that this driver doesn't use, or hasn't met yet.
+        """
+        if self.pulse is None or not self.pulse.strangers:
+            return {}
+        return {"workers": list(self.pulse.workers), "allow_other_workers": False}
 
     def lost_worker(self, address: str) -> None:
         """A worker died: it is not there any more, whatever a pulse said before."""
@@ -97,21 +112,34 @@ class RunningCluster:
         """End the process that runs a task; false where it is the driver's own, or can't be found."""
         if not self.restarts:
             return False
-        address = self.workers_of().get(key)
-        if address is None:
+        task = self.tasks().get(key)
+        if task is None or not task.worker:
             return False
-        self.client.restart_workers([address], timeout=RESTART_SECONDS, raise_for_error=False)
+        with contextlib.suppress(OSError, RuntimeError):
+            self.client.sync(self._restart, task.worker, callback_timeout=RESTART_SECONDS)
         return True
 
-    def workers_of(self) -> Mapping[str, str]:
-        """The worker that each task runs on, by its key; empty where the scheduler doesn't answer."""
-        client = self.client
+    async def _restart(self, worker: str) -> None:
+        scheduler = self.client.scheduler
+        await getattr(scheduler, SPARE)(client=self.client.id, worker=worker)
+        # The client's own method refuses a worker without a nanny, which the scheduler can do without too.
+        await scheduler.restart_workers(
+            workers=[worker],
+            timeout=RESTART_SECONDS / 2,
+            wait_for_workers=False,
+            on_error="return",
+            stimulus_id=f"hangs-{worker}",
+        )
+
+    def tasks(self) -> Mapping[str, Task]:
+        """This driver's tasks that have not ended, by key; empty where the scheduler doesn't answer."""
         try:
-            # client.processing() has no bound, and a scheduler that is stopped never answers.
-            found = client.sync(client.scheduler.processing, workers=None, callback_timeout=ANSWER_SECONDS)
+            # A scheduler that is stopped never answers.
+            kinds = RESOURCES if self.pulse is None else self.pulse.kinds
+            found: Look = self.client.sync(look, self.client, kinds, callback_timeout=ANSWER_SECONDS)
         except (OSError, RuntimeError):
             return {}
-        return {key: address for address, keys in found.items() for key in keys}
+        return found.tasks
 
     def ran_out_of_memory(self, address: str) -> bool:
         """Whether the worker that had this address was ended because it took more memory than it may."""

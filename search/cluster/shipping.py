@@ -7,7 +7,6 @@ not to see them; or, where ``cluster.rows`` names a store that all reach, there.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,16 +26,19 @@ class Shipment:
         directory: the driver's cache directory of the rows, named by their hash.
         url: of the store, as the study file has it: with ``${NAME}`` for what only the environment knows.
         bytes: that were sent.
-        driver: whose they are; another driver of the study takes back its own alone.
     """
 
     client: Any
     directory: Path
     url: str | None = None
     bytes: int = 0
-    driver: str = field(default_factory=lambda: uuid.uuid4().hex)
     _sent: bool = False
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def driver(self) -> str:
+        """Whose they are: another driver's are never taken back. The scheduler knows it by its client."""
+        return str(self.client.id)
 
     async def announce(self) -> None:
         """Say that the rows can be had: a worker that looks for them waits until they are there."""

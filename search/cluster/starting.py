@@ -23,15 +23,15 @@ from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
 from search.cluster.security import security_of
 from search.cluster.shipping import Shipment
 from search.dask_settings import own_settings
-from search.pulse import ANSWER_SECONDS, Pulse
+from search.pulse import ANSWER_SECONDS, Pulse, kinds_of
 from search.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster
 from studies.cluster import DEPLOYED, LOOPBACKS, Cluster
 from studies.errors import MachineError
 from workers import cpu_threads
 from workers.environment import environment
 from workers.gpus import find_gpus
-from workers.offer import OfferThreads
 from workers.resources import HIDDEN, VISIBLE
+from workers.tenants import Tenants
 
 SILENT_SECONDS = 60.0
 """How long a worker process may say nothing, because it is stopped or holds Python's lock, before the
@@ -109,6 +109,7 @@ def _on_this_machine(section: Cluster, frameworks: Sequence[str]) -> Iterator[Ru
         local.processes(plan.offers) if restarts else local.threads(slots) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        client.register_plugin(Tenants())
         yield RunningCluster(
             client,
             slots,
@@ -184,15 +185,15 @@ def _joined(
     if shipment is not None:
         client.sync(shipment.announce, callback_timeout=ANSWER_SECONDS)
     try:
-        with Pulse(client, meet=reception.meet).beating() as pulse:
-            client.register_plugin(OfferThreads(TRIAL, (TRIAL, SPARK, GPU)))
-            slots = wait_for_slots(pulse, reception, section.gpu, where, (seconds, FIND_SECONDS))
+        _tell_drivers_apart(client, where)
+        with Pulse(client, kinds_of(frameworks, section.gpu), meet=reception.meet).beating() as pulse:
+            wait_for_slots(pulse, reception, section.gpu, where, (seconds, FIND_SECONDS))
             dashboard = _dashboard_of(client)
             if dashboard:
                 site.say(f"Dask's dashboard: {dashboard}")
             yield RunningCluster(
                 client,
-                slots,
+                pulse.present(tuple(frameworks), section.gpu),
                 f"at {section.address}" if section.address else f"of kind {section.kind}",
                 {},
                 True,
@@ -207,6 +208,19 @@ def _joined(
             # A scheduler that is gone has forgotten them.
             with contextlib.suppress(OSError, RuntimeError):
                 client.sync(shipment.take_back, callback_timeout=ANSWER_SECONDS)
+
+
+def _tell_drivers_apart(client: Any, where: str) -> None:
+    """Let the scheduler answer what each of its drivers has there."""
+    try:
+        client.register_plugin(Tenants())
+    except Exception as error:  # whatever the scheduler's process raises where it can't import or unpickle it
+        raise MachineError(
+            f"the scheduler {where} can't run this project: {type(error).__name__}: {error}",
+            where="cluster",
+            remedy="install the driver's version where the scheduler runs too, and leave Dask's "
+            "distributed.scheduler.pickle on",
+        ) from None
 
 
 def _dashboard_of(client: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from search import dispatch, launch
+from search import launch, runs
 from search.cluster import local, starting
 from search.display import SilentDisplay
 from search.results import StudyReport
@@ -119,7 +119,7 @@ def test_a_worker_that_is_stopped_is_ended_and_its_trial_run_again(
 def test_a_segment_that_holds_pythons_lock_for_ever_times_out_and_the_others_complete(
     doomed: Doomed, study_file: Writes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "WATCHDOG_SECONDS", 4.0)
+    monkeypatch.setattr(runs, "WATCHDOG_SECONDS", 4.0)
     path = study_file(slots=PROCESSES, trials='trials = 6\ntrial_timeout = "4s"')
     result = doomed(path, {(2, 9): [(f"{TRAINING}5", "holding the lock")]})
     states = {record.number: record.state for record in result.records}

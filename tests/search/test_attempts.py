@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.attempts import RETRIED, Attempt, after_failure, with_count
+from search.attempts import RETRIED, SPARED, Attempt, after_failure, with_count
 from studies.records import Cause, Failure
 from studies.study import Retry
 
@@ -46,6 +46,19 @@ def test_what_would_fail_again_is_final_whatever_the_rules(cause: Cause) -> None
 def test_by_default_deaths_and_a_lack_of_memory_or_disk_are_run_again_and_nothing_else_is() -> None:
     again = {c for c in CAUSES if after_failure(Attempt(), failure(c), False, Retry()) is not None}
     assert again - {"spark died"} == {"worker died", "out of memory", "disk"}
+
+
+def test_deaths_while_it_waited_are_not_counted_but_for_so_many_of_them() -> None:
+    attempt: Attempt | None = Attempt()
+    for number in range(2, SPARED + 2):
+        attempt = after_failure(attempt, failure("worker died"), False, Retry(worker_died=0), waited=True)
+        assert attempt is not None
+        assert (attempt.number, attempt.blamed) == (number, ())
+    assert after_failure(attempt, failure("worker died"), False, Retry(worker_died=0), waited=True) is None
+
+
+def test_other_failures_of_what_waited_are_its_own() -> None:
+    assert after_failure(Attempt(), failure("diverged"), False, Retry(), waited=True) is None
 
 
 def test_three_deaths_alone_are_final_by_default() -> None:

@@ -221,7 +221,7 @@ def test_only_a_process_of_its_own_can_be_ended(kind: Kind) -> None:
         future = running.client.submit(
             time.sleep, 1.0 if kind == "threads" else PATIENCE, key="long", resources={TRIAL: 1}
         )
-        wait_until(lambda: "long" in running.workers_of(), "it runs")
+        wait_until(lambda: "long" in running.tasks(), "it runs")
         before = _children()
         assert running.end_worker_of("long") is (kind == "processes")
         if kind == "threads":

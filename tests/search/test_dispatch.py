@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
@@ -15,16 +16,19 @@ from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
+from search.attempts import SPARED
 from search.cluster import NO_WORKERS_SECONDS, RunningCluster
-from search.dispatch import LOST_SECONDS, WATCHDOG_SECONDS, Dispatcher, Ended, quarantined_keys
+from search.dispatch import LOST_SECONDS, Dispatcher, Ended, quarantined_keys
 from search.events import Lost, Reported, Resized
 from search.pulse import Pulse
+from search.runs import STRANDED_SECONDS, WATCHDOG_SECONDS
 from search.slots import GPU, SPARK, TRIAL, Slots
 from studies.configuration import Configuration
 from studies.records import Cause, Failure, SegmentReport, TimeLedger
 from studies.study import Retry
 from workers.spark_settings import DEFAULTS
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
+from workers.tenants import LOOK, SPARE, Look, Task
 
 CONFIGURATION = Configuration("analytic", "he_normal", "adam", epochs=9, learning_rate=0.1, batch_size=16)
 SEGMENT = Segment("small", 4, CONFIGURATION, 3, (1, 3, 9), (4,), "f1", "/data", "/checkpoints", 9)
@@ -72,19 +76,24 @@ class FakeClient:
     """Takes what is submitted and runs nothing."""
 
     status = "running"
+    id = "me"
 
     def __init__(self) -> None:
         self.submitted: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         self.futures: dict[str, FakeFuture] = {}
         self.restarted: list[str] = []
-        self.on_worker: dict[str, list[str]] = {}
+        self.tasks: dict[str, Task] = {}
+        self.spared: list[str] = []
         self.out_of_memory: list[str] = []
-        self.scheduler = SimpleNamespace(processing=self._processing, events=self._events)
+        self.scheduler = SimpleNamespace(
+            **{LOOK: self._look, SPARE: self._spare, "events": self._events, "restart_workers": self._restart}
+        )
         self.loop = SimpleNamespace(add_callback=self._wait)
 
-    def sync(self, question: Callable[..., Any], *, callback_timeout: float, **options: Any) -> Any:
+    def sync(self, question: Callable[..., Any], *given: Any, callback_timeout: float, **options: Any) -> Any:
         assert callback_timeout < 10, "a driver that waits for its scheduler is a driver that hangs"
-        return question(**options)
+        answer = question(*given, **options)
+        return asyncio.run(answer) if inspect.iscoroutine(answer) else answer
 
     def submit(self, *arguments: Any, **options: Any) -> FakeFuture:
         key = options["key"]
@@ -97,16 +106,20 @@ class FakeClient:
         """Each future is waited for as soon as it is there."""
         next(reversed(self.futures.values())).waits.append(wait)
 
-    def _processing(self, workers: None) -> Mapping[str, Sequence[str]]:
-        assert workers is None
-        return self.on_worker
+    async def _look(self, client: str, kinds: Sequence[str]) -> list[Any]:
+        assert (client, kinds) == ("me", ["TRIAL", "SPARK", "GPU"])
+        return [{}, self.tasks, [], {}]
+
+    async def _spare(self, client: str, worker: str) -> None:
+        assert client == "me"
+        self.spared.append(worker)
 
     def _events(self, topic: str) -> list[tuple[float, dict[str, str]]]:
         assert topic == "worker-restart-memory"
         return [(0.0, {"worker": address}) for address in self.out_of_memory]
 
-    def restart_workers(self, addresses: list[str], **_options: Any) -> None:
-        self.restarted += addresses
+    async def _restart(self, workers: list[str], **_options: Any) -> None:
+        self.restarted += workers
 
 
 class Desk:
@@ -485,7 +498,8 @@ TIMED = replace(SEGMENT, trial_timeout=60.0)
 def hanging(desk: Desk, *segments: Segment) -> None:
     """Submit them, and let their time and the watchdog's be over."""
     desk.submit(*segments)
-    desk.client.on_worker = {"tcp://a": [segment.key for segment in segments], "tcp://b": []}
+    began = Task("tcp://a", 60.1 + WATCHDOG_SECONDS, 0.0)
+    desk.client.tasks = {segment.key: began for segment in segments}
     desk.now += 60.0 + WATCHDOG_SECONDS
     assert desk.watch() == [], "not yet"
     desk.now += 0.1
@@ -501,6 +515,49 @@ def test_a_segment_that_does_not_come_back_costs_its_process() -> None:
     assert "did not answer for 90 s" in reported.report.failure.message
     assert desk.client.restarted == ["tcp://a"]
     assert desk.watch() == []
+
+
+def test_other_drivers_tasks_are_not_blamed_where_a_process_is_ended() -> None:
+    desk = Desk()
+    hanging(desk, TIMED)
+    desk.watch()
+    assert desk.client.spared == ["tcp://a"]
+
+
+def test_a_segment_that_waits_behind_another_driver_s_is_not_hanging() -> None:
+    desk = Desk()
+    desk.submit(TIMED)
+    desk.client.tasks = {TIMED.key: Task("tcp://a", None, 0.5)}
+    for _ in range(5):
+        desk.now += 61.0 + WATCHDOG_SECONDS
+        assert desk.watch() == []
+    desk.client.tasks = {TIMED.key: Task("tcp://a", 60.0, 0.5)}
+    desk.now += 61.0 + WATCHDOG_SECONDS
+    assert desk.watch() == [], "it began a minute ago"
+    desk.now += WATCHDOG_SECONDS + 0.1
+    desk.client.tasks = {TIMED.key: Task("tcp://a", 60.1 + WATCHDOG_SECONDS, 0.5)}
+    (reported,) = desk.watch()
+    assert isinstance(reported, Reported)
+    assert desk.client.restarted == ["tcp://a"]
+
+
+def test_a_segment_that_holds_the_lock_before_it_is_heard_of_hangs() -> None:
+    desk = Desk()
+    desk.submit(TIMED)
+    desk.client.tasks = {TIMED.key: Task("tcp://a", None, WATCHDOG_SECONDS + 1.0)}
+    desk.now += 61.0 + WATCHDOG_SECONDS
+    (reported,) = desk.watch()
+    assert isinstance(reported, Reported)
+    assert reported.report.failure is not None
+    assert reported.report.failure.cause == "timeout"
+    assert desk.client.restarted == ["tcp://a"]
+
+
+def test_a_segment_of_which_nothing_is_known_is_not_waited_for_for_ever() -> None:
+    desk = Desk()
+    desk.submit(TIMED)
+    desk.now += 61.0 + WATCHDOG_SECONDS
+    assert len(desk.watch()) == 1
 
 
 def test_a_segment_that_does_not_come_back_is_run_again_where_timeouts_are() -> None:
@@ -623,6 +680,12 @@ def elsewhere(**resources: int) -> tuple[Desk, Pulse]:
     return desk, pulse
 
 
+def looks(pulse: Pulse, drivers: int = 1, **tasks: Task) -> None:
+    """What the scheduler of a pulse answers next."""
+    place = (drivers, 0)
+    pulse.looked = Look(dict(pulse.workers), tasks, (), {TRIAL: place, SPARK: place, GPU: place})
+
+
 def heard(desk: Desk, pulse: Pulse, seconds: float) -> list[Any]:
     """What a look says after a time in which the scheduler answered."""
     desk.now += seconds
@@ -715,3 +778,66 @@ def test_a_slow_cpu_is_left_alone_once_that_is_known() -> None:
     assert desk.with_dask[2:] == [on_tensorflow(3).key]
     desk.end(on_tensorflow(3).key, good(on_tensorflow(3)))
     assert desk.resources(on_tensorflow(4).key) == {GPU: 1}
+
+
+# A scheduler that others share
+
+
+def test_a_death_before_it_began_is_another_driver_s_but_not_for_ever() -> None:
+    desk, pulse = elsewhere(TRIAL=1)
+    desk.dispatcher.rules = NEVER
+    looks(pulse, drivers=2)
+    desk.submit(SEGMENT)
+    for number in range(1, SPARED + 1):
+        assert desk.end(attempt(SEGMENT, number), killed()) is None
+        pulse.workers = {"tcp://10.0.0.7:4000": {"resources": {"TRIAL": 1}}}
+        looks(pulse, drivers=2)
+        heard(desk, pulse, 1.0)
+    assert desk.report(attempt(SEGMENT, SPARED + 1), killed()).failure is not None
+
+
+def test_a_death_after_it_began_is_its_own() -> None:
+    desk, pulse = elsewhere(TRIAL=1)
+    desk.dispatcher.rules = NEVER
+    desk.submit(SEGMENT)
+    looks(pulse, drivers=2, **{SEGMENT.key: Task("tcp://10.0.0.7:4000", 0.5, 0.1)})
+    heard(desk, pulse, 1.0)
+    assert desk.report(SEGMENT.key, killed()).failure is not None
+
+
+def test_a_segment_that_waits_on_a_silent_worker_of_several_drivers_is_run_again_and_not_blamed() -> None:
+    desk, pulse = elsewhere(TRIAL=1)
+    desk.dispatcher.rules = NEVER
+    desk.submit(TIMED)
+    silent = Task("tcp://10.0.0.7:4000", None, WATCHDOG_SECONDS + 1.0)
+    looks(pulse, drivers=2, **{TIMED.key: silent})
+    desk.client.tasks = {TIMED.key: silent}
+    heard(desk, pulse, 61.0 + WATCHDOG_SECONDS)
+    assert desk.client.restarted == ["tcp://10.0.0.7:4000"]
+    assert desk.with_dask == [TIMED.key, attempt(TIMED, 2)]
+
+
+def test_workers_that_are_not_used_get_nothing_and_the_others_all() -> None:
+    desk, pulse = elsewhere(TRIAL=2)
+    looks(pulse)
+    desk.submit(SEGMENT)
+    pulse.looked = replace_workers(pulse.looked, "tcp://10.0.0.8:4000")
+    desk.submit(FIRST)
+    _, restricted = (options for _, options in desk.client.submitted)
+    assert "workers" not in desk.client.submitted[0][1]
+    assert restricted["workers"] == ["tcp://10.0.0.7:4000"]
+    assert restricted["allow_other_workers"] is False
+
+
+def replace_workers(looked: Look, address: str) -> Look:
+    return looked._replace(workers={**looked.workers, address: {"resources": {"TRIAL": 1}}})
+
+
+def test_a_segment_that_no_worker_takes_though_there_are_some_is_run_again() -> None:
+    desk, pulse = elsewhere(TRIAL=2)
+    desk.dispatcher.rules = NEVER
+    desk.submit(SEGMENT)
+    for _ in range(2):
+        looks(pulse, **{SEGMENT.key: Task("", None, 0.0)})
+        assert heard(desk, pulse, STRANDED_SECONDS + 1.0) == []
+    assert desk.with_dask == [SEGMENT.key, attempt(SEGMENT, 2)]

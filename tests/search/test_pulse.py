@@ -11,6 +11,8 @@ import pytest
 
 from search import pulse as pulse_module
 from search.pulse import Pulse
+from search.slots import Slots
+from workers.tenants import LOOK, Use
 
 WORKER: Mapping[str, Any] = {"resources": {"TRIAL": 1}}
 
@@ -21,12 +23,18 @@ class Scheduler:
     def __init__(self, *addresses: str) -> None:
         self.workers = dict.fromkeys(addresses, WORKER)
         self.beats = 0
+        self.used: list[Use] = []
+        self.place = (1, 0)
+        setattr(self, LOOK, self._look)
 
-    async def identity(self, n_workers: int) -> dict[str, Any]:
-        assert n_workers == -1
+    def client(self) -> Any:
+        return SimpleNamespace(scheduler=self, id="me")
+
+    async def _look(self, client: str, kinds: Sequence[str]) -> list[Any]:
+        assert (client, kinds) == ("me", ["TRIAL", "SPARK", "GPU"])
         self.beats += 1
         await asyncio.sleep(0)
-        return {"workers": dict(self.workers)}
+        return [dict(self.workers), {}, self.used, dict.fromkeys(kinds, self.place)]
 
 
 class Host:
@@ -56,7 +64,7 @@ async def until(condition: Any, pulse: Pulse) -> None:
 
 def test_a_worker_is_met_once_and_counted_only_where_it_is_used() -> None:
     scheduler, host = Scheduler("good-1", "bad-1"), Host()
-    pulse = Pulse(SimpleNamespace(scheduler=scheduler), meet=host.meet)
+    pulse = Pulse(scheduler.client(), meet=host.meet)
     asyncio.run(until(lambda: scheduler.beats > 5, pulse))
     assert list(pulse.workers) == ["good-1"]
     assert pulse.refused == ["bad-1"]
@@ -65,7 +73,7 @@ def test_a_worker_is_met_once_and_counted_only_where_it_is_used() -> None:
 
 def test_one_that_does_not_answer_is_met_again_and_one_that_comes_back_too() -> None:
     scheduler, host = Scheduler("good-1", "shy"), Host()
-    pulse = Pulse(SimpleNamespace(scheduler=scheduler), meet=host.meet)
+    pulse = Pulse(scheduler.client(), meet=host.meet)
     asyncio.run(until(lambda: "shy" in pulse.workers, pulse))
     assert host.met == [["good-1", "shy"], ["shy"], ["shy"]]
     del scheduler.workers["good-1"]
@@ -73,6 +81,21 @@ def test_one_that_does_not_answer_is_met_again_and_one_that_comes_back_too() -> 
     scheduler.workers["good-1"] = WORKER
     asyncio.run(until(lambda: "good-1" in pulse.workers, pulse))
     assert host.met[-1] == ["good-1"]
+
+
+def test_a_meeting_that_takes_longer_than_a_beat_counts_all_the_same() -> None:
+    scheduler, met = Scheduler("slow"), []
+
+    async def meet(addresses: Sequence[str]) -> Mapping[str, bool]:
+        met.append(addresses)
+        beats = scheduler.beats
+        while scheduler.beats < beats + 5:
+            await asyncio.sleep(0.001)
+        return dict.fromkeys(addresses, True)
+
+    pulse = Pulse(scheduler.client(), meet=meet)
+    asyncio.run(until(lambda: pulse.workers, pulse))
+    assert met == [["slow"]]
 
 
 def test_meeting_that_takes_long_does_not_look_like_a_silent_scheduler() -> None:
@@ -83,7 +106,7 @@ def test_meeting_that_takes_long_does_not_look_like_a_silent_scheduler() -> None
         await asyncio.Event().wait()
         return {}
 
-    pulse = Pulse(SimpleNamespace(scheduler=scheduler), clock=lambda: now[0], meet=meet)
+    pulse = Pulse(scheduler.client(), clock=lambda: now[0], meet=meet)
 
     def later() -> bool:
         now[0] = float(scheduler.beats)
@@ -92,3 +115,19 @@ def test_meeting_that_takes_long_does_not_look_like_a_silent_scheduler() -> None
     asyncio.run(until(later, pulse))
     assert pulse.silent_seconds() <= 1.0
     assert pulse.workers == {}
+
+
+def test_what_others_run_is_taken_but_not_on_workers_that_are_not_used() -> None:
+    scheduler, host = Scheduler("good-1", "good-2", "bad-1"), Host()
+    scheduler.used = [Use("good-1", "TRIAL", 0, 1), Use("bad-1", "TRIAL", 0, 1)]
+    scheduler.place = (2, 1)
+    pulse = Pulse(scheduler.client(), meet=host.meet)
+    asyncio.run(until(lambda: len(pulse.workers) == 2, pulse))
+    assert pulse.present(("analytic",), "prefer") == Slots(1)
+    assert pulse.others == 1
+    scheduler.used, scheduler.place = [], (1, 0)
+    asyncio.run(until(lambda: pulse.looked.used == [], pulse))
+    assert pulse.present(("analytic",), "prefer") == Slots(2)
+    pulse.forget("good-1")
+    assert pulse.present(("analytic",), "prefer") == Slots(1)
+    assert pulse.strangers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -44,6 +45,7 @@ from studies.records import CurvePoint, Failure, Scores, SegmentReport
 from studies.store import AskedTrial, StudyStore
 from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
+from workers.tenants import LOOK
 
 Writes = Callable[..., Path]
 
@@ -52,24 +54,27 @@ SCORES = Scores(0.5, 0.6, 0.7, 0.4, 0.8, 0.55, 0.3, 0.9, 0.2, ((8, 2), (1, 4)))
 
 
 class Scheduler:
-    """Answers a client's question who runs what; or doesn't, once it is gone."""
+    """Answers a client's question where its tasks run; or doesn't, once it is gone."""
+
+    id = "me"
 
     def __init__(self, **workers: Sequence[str]) -> None:
         self.workers: Mapping[str, Sequence[str]] | None = workers
+        setattr(self, LOOK, self._look)
 
     @property
     def scheduler(self) -> Scheduler:
         return self
 
-    def sync(self, question: Callable[..., Any], *, callback_timeout: float, **options: Any) -> Any:
+    def sync(self, question: Callable[..., Any], *given: Any, callback_timeout: float) -> Any:
         assert callback_timeout < 10, "a driver that waits for its scheduler is a driver that hangs"
-        return question(**options)
+        return asyncio.run(question(*given))
 
-    def processing(self, workers: None) -> Mapping[str, Sequence[str]]:
-        assert workers is None
+    async def _look(self, client: str, kinds: Sequence[str]) -> list[Any]:
+        assert (client, list(kinds)) == (self.id, ["TRIAL", "SPARK", "GPU"])
         if self.workers is None:
             raise OSError("Timed out trying to connect")
-        return self.workers
+        return [{}, {key: (there, 1.0, 0.0) for there, keys in self.workers.items() for key in keys}, [], {}]
 
 
 def cluster(scheduler: Scheduler) -> RunningCluster:

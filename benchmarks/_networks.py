@@ -21,7 +21,7 @@ from scipy.special import expit, logit, ndtr
 
 from search.evaluation import Candidate, Trained
 from search.finalist_statistics import LabelledRows, Tested
-from search.row_covariance import Answers
+from search.influence import Answers
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from workers.scores import metric_of, score

@@ -140,8 +140,10 @@ def luck(
     # The validation rows are given: of their noise, only what is each network's own counts.
     both = covariance - spread.rows + test[0].covariance([test[1]])
     rows = Scored([(old - new).tolist()], both).of_mean(0)
+    seeds = _difference(validation[0], found - float(old.mean()), replace(spread, rows=0.0), LEVEL)
+    lowest, highest = validation[0].bounds
     return (
-        _difference(validation[0], found - float(old.mean()), replace(spread, rows=0.0), LEVEL),
+        Interval(max(found - highest, seeds.low), min(found - lowest, seeds.high)),
         _difference(validation[0], float((old - new).mean()), rows, LEVEL),
     )
 

@@ -194,6 +194,10 @@ def test_luck_is_split_into_seeds_and_rows_and_both_have_intervals() -> None:
     assert one.luck_of_seeds.low < one.found - one.validation_mean < one.luck_of_seeds.high
     assert one.luck_of_rows.low < one.validation_mean - one.test_mean < one.luck_of_rows.high
     assert one.luck_of_rows.high - one.luck_of_rows.low > one.luck_of_seeds.high - one.luck_of_seeds.low
+    (wild,) = of(candidate(1, 0.95, (2, 95, 50), (20, 22, 24))).finalists
+    assert wild.luck_of_seeds is not None
+    assert wild.luck_of_seeds.low >= 0.95 - 1.0
+    assert wild.luck_of_seeds.high <= 0.95
 
 
 @pytest.mark.parametrize("metric", ["f1", "mcc", "average_precision"])

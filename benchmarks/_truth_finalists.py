@@ -81,6 +81,8 @@ def _equal(count: int) -> Iterator[Figure]:
         tally = _compared(settings, seeds, positives, count, metric)
         yield share(f"equal ones called different{name}", tally.studies_rejected, count, at_most=bound)
         yield share(f"  their differences covered{name}", tally.held, tally.differences, at_least=93.0)
+        if metric == "f1":
+            yield _mean("  the best's test mean, above its true mean", tally.too_high)
 
 
 def _worse(count: int) -> Iterator[Figure]:
@@ -92,7 +94,7 @@ def _worse(count: int) -> Iterator[Figure]:
     ):
         settings = [EQUAL] * 4 + [replace(EQUAL, f1=EQUAL.f1 - gap)]
         tally = _compared(settings, 5, 130, count, metric)
-        name = f"one that is {gap:g} of F1 worse" + ", by average precision" * (metric != "f1")
+        name = f"{gap:g} of F1 worse" + ", by average precision" * (metric != "f1")
         yield share(f"{name}: called worse", tally.worse_seen, tally.worse, at_least=at_least)
         yield share(f"{name}: called as good", tally.called_good, tally.worse, at_most=0.0)
         yield share(f"{name}: interval and p disagree", tally.disagree, tally.differences, at_most=0.0)
@@ -108,6 +110,7 @@ def _compared(settings: Sequence[Setting], seeds: int, positives: int, count: in
         ]
         order = sorted(range(len(settings)), key=lambda number: -means[number])
         tested = [test.tested(number, networks[number], metric) for number in order]
+        tally.too_high.append(float(np.mean(tested[0].scores)) - settings[order[0]].f1)
         rows = test.labelled(metric)
         gaps = [settings[number].f1 - settings[order[0]].f1 for number in order]
         tally.add(compare(rows, tested, rows.scored(tested)), gaps)
@@ -130,24 +133,19 @@ def _baseline_and_thresholds(count: int) -> Iterator[Figure]:
             wrongly += best.tuned.recommended and gain <= 0.0
             gains.append(gain)
         name = f", {positives} positives"
-        yield share(f"difference from logistic regression covered{name}", held, count, at_least=90.0)
-        yield share(f"what a tuned threshold changes, covered{name}", tuned_held, count, at_least=90.0)
-        yield Figure(
-            f"  its true mean change of F1{name}",
-            float(np.mean(gains)),
-            "",
-            error=float(np.std(gains) / np.sqrt(count)),
-        )
-        yield share(f"  it is recommended{name}", recommended, count)
-        yield share(f"  it is recommended though it is no better{name}", wrongly, count, at_most=4.0)
+        yield share(f"over logistic regression, covered{name}", held, count, at_least=90.0)
+        yield share(f"change by a tuned threshold, covered{name}", tuned_held, count, at_least=90.0)
+        yield _mean("  its true mean change of F1", gains)
+        yield share("  it is recommended", recommended, count)
+        yield share("  it is recommended though it is no better", wrongly, count, at_most=4.0)
 
 
 def _true_logistic(study: Simulated) -> float:
     """Of the regression that was fitted: where its probability passes a half, it cuts."""
     distance = mean_distance(Setting(0.8, 0.0, 0.0))
-    ends = np.array([[-20.0], [20.0]], dtype=np.float32)
-    low, high = logit(logistic_probabilities(study.split.train, 2, ends)[:, 1].clip(1e-300, 1 - 1e-16))
-    cut = -20.0 - low * 40.0 / (high - low)
+    ends = np.array([[-3.0], [3.0]], dtype=np.float32)
+    low, high = logit(logistic_probabilities(study.split.train, 2, ends)[:, 1])
+    cut = -3.0 - low * 6.0 / (high - low)
     return float(f1_of(distance, cut))
 
 
@@ -157,6 +155,10 @@ def _true_gain(study: Simulated, number: int, thresholds: Sequence[float]) -> fl
     mean = mean_distance(seeds.setting)
     cuts = [(logit(threshold) - logit(SHARE)) / mean - seeds.tilt for threshold in (thresholds, 0.5)]
     return float(np.mean(f1_of(seeds.distance, cuts[0]) - f1_of(seeds.distance, cuts[1])))
+
+
+def _mean(name: str, values: Sequence[float]) -> Figure:
+    return Figure(name, float(np.mean(values)), "", error=float(np.std(values) / np.sqrt(len(values))))
 
 
 def _holds(one: Difference | Interval | None, truth: float) -> bool:
@@ -189,5 +191,4 @@ def _luck(count: int) -> Iterator[Figure]:
     yield share("the winner's luck with its seed, covered", of_seeds, count, at_least=90.0)
     yield share("the winner's luck with validation rows, covered", of_rows, count, at_least=90.0)
     for name, values in (("seed", founds), ("validation rows", chosen)):
-        error = float(np.std(values) / np.sqrt(count))
-        yield Figure(f"  its true luck with the {name}, mean", float(np.mean(values)), "", error=error)
+        yield _mean(f"  its true luck with the {name}", values)

@@ -120,6 +120,7 @@ def test_a_threshold_that_validation_likes_better_is_used_and_the_other_kept_bes
     (found,) = of(Candidate(1, CONFIGURATION, 0.9, halved)).finalists
     assert found.scores["f1"] == 0.0
     assert found.tuned.scores["f1"] > 0.95
+    assert found.tuned.recommended
     assert all(0.2 <= threshold <= 0.3 for threshold in found.tuned.thresholds)
     assert np.sum(found.tuned.confusion) == 2 * len(SPLIT.test)
 

@@ -73,6 +73,7 @@ def _equal(count: int) -> Iterator[Figure]:
         (", 3 seeds", [EQUAL] * 5, 3, 130, "f1", 10.0),
         (", 1 seed, rows alone", [replace(EQUAL, spread=0.0, tilt=0.0)] * 5, 1, 130, "f1", 10.0),
         (", mixed seeds", MIXED, 5, 130, "f1", 15.0),
+        (", mixed seeds, 3 of them, 500 positives", MIXED, 3, 500, "f1", 15.0),
         (", 26 positives", [EQUAL] * 5, 5, 26, "f1", 10.0),
         (", 6 positives", [EQUAL] * 5, 5, 6, "f1", 10.0),
         (", average precision", [EQUAL] * 5, 5, 130, "average_precision", 10.0),

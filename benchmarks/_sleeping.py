@@ -11,7 +11,7 @@ from pathlib import Path
 
 from _fake_trial import flat_scores
 
-from studies.records import SegmentReport, TimeLedger
+from studies.records import SCORED, SegmentReport, TimeLedger
 from workers.task import Segment
 
 SHORTEST, MEDIAN, LONGEST = 1.0, 6.0, 60.0
@@ -30,7 +30,7 @@ def sleep_through(segment: Segment) -> SegmentReport:
     _note(begun, begun + seconds)
     time.sleep(seconds)
     ledger = TimeLedger(train=seconds)
-    scores = {name: flat_scores(draw.uniform(0.5, 0.9)) for name in ("train", "validation", "test")}
+    scores = {name: flat_scores(draw.uniform(0.5, 0.9)) for name in SCORED}
     return SegmentReport(
         segment.trial,
         segment.until,

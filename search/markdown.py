@@ -16,7 +16,7 @@ from search.finalist_words import (
 )
 from search.importance import ImportanceGroup
 from search.markdown_text import code, plain, table
-from search.readings import readings, test_rows_state
+from search.readings import opening_words, readings
 from search.render_importance import sentence, significance
 from search.results import StudyReport, scores_of, seconds_of
 from search.row_noise import row_interval
@@ -55,7 +55,7 @@ def _state(report: StudyReport) -> Iterator[str]:
         yield "\n".join(f"- {plain(note)}" for note in notes)
     left = f"{count_of(report.running, 'trial')} without an end"
     yield f"Ended: {plain(report.ended)}." if report.ended else f"**Still running, or killed: {left}.**"
-    yield " ".join(plain(words) for words in test_rows_state(report))
+    yield " ".join(plain(words) for words in opening_words(report))
 
 
 def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:

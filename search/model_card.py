@@ -19,7 +19,7 @@ from search.finalist_words import (
     thresholds,
 )
 from search.markdown_text import plain
-from search.readings import test_rows_state
+from search.readings import opening_words
 from search.results import StudyReport, scores_of
 from search.tables import count_of, decimals
 from studies.finalists_record import Finalist
@@ -141,7 +141,7 @@ def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
         yield ""
         yield from _confusion(report, test)
     yield ""
-    yield " ".join(test_rows_state(report))
+    yield " ".join(opening_words(report))
 
 
 def _confusion(report: StudyReport, test: Scores) -> Iterator[str]:

@@ -212,10 +212,10 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
 def _finalists(plan: Plan) -> list[tuple[str, str]]:
     count, seeds = plan.finalists
     if not count:
-        return []
+        return [("then", "the test rows stay closed, until search finalists opens them")]
     best = "the best configuration is" if count == 1 else f"the best {count} configurations are"
     seeds_text = "a new seed" if seeds == 1 else f"{seeds} new seeds"
-    return [("then", f"{best} trained anew with {seeds_text} each, and the test rows are opened")]
+    return [("then", f"{best} retrained with {seeds_text} each, and the test rows are opened")]
 
 
 def _slots(plan: Plan) -> list[tuple[str, str]]:

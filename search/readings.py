@@ -41,12 +41,21 @@ def readings(report: StudyReport) -> tuple[str, ...]:
     )
 
 
-def test_rows_state(report: StudyReport) -> tuple[str, ...]:
+def opening_words(report: StudyReport) -> tuple[str, ...]:
     """Whether, when and for whom the test rows were opened, in the first sentence; then what follows."""
     return tuple(_state(report))
 
 
 def _state(report: StudyReport) -> Iterator[str]:
+    yield from _openings(report)
+    if report.tested_on_the_way:
+        yield (
+            "This study was begun by a version that scored each finished trial on the test rows. Such scores "
+            "are not shown, and search repair removes them."
+        )
+
+
+def _openings(report: StudyReport) -> Iterator[str]:
     times = [f"{_when(one)} for {_networks(one)}" for one in report.openings]
     if not times:
         until = (
@@ -79,13 +88,14 @@ def _when(opening: Opening) -> str:
 
 
 def _networks(opening: Opening) -> str:
-    """``the 10 retrained networks of trials 3, 4, and trials 0, 3``."""
+    """``the 10 retrained networks of trials 3, 4 and for trials 0, 3 with their own seeds``."""
     parts = []
     if opening.trials:
         parts.append(f"the {count_of(opening.trainings, 'retrained network')} of {_trials(opening.trials)}")
     if opening.searched:
-        parts.append(f"{_trials(opening.searched)} as searched")
-    return " and ".join(parts)
+        seeds = "its own seed" if len(opening.searched) == 1 else "their own seeds"
+        parts.append(f"{_trials(opening.searched)} with {seeds}")
+    return " and for ".join(parts)
 
 
 def _trials(numbers: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from search.baselines import Baseline
-from search.readings import readings, test_rows_state
+from search.readings import opening_words, readings
 from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
 from search.results import StudyReport, scores_of, seconds_of
@@ -89,7 +89,7 @@ def _headline(report: StudyReport) -> list[RenderableType]:
         reached = ", ".join(f"{count} after {epochs}" for epochs, count in report.stopped_early.items())
         lines.append(indented(f"Trials stopped early, by the epochs that they were given: {reached}"))
     lines.append(_ending(report))
-    lines += [indented(words) for words in test_rows_state(report)]
+    lines += [indented(words) for words in opening_words(report)]
     if report.best is None:
         lines.append(indented(_why_none(report), "bold"))
     if report.furthest is not None:

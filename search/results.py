@@ -84,6 +84,7 @@ class StudyReport:
         finalists: what the best configurations are worth when they are trained anew with other seeds.
         openings: when the test rows were opened, for whom, and what was scored then; the first time first.
         explanations: what ``search explain`` found, the latest of each two sides.
+        tested_on_the_way: whether earlier code began the study, which scored every trial on the test rows.
         finalists_due: how far the trainings are that the study file asks for before the test rows are opened,
             where they are not all there.
     """
@@ -111,6 +112,7 @@ class StudyReport:
     openings: tuple[Opening, ...] = ()
     finalists_due: FinalistsDue | None = None
     explanations: tuple[KeptExplanation, ...] = ()
+    tested_on_the_way: bool = False
 
     @property
     def best(self) -> TrialRecord | None:
@@ -236,6 +238,7 @@ class StudyReport:
             "explanations": [one.to_dict() for one in self.explanations],
             "finalists_due": asdict(self.finalists_due) if self.finalists_due else None,
             "test_openings": plain_openings(self.openings),
+            "tested_on_the_way": self.tested_on_the_way,
             "storage": self.storage,
             "dashboard": self.dashboard,
             "provenance": asdict(self.provenance),
@@ -283,6 +286,7 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
         openings=stored.openings,
         finalists_due=_due(file, stored, ranked),
         explanations=stored.explanations,
+        tested_on_the_way=stored.tested_on_the_way,
     )
 
 

@@ -45,6 +45,7 @@ class StoredStudy:
         explanations: what ``search explain`` found, the latest of each two sides.
         folder: the one that the study has for itself wherever it keeps files.
         remedy: what can be done where anything differs.
+        tested_on_the_way: whether earlier code began it, which scored every finished trial on the test rows.
     """
 
     records: tuple[TrialRecord, ...]
@@ -64,6 +65,7 @@ class StoredStudy:
     explanations: tuple[KeptExplanation, ...] = ()
     folder: str = ""
     remedy: str = ""
+    tested_on_the_way: bool = False
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -123,6 +125,8 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
         openings=openings_of(attributes),
         explanations=explanations_of(attributes),
         folder=folder_of(attributes, file.study.name),
+        # A key of the first version that didn't.
+        tested_on_the_way="data.repeats" not in made,
     )
 
 

@@ -381,11 +381,12 @@ class Report(Section):
     best: int = Field(default=10, ge=1)
     """Configurations in the table of the best."""
     finalists: int | None = Field(default=None, ge=0, le=50)
-    """Configurations that are trained anew once the search has ended by itself: those with the best
-    validation scores, the best of each framework among them. After all of these trainings the test rows are
-    opened, and the report says what each is worth, with an interval, and which differ significantly from the
-    best. It comes on top of `timeout`. `0` trains none. By default 5, and 0 where `analytic` is the only
-    framework."""
+    """Configurations that are retrained with new seeds once the search has ended by itself: those with the
+    best validation scores, the best of each framework among them. The best trial, the best of each framework
+    and the enqueued ones are trained once more with their own seeds. After all of these trainings the test
+    rows are opened, and the report says what each is worth, with an interval, and which differ significantly
+    from the best. It comes on top of `timeout`. With `0` nothing is trained and the test rows stay closed,
+    until `search finalists` opens them. By default 5, and 0 where `analytic` is the only framework."""
     seeds: int = Field(default=5, ge=1, le=100)
     """Trainings of each finalist, with seeds that no trial of the search has."""
 

@@ -13,7 +13,7 @@ from search.page.scales import Linear
 from search.page.section import Section, copied, folded, paragraph
 from search.page.words import as_toml, counted, date_text, framework_name, in_words, metric_label, moments_of
 from search.page.worth import Worth, contenders, winner
-from search.readings import test_rows_state
+from search.readings import opening_words
 from search.results import StudyReport
 from search.score_labels import class_name, positive_name
 from search.tables import of_limit, short
@@ -51,7 +51,7 @@ def answer(report: StudyReport) -> Section:
                 tag(
                     "div",
                     (paragraph(words) for words in _sentences(report, best)),
-                    paragraph(" ".join(test_rows_state(report))),
+                    paragraph(" ".join(opening_words(report))),
                     class_="said",
                 ),
                 class_="hero",

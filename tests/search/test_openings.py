@@ -160,7 +160,7 @@ def test_the_command_opens_them_where_a_launch_does_not_and_every_report_says_wh
     assert second.exit_code == 0
     assert "Test rows: opened once, 20" in second.stdout
     assert "retrained networks of trial" in second.stdout
-    assert "as searched." in " ".join(second.stdout.split())
+    assert "with its own seed." in " ".join(second.stdout.split())
     assert "Finalists" in second.stdout
 
 
@@ -188,7 +188,7 @@ def test_trials_that_are_chosen_later_open_them_again_and_alone(study_file: Writ
             OpenedTrial(fakes.scores(0.8), 0.89),
             "Trial 0, trained again for its test score, has 0.8900 on the validation rows instead of 0.9000",
         ),
-        (OpenedTrial(fakes.scores(0.8), 0.9), "for trial 0 as searched. Best configuration"),
+        (OpenedTrial(fakes.scores(0.8), 0.9), "for trial 0 with its own seed. Best configuration"),
     ],
 )
 def test_a_trial_that_was_not_trained_to_the_same_again_says_so(one: OpenedTrial, words: str) -> None:
@@ -233,5 +233,5 @@ def test_every_rendering_says_that_the_test_rows_are_closed_and_shows_no_score_o
     for text in running.values():
         assert "Test rows: not opened yet; they stay closed until the search has ended." in text
     for text in every_rendering(fakes.report_of(records)).values():
-        assert "Test rows: opened once, 2026-11-24 16:02 UTC for trials 0, 1 as searched." in text
+        assert "Test rows: opened once, 2026-11-24 16:02 UTC for trials 0, 1 with their own seeds." in text
         assert "0.732" in text

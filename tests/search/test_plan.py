@@ -65,9 +65,10 @@ def test_every_limit_is_said(study_file: Writes) -> None:
 
 
 def test_finalists_are_said_where_there_will_be_some(study_file: Writes) -> None:
-    assert "trained anew" not in rendered(check(study_file()))
+    closed = rendered(check(study_file()))
+    assert "the test rows stay closed, until search finalists opens them" in closed
     text = rendered(check(study_file(append="\n[report]\nfinalists = 3\nseeds = 4\n")))
-    assert "the best 3 configurations are trained anew with 4 new seeds each" in text
+    assert "the best 3 configurations are retrained with 4 new seeds each" in text
 
 
 def test_it_writes_nothing_but_the_cache_of_the_rows(study_file: Writes) -> None:

@@ -15,6 +15,7 @@ from search import report
 from search.artefacts import ARTEFACTS, Known
 from search.cli import main
 from search.dashboard_view import study_attributes, trial_attributes
+from search.readings import opening_words
 from search.repair import repair
 from studies.records import Scores, SegmentReport
 from studies.stored_study import read_study
@@ -24,6 +25,9 @@ from tests.postgres import Server
 from tests.studies.test_store import ask, good_report, opened
 
 Writes = Callable[..., Path]
+
+GO_ON = {"path": 'path = "rows.npz"\nrepeats = "anywhere"'}
+"""What a study file says that goes on with a study of earlier code."""
 
 STORED = 0.12345678901234567
 """A test score whose digits are in no other number."""
@@ -37,6 +41,8 @@ def by_earlier_code(report: SegmentReport) -> SegmentReport:
 
 def filled(file: StudyFile, trials: int = 3) -> StudyFile:
     with opened(file) as store:
+        identity = store._study.user_attrs["identity"]
+        store._study.set_user_attr("identity", {k: v for k, v in identity.items() if k != "data.repeats"})
         for _ in range(trials):
             store.tell(by_earlier_code(good_report(ask(store).number)))
         store.end(f"{trials} trials are done")
@@ -49,7 +55,7 @@ def earlier(request: pytest.FixtureRequest, study_file: Writes) -> StudyFile:
     if url is None:
         server: Server = request.getfixturevalue("postgres")
         url = server.database()
-    return filled(read_study_file(study_file(append=f'\n[storage]\nurl = "{url}"\n')))
+    return filled(read_study_file(study_file(append=f'\n[storage]\nurl = "{url}"\n', **GO_ON)))
 
 
 def raw(file: StudyFile) -> Iterator[Any]:
@@ -64,6 +70,7 @@ def on_disk(file: StudyFile) -> bytes:
 
 def test_nothing_shows_them_and_repair_removes_them_from_every_storage(earlier: StudyFile) -> None:
     shown = report(earlier.path)
+    assert "scored each finished trial on the test rows" in opening_words(shown)[-1]
     printed = json.dumps(shown.to_dict()) + shown.trials.to_csv() + repr(shown.records)
     assert str(STORED) not in printed
     assert str(STORED) in json.dumps(list(raw(earlier)))
@@ -90,8 +97,8 @@ def without_test(result: dict[str, Any]) -> dict[str, Any]:
 
 def test_another_study_in_the_same_place_is_left_alone(study_file: Writes) -> None:
     text = '\n[storage]\nurl = "sqlite:///kept.db"\n'
-    other = filled(read_study_file(study_file(append=text, name='name = "other"')))
-    this = filled(read_study_file(study_file(append=text, name='name = "this"')))
+    other = filled(read_study_file(study_file(append=text, name='name = "other"', **GO_ON)))
+    this = filled(read_study_file(study_file(append=text, name='name = "this"', **GO_ON)))
     assert repair(this.path).findings
     assert str(STORED).encode() in on_disk(this)
     path = other.path.with_name("again.toml")
@@ -100,7 +107,7 @@ def test_another_study_in_the_same_place_is_left_alone(study_file: Writes) -> No
 
 
 def test_who_has_a_journal_open_still_finds_every_line_where_it_was(study_file: Writes) -> None:
-    file = filled(read_study_file(study_file(append='\n[storage]\nurl = "journal:kept.log"\n')))
+    file = filled(read_study_file(study_file(append='\n[storage]\nurl = "journal:kept.log"\n', **GO_ON)))
     reader = read_study(file).study
     size = len(on_disk(file))
     assert repair(file.path).findings
@@ -111,7 +118,7 @@ def test_who_has_a_journal_open_still_finds_every_line_where_it_was(study_file: 
 
 
 def test_the_dashboard_does_not_show_them(study_file: Writes) -> None:
-    file = filled(read_study_file(study_file()))
+    file = filled(read_study_file(study_file(**GO_ON)))
     stored = read_study(file)
     for trial in stored.study.get_trials():
         record = record_of(trial)

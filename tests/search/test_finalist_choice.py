@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
 import pytest
 
-from search.finalist_choice import choose, due, finalists_wanted, replicas_of
+from search.finalist_choice import Wanted, choose, finalists_wanted, missing_of, shown, wanted_of
 from studies.configuration import trial_seed
 from studies.finalists_record import Finalists
 from studies.records import SegmentReport
@@ -60,7 +61,7 @@ def test_without_a_network_there_are_no_finalists_unless_they_are_asked_for(
 def test_no_seed_of_a_finalist_is_one_of_a_trial_and_all_finalists_have_the_same() -> None:
     file = fakes.study_file({"seed": 7, "report": {"seeds": 3}})
     chosen = ranked("tensorflow", "spark")
-    wanted = replicas_of(file, chosen)
+    wanted = wanted_of(file, chosen, chosen, 2).finalists
     seeds = [[one.seed for one in several] for several in wanted.values()]
     assert seeds[0] == seeds[1] == list(new_seeds(7, 3))
     assert not set(seeds[0]) & {trial_seed(7, repeat) for repeat in range(10_000)}
@@ -68,18 +69,32 @@ def test_no_seed_of_a_finalist_is_one_of_a_trial_and_all_finalists_have_the_same
     assert [one.configuration for one, *_ in wanted.values()] == [one.configuration for one in chosen]
 
 
-def test_what_is_due_is_what_was_not_evaluated() -> None:
-    file = fakes.study_file({"report": {"seeds": 2}})
-    wanted = replicas_of(file, ranked("tensorflow", "spark"))
-    all_of_them = [one for several in wanted.values() for one in several]
-    records = {str(place): ReplicaRecord(one, SegmentReport(-1, 9)) for place, one in enumerate(all_of_them)}
-    some = {key: records[key] for key in ("0", "2")}
+def test_a_trial_that_is_reported_runs_again_with_its_own_seed() -> None:
+    records = ranked("tensorflow", "tensorflow", "spark")
+    named = fakes.complete(9, 0.1, fakes.draw(GENERATOR, "tensorflow"), enqueued=True)
+    wanted = wanted_of(fakes.study_file(), [*records, named], [*records, named], 0)
+    assert wanted.finalists == {}
+    assert set(wanted.searched) == {records[0].number, records[2].number, named.number}
+    assert [one.number for one in shown([*records, named], records)] == sorted(wanted.searched)
+    for record in (records[0], records[2], named):
+        one = wanted.searched[record.number]
+        assert (one.configuration, one.seed) == (record.configuration, record.seed)
+
+
+def test_what_is_missing_is_what_the_test_rows_were_not_opened_for() -> None:
+    chosen = ranked("tensorflow", "spark")
+    wanted = wanted_of(fakes.study_file({"report": {"seeds": 2}}), chosen, chosen, 2)
+    networks = [one for several in wanted.finalists.values() for one in several]
+    records = {str(place): ReplicaRecord(one, SegmentReport(-1, 9)) for place, one in enumerate(networks)}
+
+    def missing(finalists: Finalists | None, opened: Collection[int] = ()) -> Wanted:
+        return missing_of(wanted, finalists, records, opened)
 
     def evaluated(*keys: str) -> Finalists:
-        return Finalists("f1", (), {}, fakes.scores(0.9), 0, keys)
+        return Finalists("f1", (), {}, fakes.scores(0.9), keys)
 
-    assert due({}, None, {}) is None
-    assert due(wanted, None, {}) == (4, 0)
-    assert due(wanted, None, some) == (4, 2)
-    assert due(wanted, evaluated(*records), records) is None
-    assert due(wanted, evaluated("0", "1"), records) == (4, 4)
+    assert missing(None).all() == wanted.all()
+    # Finalists are compared with each other: all of them are missing, or none.
+    assert missing(evaluated("0", "1")).finalists == wanted.finalists
+    assert missing(evaluated(*records)).finalists == {}
+    assert missing(evaluated(*records), set(wanted.searched)).all() == ()

@@ -56,6 +56,8 @@ from workers.outcomes import predictions_of
 from workers.spark_settings import SparkSettings
 from workers.task import Segment
 
+SHARED = "other drivers use this scheduler too: slots are shared equally among those that want them"
+
 MOST_PREDICTIONS = 100_000
 """Numbers up to which a trial's probabilities of the validation rows are kept for a person, 800 kB."""
 
@@ -183,6 +185,8 @@ class _Search:
             self.display.note(news)
         if self.cluster.pulse is not None:
             self.display.cluster(self.cluster.describe())
+            if self.cluster.pulse.others:
+                self.opened.note_once(SHARED)
         told = self.store.news()
         if told is not None:
             self._pass_on(Heard(tuple(told)))

@@ -66,7 +66,9 @@ class Cluster(Section):
     """`address`: that of the scheduler, `"tcp://HOST:8786"`, or `"tls://HOST:8786"` with the keys below. A
     worker offers one slot a thread, or where it was started with them, its Dask resources: `TRIAL`, `GPU` for
     TensorFlow's trials, and `SPARK` for Spark's. `search worker ADDRESS` starts workers that say what their
-    machine has. Those that don't see the study's directory are sent the rows."""
+    machine has. Those that don't see the study's directory are sent the rows.
+    The scheduler needs the project installed too; others' studies may run there at the same time, and share
+    the slots equally."""
     hosts: list[str] | None = Field(default=None, min_length=1)
     """`ssh`: machines that this one may log in to without a password, by names that they know themselves by
     too, and on which the project is installed under the same path."""

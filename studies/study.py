@@ -368,7 +368,7 @@ class Checkpoints(Section):
     url: str | None = None
     """A directory, relative to the study file or to your home `~`, or a URL that fsspec knows:
     `s3://bucket/folder`, with its package installed here and on the workers. `${NAME}` in it is taken from
-    the environment, here and on each worker, and never shown. Each study has a folder of its name in it. By
+    the environment, here and on each worker, and never shown. Each study has a folder of its own in it. By
     default `.search/checkpoints`."""
     limit: Size | None = None
     """Bytes that they may take together: `"2GB"`, `"500MB"`. Above it, those of the fewest epochs are dropped
@@ -441,7 +441,8 @@ class Study(Section):
     """Stop asking for new trials after this long: `"20m"`, `"1h30m"` or seconds, over all launches."""
     trial_timeout: Duration | None = None
     """Fail a trial, with the cause `timeout`, that trains for longer than this: `"90s"`, `"5m"` or seconds.
-    It ends with the epoch that it is in; a fit of Spark's is cancelled. By default none is."""
+    Waiting for a slot doesn't count. It ends with the epoch that it is in; a fit of Spark's is cancelled. By
+    default none is."""
     target: float | None = Field(default=None, le=1, allow_inf_nan=False)
     """Stop asking for new trials once one reaches this score."""
     patience: int | None = Field(default=None, ge=1)

@@ -17,7 +17,7 @@ from search.finalist_words import (
 from search.importance import ImportanceGroup
 from search.markdown_text import code, plain, table
 from search.readings import opening_words, readings
-from search.render_importance import sentence, significance
+from search.render_importance import beneath, sentence
 from search.results import StudyReport, scores_of, seconds_of
 from search.row_noise import row_interval
 from search.score_labels import brief_label, class_name, score_label
@@ -145,8 +145,7 @@ def _importance(report: StudyReport) -> Iterator[str]:
     for group in groups:
         yield f"{_group_name(group)}, {count_of(group.trials, 'trial')}:"
         yield table(_shares(group))
-        words = significance(group)
-        yield plain(f"{words[0].upper()}{words[1:]}.")
+        yield "\n".join(f"- {plain(words)}" for words in beneath(group))
     if any(share.by_chance for group in groups for share in group.shares):
         yield "?: no more than shuffled scores give as well."
     if found.regions:

@@ -48,7 +48,7 @@ def importance_parts(found: Importance, metric: str, console: Console) -> list[R
         parts.append(indented(_group_title(group)))
         if group.shares:
             parts.append(inset(_bars(group, console), 2))
-            parts += [inset(Text(line), 2) for line in (significance(group), *_beneath(group))]
+            parts += [inset(Text(line), 2) for line in beneath(group)]
     if any(share.by_chance for group in groups for share in group.shares):
         parts.append(indented("? no more than shuffled scores give as well: it may be chance.", "dim"))
     return [*parts, *_curves(found, metric, console), *_sentences(found, metric)]
@@ -110,8 +110,9 @@ def _between(low: float, high: float) -> Text:
     return Text(f"{100 * low:.0f}-{100 * high:.0f}", style="dim")
 
 
-def _beneath(group: ImportanceGroup) -> Iterator[str]:
-    """What there is to know of the forest."""
+def beneath(group: ImportanceGroup) -> Iterator[str]:
+    """What is significant in a table of shares, and what there is to know of the model."""
+    yield significance(group)
     variance = group.variance
     if variance.reason:
         yield f"no fANOVA: {variance.reason}"

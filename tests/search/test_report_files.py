@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from search.markdown import markdown_of
+from search.markdown_text import plain
 from search.output_files import output_file
+from search.render_importance import beneath
 from search.report_files import targets, write_csv, write_html
 from studies.errors import OutputError
 from studies.facts import DataFacts
@@ -89,6 +91,8 @@ def test_markdown_has_the_answer_the_ranking_and_what_mattered() -> None:
         columns = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(columns) == 1
     assert "| learning\\_rate" in text or "| learning_rate" in text
+    for words in beneath(report.importance.overall):
+        assert f"- {plain(words)}" in text
 
 
 def test_markdown_has_the_finalists() -> None:

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from search.page.mattered import mattered
 from search.page.page import SECTIONS, page
 from search.page.words import as_toml
 from search.results import FinalistsDue, StudyReport
@@ -237,3 +238,19 @@ def test_other_metrics_are_named_and_never_called_f1(metric: str) -> None:
 
 def test_many_trials_stay_small() -> None:
     assert len(page(fakes.report_of(timed(fakes.trials(600))), NOW)) < 500_000
+
+
+def test_the_headline_of_what_mattered_names_only_what_is_significant() -> None:
+    report = fakes.report_of(fakes.trials(60))
+    section = mattered(report)
+    assert section is not None
+    assert section.title == "What mattered most: learning rate"
+    overall = report.importance.overall
+    # The forest's interval is above 0, and still no headline: one of six parameters often is by chance.
+    assert overall.variance.effects[0].low > 0
+    shares = tuple(replace(share, significant=False) for share in overall.shares)
+    unsure = replace(overall, shares=shares, most="")
+    section = mattered(replace(report, importance=replace(report.importance, overall=unsure)))
+    assert section is not None
+    assert section.title == "What mattered"
+    assert "none significant, corrected for 6 choices: the whole table may be chance" in str(section.content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,11 @@ def test_the_page_is_written_by_one_command_and_the_framework_changes_nothing(tm
 
 def test_the_page_in_docs_has_every_part() -> None:
     text = (ROOT / "docs" / "question.md").read_text(encoding="utf-8")
-    for heading in (
-        "## The answer",
-        "### Would the suggested fix have helped by itself?",
-        "### What does help",
-        "## On the same messages, sorted by class",
-        "## Are the question's figures reproduced?",
-    ):
+    for heading in ("## On the same messages, sorted by class", "## Are the question's figures reproduced?"):
         assert heading in text
-    assert text.count("remainder 0.000") == 5
+    assert text.count("remainder 0.000") >= 5
+    # What was asked is answered before anything else.
+    first, answer = re.findall(r"^## (.*?)\n(.*?)(?=^## )", text, flags=re.MULTILINE | re.DOTALL)[0]
+    assert first == "The answer"
+    for asked in ("TensorFlow isn't bad", "Spark's score is true", "accepted answer"):
+        assert asked in answer

@@ -22,7 +22,8 @@ from tests.faults.programs import PATIENCE, ROOT, contents, environment
 
 Writes = Callable[..., Path]
 
-FRAMEWORKS = ("tensorflow", "keras", "pyspark", "py4j", "gensim", "sklearn", "dask", "distributed")
+FRAMEWORKS = ("tensorflow", "keras", "pyspark", "py4j", "gensim", "sklearn", "distributed")
+"""Dask itself is imported, because its configuration files are looked at; its scheduler takes a second."""
 
 
 def rendered(plan: Plan, width: int = 100) -> str:

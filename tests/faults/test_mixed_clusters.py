@@ -142,7 +142,7 @@ def test_who_has_no_certificate_of_the_authority_is_let_in_nowhere(
         study = study_file(slots=at(programs.address, ours.in_study()))
         result = launch(study, display=SilentDisplay())
         assert [record.state for record in result.records] == ["complete"] * 6
-        assert "trials at once" in programs.said("search worker")
+        wait_until(lambda: "trials at once" in programs.said("search worker"), "what the worker offers")
         monkeypatch.setattr(starting, "FIND_SECONDS", 3.0)
         text = study.read_text()
         for wrong in (

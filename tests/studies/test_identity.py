@@ -25,6 +25,7 @@ def test_a_study_made_before_repeats_stayed_together_says_how_to_go_on_with_it()
         'data set was "ab12ab12", is "cd34cd34"',
     )
     with pytest.raises(StorageError) as caught:
-        refuse("s", differing, "s.db")
-    assert caught.value.remedy.startswith('to go on with it, set repeats = "anywhere" in [data]; or ')
+        refuse("s", differing, "s.db", "give it another name")
+    remedy = 'to go on with it, set repeats = "anywhere" in [data]; or give it another name'
+    assert caught.value.remedy == remedy
     assert differences(stored, {**stored, "data.repeats": "anywhere"}) == ()

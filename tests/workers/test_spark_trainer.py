@@ -195,7 +195,7 @@ def test_rows_are_written_once_and_whole(split: Split, tmp_path: Path) -> None:
     written = [file.stat().st_mtime_ns for file in files]
     assert [str(file) for file in files] == write_once(split.train, tmp_path / FOLDER)
     assert [file.stat().st_mtime_ns for file in files] == written
-    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert sorted((tmp_path / FOLDER).iterdir()) == sorted(files)
 
 
 def test_a_failed_write_leaves_nothing(split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_a_failed_write_leaves_nothing(split: Split, tmp_path: Path, monkeypatch
     monkeypatch.setattr("pyarrow.parquet.write_table", full)
     with pytest.raises(OSError, match="no space"):
         write_once(split.train, tmp_path / FOLDER)
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / FOLDER).iterdir()) == []
 
 
 def test_mllibs_own_initial_weights_lie_within_the_bounds_of_spark_uniform(

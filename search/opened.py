@@ -43,7 +43,8 @@ class OpenedStudy:
     def cluster(self) -> RunningCluster:
         """The study's cluster; started the first time, and closed with the study."""
         if self._cluster is None:
-            site = Site(self.file.directory, self.prepared.directory, self.display.note)
+            reproducible = self.file.study.reproducible
+            site = Site(self.file.directory, self.prepared.directory, self.display.note, reproducible)
             self._cluster = self._stack.enter_context(
                 start_cluster(self.file.study.cluster, self.file.space.frameworks, site)
             )

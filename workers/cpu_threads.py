@@ -15,16 +15,18 @@ WITHIN_OPERATIONS = "TF_NUM_INTRAOP_THREADS"
 BETWEEN_OPERATIONS = "TF_NUM_INTEROP_THREADS"
 
 
-def environment(cores: int, processes: int, slots: int) -> dict[str, str]:
+def environment(cores: int, processes: int, slots: int, *, alike: bool = False) -> dict[str, str]:
     """What TensorFlow reads in each worker process.
 
     Args:
         cores: that all worker processes of this machine may use together.
         processes: how many they are.
         slots: trials at once in each of them.
+        alike: give the same sums whatever the numbers: on some processors a product of matrices is added up
+            in another order by two threads than by one.
     """
     share = max(1, cores // processes)
-    within = share if slots < share else 1
+    within = share if slots < share and not alike else 1
     return {WITHIN_OPERATIONS: str(within), BETWEEN_OPERATIONS: str(slots)}
 
 

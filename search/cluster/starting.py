@@ -54,11 +54,13 @@ class Site:
         directory: where relative files start.
         rows: cache directory of the study's rows; ``None`` where no task reads any.
         say: tells a person what is waited for.
+        reproducible: whether results must not depend on the number of workers.
     """
 
     directory: Path = Path()
     rows: Path | None = None
     say: Callable[[str], None] = _say_nothing
+    reproducible: bool = False
 
 
 @contextlib.contextmanager
@@ -84,12 +86,12 @@ def start_cluster(
         with _deployed(section, frameworks, site) as running:
             yield running
     else:
-        with _on_this_machine(section, frameworks) as running:
+        with _on_this_machine(section, frameworks, alike=site.reproducible) as running:
             yield running
 
 
 @contextlib.contextmanager
-def _on_this_machine(section: Cluster, frameworks: Sequence[str]) -> Iterator[RunningCluster]:
+def _on_this_machine(section: Cluster, frameworks: Sequence[str], *, alike: bool) -> Iterator[RunningCluster]:
     gpus = () if section.gpu == "never" else find_gpus()
     if not gpus and (section.gpu == "require" or section.kind == "cuda"):
         raise MachineError(
@@ -100,7 +102,8 @@ def _on_this_machine(section: Cluster, frameworks: Sequence[str]) -> Iterator[Ru
     plan = local.plan(section, frameworks, gpus)
     slots, restarts = plan.slots, bool(plan.offers)
     at_once = max(1, slots.trial)
-    threads = cpu_threads.environment(cores(), *((at_once, 1) if restarts else (1, at_once)))
+    processes, slots_each = (at_once, 1) if restarts else (1, at_once)
+    threads = cpu_threads.environment(cores(), processes, slots_each, alike=alike)
     if section.gpu == "never":
         os.environ[VISIBLE] = HIDDEN  # for good: TensorFlow reads it once in a process's life
     with (

@@ -35,6 +35,11 @@ def test_threads_of_a_process(cores: int, processes: int, slots: int, within: in
     assert environment(cores, processes, slots)[WITHIN_OPERATIONS] == str(within)
 
 
+@pytest.mark.parametrize(("processes", "slots"), [(1, 1), (1, 2), (2, 1)])
+def test_where_results_must_be_alike_no_operation_is_divided(processes: int, slots: int) -> None:
+    assert environment(2, processes, slots, alike=True)[WITHIN_OPERATIONS] == "1"
+
+
 @given(cores=st.integers(1, 256), processes=st.integers(1, 256), slots=st.integers(1, 64))
 def test_the_cores_are_filled_and_no_more(cores: int, processes: int, slots: int) -> None:
     variables = environment(cores, processes, slots)

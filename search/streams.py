@@ -87,7 +87,7 @@ def safe_streams() -> Iterator[None]:
 def terminal(descriptor: int) -> TextIO:
     """A stream for a person on a descriptor, which it closes with itself. One that refuses is left alone."""
     like: Any = sys.stderr
-    return _text_stream(_Guarded(descriptor, _give_up, closes=True), like)
+    return _text_stream(_Guarded(descriptor, _give_up, closes=True), like, by_line=True)
 
 
 def write_to_stdout(content: bytes) -> None:
@@ -190,11 +190,12 @@ def _safe(stream: Any, descriptor: int, refused: Callable[[int, OSError], None])
             stream.reconfigure(errors=_TO_MARKS)
         return stream
     stream.flush()
-    return _text_stream(_Guarded(stream.fileno(), refused, closes=False), stream)
+    # Python writes standard error through at once: who waits for a line in a file must see it there.
+    by_line = descriptor == 2 or bool(getattr(stream, "line_buffering", False))
+    return _text_stream(_Guarded(stream.fileno(), refused, closes=False), stream, by_line=by_line)
 
 
-def _text_stream(raw: _Guarded, like: Any) -> TextIO:
+def _text_stream(raw: _Guarded, like: Any, *, by_line: bool = False) -> TextIO:
     encoding = getattr(like, "encoding", None) or "utf-8"
-    interactive = raw.isatty() or bool(getattr(like, "line_buffering", False))
     buffered = io.BufferedWriter(raw)
-    return io.TextIOWrapper(buffered, encoding=encoding, errors=_TO_MARKS, line_buffering=interactive)
+    return io.TextIOWrapper(buffered, encoding=encoding, errors=_TO_MARKS, line_buffering=by_line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tests.certificates import make_certificates
 from tests.conftest import write_rows
 from tests.faults.dask_programs import SEARCH, DaskPrograms, dask_programs
 from tests.faults.histories import every_score_is_that_of_an_undisturbed_run
-from tests.faults.programs import stored, wait_until
+from tests.faults.programs import PATIENCE, stored, wait_until
 from workers.rows import CACHE, FILES
 
 pytestmark = pytest.mark.slow
@@ -138,7 +137,7 @@ def test_who_has_no_certificate_of_the_authority_is_let_in_nowhere(
         assert programs.address.startswith("tls://")
         worker = [SEARCH, "worker", programs.address, "--slots", "1"]
         programs.add([*worker, *ours.for_search()], "search worker", {"JAVA_HOME": "/nowhere"})
-        stranger = subprocess.Popen([*worker, *others.for_search()], stderr=subprocess.PIPE, text=True)
+        stranger = programs.add([*worker, *others.for_search()], "stranger")
         study = study_file(slots=at(programs.address, ours.in_study()))
         result = launch(study, display=SilentDisplay())
         assert [record.state for record in result.records] == ["complete"] * 6
@@ -152,7 +151,7 @@ def test_who_has_no_certificate_of_the_authority_is_let_in_nowhere(
             study.write_text(wrong.replace('name = "small"', 'name = "another"'))
             with pytest.raises(MachineError, match="no Dask scheduler answers at"):
                 launch(study, display=SilentDisplay())
-        said = stranger.communicate(timeout=60)[1]
-        assert stranger.returncode == 2
+        assert stranger.wait(PATIENCE) == 2
+        said = programs.said("stranger")
         assert "no Dask scheduler answers" in said
         assert "Traceback" not in said

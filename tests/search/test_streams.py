@@ -88,6 +88,17 @@ COMMANDS = {
 }
 
 
+def test_a_line_of_standard_error_is_in_its_file_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "log").open("w") as log:  # as Python opens its own: nothing in it tells of lines
+        for name in ("stderr", "__stderr__"):
+            monkeypatch.setattr(sys, name, log)
+        with streams.safe_streams():
+            print("trials at once: 1", file=sys.stderr)
+            assert (tmp_path / "log").read_text() == "trials at once: 1\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("name", COMMANDS)

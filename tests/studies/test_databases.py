@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,7 +89,9 @@ def test_the_command_that_brings_an_older_database_up_to_date_works(tmp_path: Pa
     with pytest.raises(StorageError) as refused:
         is_made(location)
     command = refused.value.remedy.partition("up to date: ")[2]
-    assert os.system(f"{command} >{tmp_path / 'log'} 2>&1") == 0, (tmp_path / "log").read_text()
+    activated = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    ran = subprocess.run(command, shell=True, env=activated, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
     assert is_made(location)
 
 

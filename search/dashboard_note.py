@@ -44,8 +44,8 @@ def _lines(
         yield f"**Best so far: {best.value:.3f}**, trial {best.number}: {what}"
         yield ""
         yield (
-            f"The score is {metric} on the validation rows. It chose the best trial and flatters it; the "
-            "report says what it is worth on rows that chose nothing."
+            f"The score is {metric} on the validation rows. It chose the best trial and is therefore "
+            "optimistic there; the report says what it is worth on rows that chose nothing."
         )
     else:
         yield "No trial is complete yet."

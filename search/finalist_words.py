@@ -76,6 +76,17 @@ def optimism(found: Finalists) -> Iterator[str]:
         )
 
 
+def best_of(count: int, *, tested: bool) -> str:
+    """Why a score that chose is no estimate.
+
+    Args:
+        count: how many configurations it chose among.
+        tested: whether a test score stands beside it.
+    """
+    test = "; the test score is not" if tested else ""
+    return f"The validation score is the best of {count:,} and therefore optimistic{test}."
+
+
 def prediction(one: Finalist, rows: int) -> str | None:
     """Where one new network is expected, which a mean's interval doesn't say."""
     if one.prediction is None:

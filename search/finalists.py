@@ -1,6 +1,6 @@
 """Trains what the test rows are opened for, and opens them, once.
 
-The best of many trials on one validation set flatters itself. So after a search, and by ``search finalists``,
+The best of many trials on one validation set is optimistic. So after a search, and by ``search finalists``,
 the best configurations run again with seeds that the search didn't use, and trials whose test scores are
 reported with their own, all through :mod:`search.replicas`. Once every training has ended, the networks'
 probabilities are compared with the labels of the test rows. The study keeps when that was, and for which

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from search.finalist_words import (
     VERDICTS,
     at_worst,
+    best_of,
     finalist_sentences,
     over_logistic,
     p_text,
@@ -78,10 +79,7 @@ def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
     interval = row_interval(test.confusion, report.metric, report.facts.positive_index) if test else None
     if interval is not None:
         yield f"Test {brief_label(report.metric)}: {row_words(interval)}"
-    yield (
-        f"The validation score is the best of {len(report.ranked):,} and flattered by it"
-        f"{'; the test score is not' if test else ''}."
-    )
+    yield best_of(len(report.ranked), tested=bool(test))
 
 
 def _finalists(report: StudyReport) -> Iterator[str]:

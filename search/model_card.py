@@ -12,6 +12,7 @@ from search.exported import KERAS_MODEL, SPARK_MODEL, ExportedModel
 from search.finalist_words import (
     VERDICTS,
     at_worst,
+    best_of,
     comparisons,
     mean_words,
     over_logistic,
@@ -129,15 +130,9 @@ def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
     yield ""
     if test is None:
         opened = "The test rows were not opened for this trial. " if report.openings else ""
-        yield (
-            f"{opened}The validation score chose among the trials, so that it flatters whichever was chosen "
-            "by it."
-        )
+        yield f"{opened}{best_of(len(report.ranked), tested=False)}"
     else:
-        yield (
-            f"The validation score chose among {len(report.ranked)} configurations and flatters the winner; "
-            "the test rows chose nothing."
-        )
+        yield best_of(len(report.ranked), tested=True)
         yield ""
         yield from _confusion(report, test)
     yield ""

@@ -51,7 +51,7 @@ class Plan:
         spark: how Spark's trials run, in words; empty without any.
         storage: where the study is kept; ``trials_stored`` of it are there already.
         differences: why a launch would refuse the stored study, in words; empty where it wouldn't.
-        finalists: how many configurations are trained anew after the search, and how often each.
+        finalists: how many configurations are retrained after the search, and how often each.
         remedy: what can be done about ``differences``; empty where there are none.
         overridden: what this machine says that a launch doesn't follow, in words.
     """

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from search.baselines import Baseline
+from search.finalist_words import best_of
 from search.readings import opening_words, readings
 from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
@@ -172,7 +173,7 @@ def _repeats(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
 
 
 def _surpassed(report: StudyReport, best: TrialRecord) -> list[RenderableType]:
-    """That another one is better once both are trained anew, where it is so."""
+    """That another one is better once both are retrained, where it is so."""
     found = report.finalists
     if found is None or not found.finalists or found.finalists[0].trial == best.number:
         return []
@@ -185,12 +186,7 @@ def _cautions(report: StudyReport, row_set: str) -> list[RenderableType]:
     baseline = report.facts.all_positive_f1(row_set)
     lines: list[RenderableType] = []
     if len(report.complete) > len(report.enqueued) and not report.undecided:
-        lines.append(
-            indented(
-                f"The validation score is the best of {len(report.ranked)} and flattered by it"
-                f"{'; the test score is not' if row_set == 'test' else ''}."
-            )
-        )
+        lines.append(indented(best_of(len(report.ranked), tested=row_set == "test")))
     lines.append(
         indented(
             f'A program that always says "{says}" has F1 2p/(1+p) = {baseline:.3f} on the {row_set} rows.'

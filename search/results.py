@@ -67,7 +67,7 @@ class StudyReport:
         records: every trial but those that wait, by number.
         ranked: for each configuration its first complete trial, best mean validation score first, ties to the
             earlier trial. A configuration that was drawn again ran with other seeds; it is ranked by the mean
-            of its runs, because the best of them would flatter it.
+            of its runs, because the best of them would be optimistic.
         runs: validation scores of each configuration's complete trials, by the number of its first.
         chosen: numbers of the trials whose test scores are shown, once the test rows were opened for them.
         baselines: constant predictors to beat: always the positive class, always the commonest.
@@ -81,7 +81,7 @@ class StudyReport:
         dashboard: shell command that opens it in Optuna's dashboard.
         parameters: what is drawn, by the names that Optuna knows.
         provenance: how it was run.
-        finalists: what the best configurations are worth when they are trained anew with other seeds.
+        finalists: what the best configurations are worth when they are retrained with other seeds.
         openings: when the test rows were opened, for whom, and what was scored then; the first time first.
         explanations: what ``search explain`` found, the latest of each two sides.
         tested_on_the_way: whether earlier code began the study, which scored every trial on the test rows.

@@ -89,7 +89,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Finalist:
-    """A configuration that was trained anew with several seeds.
+    """A configuration that was retrained with several seeds.
 
     Attributes:
         trial: number of its first trial in the search.

@@ -40,7 +40,7 @@ class StoredStudy:
         seconds: how long it has been searched for, over every launch.
         statuses: what each driver last wrote of what runs, see :mod:`search.status`; the latest comes last.
         replicas: trainings outside the search, by the keys of what they left.
-        finalists: what the best configurations are worth, once they were trained anew.
+        finalists: what the best configurations are worth, once they were retrained.
         openings: when the test rows were opened, for whom, and what was scored then.
         explanations: what ``search explain`` found, the latest of each two sides.
         folder: the one that the study has for itself wherever it keeps files.

@@ -117,24 +117,24 @@ def _sentences(report: StudyReport, best: Worth) -> Iterator[str]:
         new = None if best.finalist is None else prediction(best.finalist, facts.rows("test"))
         if new is not None:
             yield new
-    yield " ".join((_flattery(report, best), *_to_beat(report, best.row_set)))
+    yield " ".join((_optimism(report, best), *_to_beat(report, best.row_set)))
 
 
-def _flattery(report: StudyReport, best: Worth) -> str:
+def _optimism(report: StudyReport, best: Worth) -> str:
     count = len(report.ranked)
     if report.undecided:
         return f"The search found it with {best.found:.3f} on the validation rows, as all {count:,}."
     if best.anew is not None:
         luck = ": the best of many scores owes something to luck" if best.anew < best.found else ""
         return (
-            f"The search found it with {best.found:.3f} on the validation rows; trained anew it has "
+            f"The search found it with {best.found:.3f} on the validation rows; retrained it has "
             f"{best.anew:.3f} there{luck}."
         )
     if count < 2:
         return f"Its score on the validation rows, {best.found:.3f}, is the only one."
     again = " The test rows are new to it." if best.tested else ""
     score = f"Its score on the validation rows, {best.found:.3f}, is the best of {count:,}"
-    return f"{score}, and flattered by that.{again}"
+    return f"{score}, and therefore optimistic.{again}"
 
 
 def _to_beat(report: StudyReport, row_set: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What configurations are worth on the test rows: by finalists, where there are some, else by the search.
 
-A finalist was trained anew with several seeds, and its interval is of seeds and test rows together. Without
+A finalist was retrained with several seeds, and its interval is of seeds and test rows together. Without
 finalists there is one training, the search's own, and the interval is of the test rows alone. Until the test
 rows are opened, there are the validation scores.
 """

@@ -70,7 +70,7 @@ def test_a_card_of_more_than_two_classes_has_no_threshold() -> None:
     assert "--threshold" not in card
 
 
-def test_a_finalists_card_has_its_worth_over_seeds_and_how_much_the_search_flattered_it() -> None:
+def test_a_finalists_card_has_its_worth_over_seeds_and_how_optimistic_the_search_was() -> None:
     report = report_of(told())
     best = report.records[4]
     assert best.configuration is not None

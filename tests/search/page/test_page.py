@@ -205,7 +205,7 @@ def test_one_trial_is_enough() -> None:
     found = read(fakes.report_of(timed(fakes.trials(1))))
     assert "The only complete configuration" in found.words
     assert "can't be said yet: needs 10 complete trials, there are 1" in found.words
-    assert "flattered" not in found.words
+    assert "optimistic" not in found.words
 
 
 def test_during_a_run_it_says_so() -> None:

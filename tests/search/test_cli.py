@@ -195,15 +195,17 @@ BAD: dict[str, tuple[dict[str, str], Callable[[Path], None], tuple[str, ...]]] =
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_exit_code_2_says_where_and_writes_nothing(name: str, study_file: Writes) -> None:
+def test_bad_input_is_exit_code_2_says_where_and_writes_nothing(
+    name: str, study_file: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines, spoil, said = BAD[name]
     directory = study_file(**lines).parent
     spoil(directory)
     before = contents(directory)
-    done = search(directory, "launch", "--quiet", "small.toml")
-    assert done.returncode == 2
+    monkeypatch.chdir(directory)
+    done = CliRunner().invoke(main, ["launch", "--quiet", "small.toml"])
+    assert done.exit_code == 2
     assert done.stdout == ""
     assert done.stderr.startswith("search: ")
     assert "Traceback" not in done.stderr
@@ -213,14 +215,18 @@ def test_bad_input_is_exit_code_2_says_where_and_writes_nothing(name: str, study
 
 
 @pytest.mark.slow
-def test_a_report_of_nothing_is_exit_code_2_and_writes_nothing(study_file: Writes) -> None:
+def test_a_report_of_nothing_is_exit_code_2_and_writes_nothing(
+    study_file: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = study_file().parent
     before = contents(directory)
+    monkeypatch.chdir(directory)
     for command in (["report", "small.toml"], ["report", "smal.toml"], ["launch", "nowhere/small.toml"]):
-        done = search(directory, *command)
-        assert done.returncode == 2
-        assert "Traceback" not in done.stderr
+        assert CliRunner().invoke(main, command).exit_code == 2
+    done = search(directory, *command)
+    assert done.returncode == 2
     assert "no such file" in done.stderr
+    assert "Traceback" not in done.stderr
     assert contents(directory) == before
 
 

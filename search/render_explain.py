@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -19,6 +19,7 @@ from search.tables import (
     fitted_table,
     indented,
     short,
+    table_width,
     with_sign,
 )
 from search.terminal import Text
@@ -59,7 +60,7 @@ def _parts(one: Explanation, width: int) -> Iterator[RenderableType]:
         f"means over {one.orders} sampled orders" if one.orders else "means over all orders (Shapley values)"
     )
     yield Text.assemble(("What each change is worth", "bold"), f"  {how}; they add up to the gap")
-    yield fitted_table(_columns(one), width)
+    yield fitted_table(_columns(one, width), width)
     yield indented(f"remainder {one.remainder:.3f}", style="dim")
     yield indented(covers(one), style="dim")
     if one.traps:
@@ -105,11 +106,20 @@ def _step_figures(step: Step) -> str:
     return f"{with_sign(step.value)} {_range(step)} {VERDICTS[step.verdict]}".replace("  ", " ").rstrip()
 
 
-def _columns(one: Explanation) -> list[Column]:
+def _columns(one: Explanation, width: int) -> list[Column]:
+    """Names of changes are cut, to no less than :data:`NAME`, where all else would not fit beside them."""
     parts = sorted(one.shares, key=lambda part: -abs(part.value))
+    names = [part.difference.title for part in parts]
+    whole = _columns_with(one, parts, names)
+    excess = table_width([column for column in whole if not column.optional], 1) - (width - INDENT)
+    room = max(NAME, max(map(cell_len, names)) - max(0, excess))
+    return _columns_with(one, parts, [short(name, room) for name in names])
+
+
+def _columns_with(one: Explanation, parts: Sequence[Contribution], names: Sequence[str]) -> list[Column]:
     rows: list[Measured] = [*parts, one.gap]
     columns = [
-        Column("  change", [f"  {part.difference.title}" for part in parts] + ["  the gap"], right=False),
+        Column("  change", [f"  {name}" for name in names] + ["  the gap"], right=False),
         Column("value", [with_sign(row.value) for row in rows]),
         Column("95%", [_range(row) for row in rows], right=False),
     ]

@@ -99,8 +99,7 @@ def _page(found: Found) -> Iterator[str]:
         "",
         "Somebody trained what they took for the same [300, 600, 2] network on very skewed sentences twice. "
         "Spark MLlib gave them an F1 of 0.91 to 0.93, TensorFlow 0.24. The accepted answer told them to "
-        "start "
-        f"from small normal weights and biases of 0. This page tries it, on text messages of which "
+        f"start from small normal weights and biases of 0. This page tries it, on text messages of which "
         f"{_share(plain)} are spam.",
         "",
         "## The answer",
@@ -108,8 +107,7 @@ def _page(found: Found) -> Iterator[str]:
         *_answer(found),
         "",
         f"All figures are means over {len(plain.seeds)} seeds on validation rows. Intervals are 95%, cover "
-        "other "
-        f"seeds and other rows than these {plain.rows.count:,}, and hold for all changes of a table at once.",
+        f"other seeds and rows than these {plain.rows.count:,}, and hold for all changes of a table at once.",
         "",
         *_commands(len(plain.seeds)),
         "",
@@ -164,15 +162,13 @@ def _answer(found: Found) -> Iterator[str]:
     tensorflow, suggestion = plain.end.scores, found[PLAIN, "suggestion"]
     yield (
         f"- **TensorFlow isn't bad.** Given Spark's recipe, {_same(found)} What was bad is how it was "
-        "told to "
-        "train: at a learning rate of 0.01 it has hardly begun to learn after 100 epochs, and has "
+        "told to train: at a learning rate of 0.01 it has hardly begun to learn after 100 epochs, and has "
         f"{_figure(plain.end)} F1 of spam."
     )
     yield (
         "- **Spark's score is true, and another quantity.** What Spark calls `f1` is weighted by class: the "
         f"TensorFlow network has {tensorflow['f1_weighted']:.3f} of it with {tensorflow['f1']:.3f} F1 of "
-        "spam. "
-        f"By the F1 of spam Spark's network has {spark['f1']:.3f}. {_definition(plain)}"
+        f"spam. By the F1 of spam Spark's network has {spark['f1']:.3f}. {_definition(plain)}"
     )
     helped = "have helped" if suggestion.gap.verdict == "more" else "not have helped"
     yield (
@@ -251,7 +247,7 @@ def _printed(one: Explanation) -> Iterator[str]:
 def _fix(one: Explanation) -> Iterator[str]:
     said = {
         "same": "No: the networks are the same.",
-        "within noise": "No significant difference.",
+        "within noise": "No: there is no significant difference.",
         "one seed": "One seed can't tell.",
         "more": "It helps.",
         "less": "No: it makes it worse.",
@@ -262,8 +258,7 @@ def _fix(one: Explanation) -> Iterator[str]:
     ]
     yield (
         f"{said} With small normal weights and biases 0, and all else as it was, TensorFlow's F1 of spam "
-        "goes "
-        f"from {_figure(one.start)} to {_figure(one.end)}: {'; '.join(shares)}."
+        f"goes from {_figure(one.start)} to {_figure(one.end)}: {'; '.join(shares)}."
     )
 
 
@@ -304,7 +299,8 @@ def _share(one: Explanation) -> str:
 
 
 def _seeds(values: Sequence[float]) -> str:
-    return f"{', '.join(f'{value:.3f}' for value in values)} by seed"
+    shown = [f"{value:.3f}" for value in values]
+    return f"{shown[0]} with every seed" if len(set(shown)) == 1 else f"{', '.join(shown)} by seed"
 
 
 if __name__ == "__main__":

@@ -109,10 +109,15 @@ class Checkpoints:
         """
         with refusals(self.url, "read"):
             files = open_files(self.url)
+            nothing = 0
             for _ in range(_LOOKS):
-                # Another run of the trial may remove a file, for a newer one, after the folder was listed.
+                # Another run of the trial may remove a file, for a newer one, after the folder was listed,
+                # and while it is listed: then neither is in the list, and only a second look tells.
                 with contextlib.suppress(FileNotFoundError):
-                    return _newest(files, trial, identity, at_most_epoch)
+                    state = _newest(files, trial, identity, at_most_epoch)
+                    nothing += state is None
+                    if state is not None or nothing == 2:
+                        return state
         return None
 
     def remove(self, trial: int) -> None:

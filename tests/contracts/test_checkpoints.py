@@ -151,6 +151,16 @@ def test_writers_at_once_leave_whole_files_and_the_newest(place: Place) -> None:
         assert epoch_of(checkpoints.newest(trial, IDENTITY, 9)) == 9
 
 
+def test_a_file_that_was_replaced_while_the_folder_was_listed_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(str(tmp_path / "kept"))
+    checkpoints.write(1, IDENTITY, state_after(3))
+    entries, looks = LocalFiles.entries, iter([[]])
+    monkeypatch.setattr(LocalFiles, "entries", lambda files: next(looks, entries(files)))
+    assert epoch_of(checkpoints.newest(1, IDENTITY, 9)) == 3
+
+
 def test_it_goes_to_another_process_by_its_url(place: Place) -> None:
     assert pickle.loads(pickle.dumps(place.checkpoints)) == place.checkpoints
 

@@ -153,9 +153,7 @@ def test_ctrl_c_reaches_this_process_and_not_the_jvm_which_says_nothing() -> Non
         process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
         said, errors = process.communicate(timeout=120)
-    assert said == "interrupted 5\n"
-    assert errors == ""
-    assert process.returncode == 0
+    assert (said, errors, process.returncode) == ("interrupted 5\n", "", 0)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 EXTRAS := sms-spam,dashboard,cmaes,postgres,connect,dev
 UV := uv==0.13.9
+BESIDE := --numprocesses 2 --dist worksteal
 BENCHMARKS = $(sort $(wildcard benchmarks/[!_]*.py))
 
 .DEFAULT_GOAL := help
@@ -29,14 +30,15 @@ test: setup ## all tests but the long faults, the slow ones too (needs Java, Pos
 	@tools/setup-java --require
 	@tools/setup-postgres
 	@tools/setup-chromium
-	$(BIN)/pytest -m "not faults and not clusters"
+	$(BIN)/pytest $(BESIDE) -m "not faults and not clusters"
 
 quick: setup ## the tests that start no real processes
 	$(BIN)/pytest -m "not slow and not faults and not clusters"
 
-faults: setup ## hundreds of real kills: drivers, workers, schedulers, disks (needs Java, and root for a tmpfs)
+faults: setup ## what `make test` leaves out: hundreds of real kills, and the longest (needs Java, and root for a tmpfs)
 	@tools/setup-java --require
-	$(BIN)/pytest tests/faults tests/workers/test_spark_deaths.py tests/workers/test_spark_clusters.py
+	@tools/setup-postgres
+	$(BIN)/pytest -m faults
 
 clusters: setup ## studies over SSH, through Slurm and with Kubernetes' specification (needs root on Debian)
 	@tools/setup-clusters $(BIN)/python

@@ -92,7 +92,9 @@ def test_a_worker_that_is_killed_costs_nothing_but_its_slot(
     assert first.poll() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "cut off"])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGKILL, marks=pytest.mark.faults), signal.SIGSTOP], ids=["killed", "cut off"]
+)
 def test_a_scheduler_that_goes_away_ends_the_launch_and_the_next_one_goes_on(
     how: signal.Signals, programs: DaskPrograms, study_file: Writes, tmp_path: Path
 ) -> None:

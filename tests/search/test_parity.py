@@ -145,7 +145,7 @@ def test_of_many_rows_some_at_equal_distances_are_compared() -> None:
     np.testing.assert_allclose(shares[1], shares[0], atol=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_on_the_built_in_data_both_frameworks_train_the_same_network(tmp_path: Path) -> None:
     (tmp_path / "mails.toml").write_text(BUILT_IN_SMALL)

@@ -36,6 +36,7 @@ def tool() -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_page_is_written_by_one_command_and_the_framework_changes_nothing(tmp_path: Path) -> None:
     page = tool()
     found = page.run(tmp_path, 1, SMALL)

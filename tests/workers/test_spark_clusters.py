@@ -111,6 +111,7 @@ class Killing:
         return False
 
 
+@pytest.mark.faults
 def test_a_master_elsewhere_gives_the_same_bits(tmp_path: Path, servers: Servers) -> None:
     expected = trained(trainer_of(tmp_path, DEFAULTS))
     port = free_port()

@@ -72,6 +72,7 @@ class Stopping:
         return self.asked >= 3
 
 
+@pytest.mark.faults
 def test_a_jvm_that_hangs_past_the_deadline_is_killed_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_jvm_that_was_killed_between_two_trials_costs_none(tmp_path: Path) -> 
     assert not killed.scratch.exists()
 
 
+@pytest.mark.faults
 def test_a_heap_that_is_too_small_is_out_of_memory_and_the_next_trial_has_its_own(tmp_path: Path) -> None:
     # Four million weights, of which l-bfgs keeps twenty copies: 640 MiB.
     small = trainer_of(tmp_path / "small", (2000, 2000), memory_mib=512)

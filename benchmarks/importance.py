@@ -20,9 +20,10 @@ from _drawn import Drawn
 from _figures import Figure, run
 from numpy.typing import NDArray
 
-from search.fanova import Branches, Marginals
+from search.fanova import Marginals
 from search.fanova_forest import grow
 from search.importance import importance
+from studies.numbers import Branches
 from studies.space import SearchSpace
 from studies.study import Study
 from studies.trial_record import TrialRecord

@@ -19,7 +19,6 @@ from _sms_spam import TENSORFLOW_ALONE, example_study
 
 from search import launch
 from search.display import SilentDisplay
-from search.results import seconds_of
 
 SLOTS = 2
 SEEDS = 2
@@ -67,7 +66,7 @@ def _search(directory: Path, mode: str, seed: int, lines: str, trials: int = 40)
     watch = _Watch()
     result = launch(path, display=watch)
     seconds = watch.last - watch.first
-    worked = sum(seconds_of(record) or 0.0 for record in result.records)
+    worked = sum(record.seconds or 0.0 for record in result.records)
     best = result.score(result.best) if result.best else 0.0
     return Searched(seconds, seconds - worked / SLOTS, best)
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.driver import launch
+    from search.commands.launch import launch
     from search.results import report
 
 __all__ = ["launch", "report"]
 
-_HOMES = {"launch": "search.driver", "report": "search.results"}
+_HOMES = {"launch": "search.commands.launch", "report": "search.results"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from search.slots import Slots
 from studies.records import SegmentReport
-from studies.store import AskedTrial
+from studies.trial_record import AskedTrial
 
 
 class Phase(Enum):

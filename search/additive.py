@@ -19,8 +19,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import linalg
 
-from search.fanova import MISSING, Branches, drawn_cells
-from search.fanova_forest import ABSENT, Flags, Floats, Ints
+from studies.numbers import ABSENT, MISSING, Branches, Flags, Floats, Ints, drawn_cells
 
 KNOTS = 8
 """Hat functions on an axis of numbers."""

@@ -19,9 +19,8 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from search.dashboard_storage import artefact_attribute
 from search.exported import threshold_of
-from search.results import scores_of
-from search.score_labels import positive_name, score_label
 from search.trial_plots import confusion_matrix, learning_curve, precision_recall, waterfall
+from search.words import positive_name, score_label
 from studies.data.numbers import is_number
 from studies.explanation_record import KeptExplanation
 from studies.facts import DataFacts
@@ -83,7 +82,7 @@ def _learning_curve(known: Known) -> str | None:
 
 
 def _confusion_matrix(known: Known) -> str | None:
-    scores = scores_of(known.record, "validation")
+    scores = known.record.scores_on("validation")
     if scores is None:
         return None
     title = f"Trial {known.record.number}: what is said of the validation rows"
@@ -144,7 +143,7 @@ ARTEFACTS: Mapping[str, Artefact] = {
 def artefacts_of(record: TrialRecord, *, has_probabilities: bool) -> dict[str, str]:
     """The artefacts that there are of a trial, as Optuna's system attributes name them."""
     has_curve = record.report is not None and bool(record.report.curve)
-    has_scores = scores_of(record, "validation") is not None
+    has_scores = record.scores_on("validation") is not None
     there = {"1": has_curve, "2": has_scores, "3": has_probabilities, "4": has_probabilities}
     return dict(
         artefact_attribute(f"{record.number}-{digit}", artefact.name, artefact.kind)

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.fanova import FREE, MISSING, Branches
-from search.fanova_forest import ABSENT, Flags, Floats, Ints
-from search.importance_axes import Axis, axes_of, branches_of, table_of
 from studies.distributions import Range, Value
+from studies.numbers import (
+    ABSENT,
+    FREE,
+    MISSING,
+    Axis,
+    Branches,
+    Flags,
+    Floats,
+    Ints,
+    axes_of,
+    branches_of,
+    table_of,
+)
 from studies.space import SearchSpace
 
 NEAR = 0.1
@@ -22,7 +32,7 @@ ANEW = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A space to draw rows from, as :func:`search.importance_axes.table_of` writes them."""
+    """A space to draw rows from, as :func:`studies.numbers.table_of` writes them."""
 
     axes: tuple[Axis, ...]
     branches: Branches

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from search.score_labels import class_name, positive_name, score_label
+from search.words import class_name, positive_name, score_label
 from studies.facts import DataFacts
 
 TYPICAL = 0.8

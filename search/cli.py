@@ -77,8 +77,8 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
     Ctrl-C once: no new trials, those that run are finished. Twice: stop now. Nothing that was computed is
     lost: launch again to go on.
     """
+    from search.commands.launch import launch as run
     from search.display import make_display
-    from search.driver import launch as run
     from search.library_output import library_output_to
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
@@ -113,8 +113,8 @@ def finalists(study: Path, count: int | None, quiet: bool, as_json: bool) -> Non
     A launch does so by itself when its search has ended, unless report.finalists is 0; this does it for one
     that was stopped or has 0 there, and goes on with what is missing.
     """
+    from search.commands.finalists import finalists as run
     from search.display import make_display
-    from search.finalists import finalists as run
     from search.library_output import library_output_to
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
@@ -156,8 +156,8 @@ def report(study: Path, html: str | None, csv: str | None, markdown: bool, as_js
 @JSON
 def status(study: Path, as_json: bool) -> None:
     """Say what a study's driver does, and how far its trials are."""
-    from search.status import render_status
-    from search.status import status as read
+    from search.commands.status import render_status
+    from search.commands.status import status as read
 
     found = read(study)
     if as_json:
@@ -174,7 +174,7 @@ def stop(study: Path, now: bool) -> None:
 
     From any machine that reaches its storage; as Ctrl-C does.
     """
-    from search.status import stop as ask
+    from search.commands.status import stop as ask
 
     _print(ask(study, now=now))
 

@@ -29,7 +29,8 @@ from studies.identity import folder_of
 from studies.storage import is_writable, open_storage
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import TrialRecord, record_of
+from studies.trial_record import TrialRecord
+from studies.trial_records import record_of
 from workers.outcomes import Outcomes, outcome_key, predictions_of
 
 Attributes = Mapping[str, Any]

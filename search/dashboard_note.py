@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from search.markdown_text import code
-from search.results import failures_of
-from search.tables import count_of, of_limit
+from search.words import count_of, of_limit
+from studies.ranking import failures_of
 from studies.trial_record import TrialRecord
 
 LONGEST = 2000

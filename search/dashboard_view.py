@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from search.results import scores_of, seconds_of
-from search.score_labels import score_label
+from search.words import score_label
 from studies.facts import DataFacts
 from studies.openings import Opening, openings_of
 from studies.printable import printable
@@ -66,7 +65,7 @@ def _test_rows(openings: Sequence[Opening]) -> str:
 
 def _trial(record: TrialRecord, facts: DataFacts) -> Iterator[tuple[str, Any]]:
     yield "configuration", record.configuration.describe() if record.configuration else None
-    validation = scores_of(record, "validation")
+    validation = record.scores_on("validation")
     for name in SHOWN:
         value = getattr(validation, name) if validation is not None else None
         yield (
@@ -79,7 +78,7 @@ def _trial(record: TrialRecord, facts: DataFacts) -> Iterator[tuple[str, Any]]:
     if report is None:
         return
     yield "epochs done", report.epoch
-    seconds = seconds_of(record)
+    seconds = record.seconds
     yield "seconds of work", None if seconds is None else round(seconds, 2)
     yield "seconds of training", round(report.ledger.train, 2)
     yield "seconds queued", round(report.ledger.queued, 2)

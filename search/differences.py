@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.score_labels import brief_label
-from search.tables import count_of
+from search.words import brief_label, count_of
 from studies.axes import AXES, OPTIMIZERS
 from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL_BATCH, Configuration
 from studies.errors import StudyFileError

@@ -11,9 +11,8 @@ from rich.live import Live
 
 from search.live_view import live_view
 from search.loop import Loop
-from search.results import seconds_of
-from search.tables import configuration_text, one_line, outcome
 from search.terminal import Console, Text
+from search.words import configuration_text, one_line, outcome
 from studies.trial_record import TrialRecord
 
 REFRESH_SECONDS = 0.1
@@ -182,7 +181,7 @@ class LiveDisplay:
 def trial_line(record: TrialRecord) -> str:
     """``trial 12  0.934  tensorflow adam … 27 epochs  3.2 s``, and the cause where it failed."""
     parts = [f"trial {record.number}", outcome(record), configuration_text(record.configuration)]
-    seconds = seconds_of(record)
+    seconds = record.seconds
     if seconds is not None:
         parts.append(f"{seconds:.1f} s")
     failure = record.report.failure if record.report else None

@@ -1,4 +1,4 @@
-"""Runs a search: opens everything, hands events to the loop, and does what the loop says.
+"""Drives a search: hands events to the loop, and does what the loop says.
 
 The driver's thread is the only one that writes storage.
 """
@@ -9,12 +9,9 @@ import queue
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from search.dispatch import Dispatcher, Ended, Noted, failures_by_key, quarantined_keys
-from search.display import Display, make_display
 from search.events import (
     Action,
     Ask,
@@ -33,22 +30,18 @@ from search.events import (
     Told,
     Withdrawn,
 )
-from search.finalist_choice import finalists_wanted
-from search.finalists import run_finalists
 from search.halving import ladder_of
 from search.interrupts import TICK_SECONDS, Events, interrupts_to, next_event
 from search.loop import AtRungs, Loop
-from search.opened import OpenedStudy, open_study
+from search.opened import OpenedStudy
 from search.ordering import InOrder
 from search.regret import estimate, is_due, regret_so_far
-from search.results import StudyReport, report
 from search.slots import Slots
 from search.status import StoredStatus
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
 from studies.errors import CheckpointError, ClusterLostError
 from studies.pruners import asks_optuna
 from studies.study import Pruner, Study
-from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord
 from workers import process
 from workers.checkpoints import checkpoints_of
@@ -62,34 +55,8 @@ MOST_PREDICTIONS = 100_000
 """Numbers up to which a trial's probabilities of the validation rows are kept for a person, 800 kB."""
 
 
-def launch(path: str | Path, *, fresh: bool = False, display: Display | None = None) -> StudyReport:
-    """Run a study to its end, or go on with one that was stopped.
-
-    Args:
-        path: the study file.
-        fresh: remove what the storage holds of this study first.
-        display: what shows the progress; by default a live view on a terminal, and lines elsewhere.
-
-    Returns:
-        The study's report, as :func:`search.report` gives it.
-
-    Raises:
-        UserError: before any trial, where the study file, its data, its storage or this machine can't be
-            used.
-    """
-    file = read_study_file(path)
-    with open_study(file, display or make_display(), fresh=fresh) as opened:
-        search = _Search(opened)
-        if search.run():
-            _train_finalists(opened)
-    # Now that the cluster that was started here runs nothing more.
-    with suppress(CheckpointError):
-        search.remove_leftovers()
-    return report(path)
-
-
 @dataclass
-class _Search:
+class Search:
     """One launch: what the loop's actions are done with."""
 
     opened: OpenedStudy
@@ -314,21 +281,6 @@ class _Search:
             raise ClusterLostError(
                 f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
             )
-
-
-def _train_finalists(opened: OpenedStudy) -> None:
-    """Train them, where the study file wants any, and leave the report of the search to be read whatever
-    becomes of them. Without finalists the test rows stay closed.
-    """
-    count = finalists_wanted(opened.file)
-    if not count:
-        return
-    # Stopping is no error: what ended is kept, and the report says that the study was interrupted.
-    with suppress(KeyboardInterrupt):
-        try:
-            run_finalists(opened, count)
-        except CheckpointError as error:
-            opened.display.note(f"no finalists: {error}")
 
 
 def _place_for_predictions(opened: OpenedStudy) -> str | None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from search.slots import Slots
 from studies.records import SegmentReport
-from studies.store import AskedTrial, UnfinishedTrial
-from studies.trial_record import TrialRecord
+from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,8 @@ from typing import Any
 
 from search.explain_figures import Measured
 from search.explanation import Contribution, Explanation, SideResult
-from search.score_labels import class_name, score_label
-from search.tables import count_of, from_to, listed, with_sign
+from search.words import VERDICTS, capital, class_name, count_of, from_to, listed, score_label, with_sign
 from studies.explanation_record import Change, KeptExplanation
-
-VERDICTS = {
-    "same": "the same networks",
-    "none": "no change",  # in explanations that earlier versions kept
-    "within noise": "no significant difference",
-    "one seed": "one seed: can't tell",
-    "more": "",
-    "less": "",
-}
-"""What may be said of a change, in a few words."""
 
 
 def to_json(explanation: Explanation) -> dict[str, Any]:
@@ -204,8 +193,3 @@ def _range(part: Measured) -> str:
 def figure(value: Measured) -> str:
     """A mean with three digits."""
     return f"{value.value:.3f}"
-
-
-def capital(text: str) -> str:
-    """The text with a capital first letter."""
-    return text[:1].upper() + text[1:]

@@ -27,7 +27,7 @@ from search.model_card import CARD, model_card
 from search.opened import open_stored_study
 from search.output_folders import filled, new_folder
 from search.replicas import Replica, ReplicaResult, run_replicas
-from search.results import StudyReport, scores_of, summarise
+from search.results import StudyReport, summarise
 from search.thresholds import tuned_threshold
 from studies.configuration import Configuration
 from studies.data import Split, open_feature_step
@@ -181,7 +181,7 @@ def _why_not(record: TrialRecord, result: ReplicaResult) -> str:
 
 def _agreement(report: StudyReport, record: TrialRecord, result: ReplicaResult) -> tuple[str, ...]:
     """Whether the weights are those of the trial, which can be told by what they score."""
-    before, now = scores_of(record, "validation"), result.report.scores.get("validation")
+    before, now = record.scores_on("validation"), result.report.scores.get("validation")
     if before is None or now is None or before == now:
         return ()
     metric = report.metric

@@ -20,64 +20,13 @@ An interaction of two is taken where both are there: E[f | x, y] less what each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from search.fanova_forest import ABSENT, Flags, Floats, Forest, Ints
-
-FREE = -1
-"""In a branch: the axis is drawn, evenly."""
-
-MISSING = -2
-"""In a branch: there is no such axis. Any other number is the category that makes the branch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Branches:
-    """The boxes that a space is made of.
-
-    Attributes:
-        probability: (branches,) summing to 1.
-        modes: (branches, axes) :data:`FREE`, :data:`MISSING`, or a category.
-        choices: (axes,) categories that can be drawn; 0 for an axis of numbers.
-    """
-
-    probability: Floats
-    modes: Ints
-    choices: tuple[int, ...]
-
-    @classmethod
-    def one_box(cls, choices: Sequence[int]) -> Branches:
-        """A space whose every configuration has every axis."""
-        return cls(np.ones(1), np.full((1, len(choices)), FREE, dtype=np.intp), tuple(choices))
-
-    def measure(self, axes: Sequence[int], cells: Sequence[int]) -> Floats:
-        """(cells of the first axis, ...) how likely a configuration lies in each cell of some axes."""
-        found = np.zeros(tuple(cells))
-        for _, drawn in self.boxes(axes, cells):
-            found += drawn
-        return found
-
-    def boxes(self, axes: Sequence[int], cells: Sequence[int]) -> Iterator[tuple[Ints, Floats]]:
-        """The modes of each branch that has some axes, and how likely a configuration of it lies in each
-        cell of these."""
-        for probability, modes in zip(self.probability, self.modes, strict=True):
-            if MISSING not in modes[list(axes)]:
-                drawn: Floats = np.array(probability)
-                for axis, count in zip(axes, cells, strict=True):
-                    drawn = np.multiply.outer(drawn, drawn_cells(int(modes[axis]), count))
-                yield modes, drawn
-
-    def draw(self, count: int, generator: np.random.Generator) -> Floats:
-        """(count, axes) configurations, as :func:`search.importance_axes.table_of` writes them."""
-        modes = self.modes[generator.choice(len(self.probability), size=count, p=self.probability)]
-        choices = np.array(self.choices)
-        share = generator.random(modes.shape)
-        free = np.where(choices > 0, np.floor(share * choices), share)
-        missing = np.where(choices > 0, choices, ABSENT)
-        return np.where(modes == FREE, free, np.where(modes == MISSING, missing, modes))
+from search.fanova_forest import Forest
+from studies.numbers import ABSENT, FREE, MISSING, Branches, Flags, Floats, Ints, drawn_cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,11 +293,6 @@ class Marginals:
         yield from np.split(
             order, np.cumsum(np.bincount(self._forest.tree, minlength=self._forest.trees))[:-1]
         )
-
-
-def drawn_cells(mode: int, cells: int) -> Floats:
-    """(cells,) how likely a branch draws each, cells being equally wide."""
-    return np.full(cells, 1 / cells) if mode == FREE else (np.arange(cells) == mode).astype(np.float64)
 
 
 def _sums(cells: tuple[_Cells, _Cells], height: Floats) -> Floats:

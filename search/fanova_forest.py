@@ -18,12 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-Flags = NDArray[np.bool_]
-
-ABSENT = -1.0
-"""Where on an axis of numbers a trial stands that has no such parameter: below all that have it."""
+from studies.numbers import ABSENT, Flags, Floats, Ints
 
 DEEPEST = 64
 """Splits from the root to a leaf at most."""

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from search.score_labels import brief_label
-from search.tables import count_of, listed, with_sign
-from studies.finalists_record import Difference, Finalist, Finalists, Interval, Verdict
-
-VERDICTS: Mapping[Verdict, str] = {
-    "best": "the best",
-    "equivalent": "as good",
-    "tied": "no significant difference",
-    "worse": "significantly worse",
-    "better": "significantly better",
-}
-"""How a finalist compares with the best on the test rows."""
+from search.words import VERDICTS, brief_label, count_of, listed, with_sign
+from studies.finalists_record import Difference, Finalist, Finalists, Interval
 
 
 def finalist_sentences(found: Finalists, rows: int) -> Iterator[str]:

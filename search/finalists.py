@@ -11,51 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from search.display import Display, make_display
 from search.evaluation import Candidate, Trained, evaluate
-from search.finalist_choice import FINALISTS, finalists_wanted, missing_of, wanted_of
-from search.opened import OpenedStudy, open_stored_study
+from search.finalist_choice import missing_of, wanted_of
+from search.opened import OpenedStudy
 from search.replicas import ReplicaResult, key_of, run_replicas
-from search.results import StudyReport, ranking, report
-from search.tables import count_of
+from search.words import count_of
 from studies.data.split import Split
-from studies.errors import StorageError, StudyFailedError
 from studies.openings import OpenedTrial, Opening
-from studies.study_file import read_study_file
+from studies.ranking import ranking
 from workers.scores import score
-
-
-def finalists(path: str | Path, *, count: int | None = None, display: Display | None = None) -> StudyReport:
-    """Open the test rows of a study that was searched, also of one that was stopped: train the finalists and
-    the trials that are reported, or what is missing of them, and score them.
-
-    Args:
-        path: the study file.
-        count: how many finalists; by default as many as its ``[report]`` says, and where that is 0, five.
-        display: as in :func:`search.launch`.
-
-    Returns:
-        The study's report, with them.
-
-    Raises:
-        UserError: where the study was never launched, or it can't be driven from here.
-        StudyFailedError: where no trial is complete.
-        KeyboardInterrupt: where somebody asked to stop; the next call goes on.
-    """
-    file = read_study_file(path)
-    with open_stored_study(file, display or make_display()) as opened:
-        if not opened.store.is_alone():
-            raise StorageError(
-                "another driver is running this study: its test rows stay closed until the search has ended",
-                where=file.path.name,
-                remedy="wait for it or stop it; search status tells",
-            )
-        if not ranking(opened.store.records())[0]:
-            raise StudyFailedError("there are no finalists: not one trial is complete")
-        run_finalists(opened, (finalists_wanted(file) or FINALISTS) if count is None else count)
-    return report(path)
 
 
 def run_finalists(opened: OpenedStudy, count: int) -> None:

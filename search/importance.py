@@ -24,14 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from search.fanova_forest import Floats
-from search.importance_axes import Axis, axes_of
 from search.importance_ped import grid_of
 from search.importance_scores import comparable_scores
 from search.importance_shares import Share, best_count, best_of, shares_of
 from search.importance_variance import Variance, variance_of
 from search.regions import Outcome, Region, telling_regions
 from studies.distributions import Value
+from studies.numbers import Axis, Floats, axes_of
 from studies.space import Branch, SearchSpace
 from studies.trial_record import TrialRecord
 

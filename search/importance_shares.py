@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.fanova_forest import Flags
 from search.importance_ped import Counts, Floats, Grid, divergences
+from studies.numbers import Flags
 
 SHUFFLES = 199
 """Random reorderings of the scores that a share is compared with."""

@@ -8,11 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
-from search.fanova_forest import Floats
 from search.fanova_shares import Estimate, Fanova
-from search.importance_axes import Axis, branches_of, table_of
 from search.interactions import strongest_interaction
 from studies.distributions import Value
+from studies.numbers import Axis, Floats, branches_of, table_of
 from studies.space import Branch
 
 MOST_IN_PAIRS = 4

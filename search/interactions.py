@@ -17,9 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.additive import Basis
-from search.fanova import Branches
-from search.fanova_forest import Floats
 from search.fanova_shares import Fits, at_most, covariances, halves_of
+from studies.numbers import Branches, Floats
 
 REFITS = 19
 """Refits on additive data; above all of them is one in twenty."""
@@ -44,7 +43,7 @@ def strongest_interaction(
     """The pair of axes that interact most; ``None`` where additive data show as much.
 
     Args:
-        table: (trials, axes) as :func:`search.importance_axes.table_of` makes it.
+        table: (trials, axes) as :func:`studies.numbers.table_of` makes it.
         scores: (trials,) not all equal.
         categories: (axes,) how many each has, absence counted; 0 for an axis of numbers.
         branches: the space that the trials are of.

@@ -10,9 +10,10 @@ from rich.table import Table
 
 from search.active_trials import LoopTrial
 from search.loop import Loop
-from search.results import FailedTrials, failures_of
-from search.tables import configuration_text, count_of, indented, inset, one_line, outcome
+from search.tables import indented, inset
 from search.terminal import Text
+from search.words import configuration_text, count_of, duration_text, one_line, outcome
+from studies.ranking import FailedTrials, failures_of
 
 _FIXED_LINES = 15
 """Lines of the live view besides those of running and of ended trials. A terminal that has hardly more gets
@@ -67,16 +68,6 @@ def time_left(loop: Loop, now: float, told_here: int) -> float | None:
     if loop.limits.trials is not None and told_here and elapsed > 0:
         found.append((loop.limits.trials - len(loop.told)) * elapsed / told_here)
     return max(0.0, min(found)) if found else None
-
-
-def duration_text(seconds: float) -> str:
-    """``12 s``, ``4 min 05 s``, ``1 h 12 min``."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def _progress(loop: Loop, now: float, title: str, told_here: int) -> list[RenderableType]:

@@ -49,8 +49,7 @@ from search.stopping import (
     reason_to_stop,
 )
 from studies.records import SegmentReport
-from studies.store import AskedTrial, UnfinishedTrial
-from studies.trial_record import TrialRecord
+from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
 
 READY_A_SLOT = 2
 """Trials a slot that may wait for one of their kind: a Spark trial that was drawn while Spark's slots are

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from search.finalist_words import (
-    VERDICTS,
     at_worst,
     best_of,
     finalist_sentences,
@@ -16,13 +15,23 @@ from search.finalist_words import (
     thresholds,
 )
 from search.importance import ImportanceGroup
+from search.importance_sentences import beneath, sentence
 from search.markdown_text import code, plain, table
 from search.readings import opening_words, readings
-from search.render_importance import beneath, sentence
-from search.results import StudyReport, scores_of, seconds_of
+from search.results import StudyReport
 from search.row_noise import row_interval
-from search.score_labels import brief_label, class_name, score_label
-from search.tables import configuration_text, count_of, decimals, of_limit, one_line, or_dash
+from search.words import (
+    VERDICTS,
+    brief_label,
+    class_name,
+    configuration_text,
+    count_of,
+    decimals,
+    of_limit,
+    one_line,
+    or_dash,
+    score_label,
+)
 from studies.records import ROW_SETS, SCORE_NAMES
 from studies.trial_record import TrialRecord
 
@@ -66,7 +75,7 @@ def _best(report: StudyReport, best: TrialRecord) -> Iterator[str]:
     test, (row_set, _) = report.test_scores(best), report.judged(best)
     labels = [plain(score_label(name, report.facts)) for name in SCORE_NAMES]
     columns = [("", labels)]
-    for title, scores in (("test", test), ("validation", scores_of(best, "validation"))):
+    for title, scores in (("test", test), ("validation", best.scores_on("validation"))):
         if title == "test" and scores is None:
             continue
         cells = ["–" if scores is None else decimals(getattr(scores, name)) for name in SCORE_NAMES]
@@ -129,7 +138,7 @@ def _ranking(report: StudyReport) -> Iterator[str]:
             ("batch", [or_dash(each.batch_size) for each in found]),
             ("initialisation", [each.initialisation for each in found]),
             ("epochs", [str(each.epochs) for each in found]),
-            ("seconds", [or_dash(seconds_of(record), ".1f") for record in rows]),
+            ("seconds", [or_dash(record.seconds, ".1f") for record in rows]),
         ]
     )
 

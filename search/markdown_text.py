@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from search.tables import one_line
+from search.words import one_line
 
 _SPECIAL = frozenset("\\`*_{}[]<>#|~&")
 """What would begin something in the middle of a line, or end a table's cell."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from search.example_code import requirements, usage
 from search.exported import KERAS_MODEL, SPARK_MODEL, ExportedModel
 from search.finalist_words import (
-    VERDICTS,
     at_worst,
     best_of,
     comparisons,
@@ -21,8 +20,8 @@ from search.finalist_words import (
 )
 from search.markdown_text import plain
 from search.readings import opening_words
-from search.results import StudyReport, scores_of
-from search.tables import count_of, decimals
+from search.results import StudyReport
+from search.words import VERDICTS, count_of, decimals
 from studies.finalists_record import Finalist
 from studies.records import ROW_SETS, Scores
 from studies.trial_record import TrialRecord
@@ -114,7 +113,7 @@ def _rank(report: StudyReport, record: TrialRecord) -> str:
 
 
 def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
-    validation, test = scores_of(record, "validation"), report.test_scores(record)
+    validation, test = record.scores_on("validation"), report.test_scores(record)
     columns: list[tuple[str, Scores | None]] = [("validation", validation)]
     if test is not None:
         columns.insert(0, ("test", test))

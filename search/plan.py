@@ -12,10 +12,10 @@ from rich.table import Table
 from search.caveats import too_few
 from search.finalist_choice import finalists_wanted
 from search.preflight import overridden, preflight, prepare_data
-from search.score_labels import class_name
 from search.slots import describe_cluster, slots_for
 from search.tables import INDENT, Column, fitted_table, inset, table_width
 from search.terminal import Text
+from search.words import class_name
 from studies.data.split import Split
 from studies.errors import NotStoredError
 from studies.facts import DataFacts, facts_of
@@ -89,7 +89,7 @@ def check(path: str | Path) -> Plan:
     """Validate a study and load its data, without starting a cluster, TensorFlow or Spark.
 
     Raises:
-        UserError: as :func:`search.driver.launch`.
+        UserError: as :func:`search.commands.launch.launch`.
     """
     file = read_study_file(path)
     preflight(file)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from search.results import StudyReport
-from search.tables import count_of, listed, short
+from search.words import count_of, listed, short
 from studies.facts import DataFacts
 from studies.openings import Opening
 from studies.records import Scores

@@ -32,9 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from search.fanova_forest import Flags, Floats, Ints
-from search.importance_axes import Axis
 from studies.distributions import Choice, Range, Value
+from studies.numbers import Axis, Flags, Floats, Ints
 
 FEWEST = 5
 """Trials that a region has at least."""

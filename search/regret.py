@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.candidates import Candidates
-from search.fanova_forest import Flags, Floats, Ints
+from studies.numbers import Flags, Floats, Ints
 from studies.space import SearchSpace
 from studies.trial_record import TrialRecord
 

@@ -12,24 +12,22 @@ from search.finalist_words import best_of
 from search.readings import opening_words, readings
 from search.render_finalists import finalist_sections
 from search.render_importance import importance_parts
-from search.results import StudyReport, scores_of, seconds_of
-from search.score_labels import brief_label, class_name, positive_name, score_label
-from search.tables import (
-    INDENT,
-    Column,
+from search.results import StudyReport
+from search.tables import INDENT, Column, fitted_table, indented, inset, table_width
+from search.terminal import Text
+from search.words import (
+    brief_label,
+    class_name,
     configuration_text,
     count_of,
     decimals,
-    fitted_table,
-    indented,
-    inset,
     of_limit,
     one_line,
     or_dash,
+    positive_name,
+    score_label,
     short,
-    table_width,
 )
-from search.terminal import Text
 from studies.facts import DataFacts
 from studies.records import ROW_SETS, SCORE_NAMES, Scores
 from studies.trial_record import TrialRecord
@@ -131,7 +129,7 @@ def _why_none(report: StudyReport) -> str:
 
 def _best_scores(report: StudyReport, best: TrialRecord, width: int) -> list[RenderableType]:
     row_set, judged = report.judged(best)
-    test, validation = report.test_scores(best), scores_of(best, "validation")
+    test, validation = report.test_scores(best), best.scores_on("validation")
     shown = [report.metric, *(name for name in ("f1", "f1_weighted", "precision", "recall"))]
     names = list(dict.fromkeys(shown))
     columns = [
@@ -221,7 +219,7 @@ def _enqueued(report: StudyReport, width: int) -> Iterator[list[RenderableType]]
         title = "Enqueued configurations under every score" if not start else "Enqueued configurations, more"
         columns = [Column("", [_score_label(name, report) for name in SCORE_NAMES], right=False)]
         for record in group:
-            test, validation = report.test_scores(record), scores_of(record, "validation")
+            test, validation = report.test_scores(record), record.scores_on("validation")
             trial = f"trial {record.number}"
             if tested:
                 columns.append(Column(f"{trial}\ntest", [_figure(test, name) for name in SCORE_NAMES]))
@@ -248,7 +246,7 @@ def _best_table(report: StudyReport, width: int) -> list[RenderableType]:
         Column("batch", [or_dash(c.batch_size, "d") for c in found]),
         Column("initialisation", [c.initialisation for c in found], right=False, optional=True),
         Column("epochs", [str(c.epochs) for c in found], optional=True),
-        Column("sec", [or_dash(seconds_of(record), ".1f") for record in rows], optional=True),
+        Column("sec", [or_dash(record.seconds, ".1f") for record in rows], optional=True),
         *(
             Column(heading, [or_dash(getattr(c, name)) for c in found], optional=True)
             for name, heading in _SELDOM.items()
@@ -279,7 +277,7 @@ def _frameworks(report: StudyReport, width: int) -> list[RenderableType]:
     ]
     tests = [report.test_scores(record) for record in records]
     row_set = "test" if any(tests) else "validation"
-    shown = tests if any(tests) else [scores_of(record, "validation") for record in records]
+    shown = tests if any(tests) else [record.scores_on("validation") for record in records]
     names = list(dict.fromkeys([report.metric, "f1", "f1_weighted", "precision", "recall"]))
     columns = [
         Column("best of", list(best), right=False),

@@ -8,21 +8,11 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from search.explain_figures import Measured
-from search.explain_words import VERDICTS, capital, covers, sentences
+from search.explain_words import covers, sentences
 from search.explanation import Contribution, Explanation, Step
-from search.score_labels import score_label
-from search.tables import (
-    INDENT,
-    Column,
-    configuration_text,
-    count_of,
-    fitted_table,
-    indented,
-    short,
-    table_width,
-    with_sign,
-)
+from search.tables import INDENT, Column, fitted_table, indented, table_width
 from search.terminal import Text
+from search.words import VERDICTS, capital, configuration_text, count_of, score_label, short, with_sign
 
 BAR, SHORTEST_BAR = 30, 8
 """Columns of a bar that is as long as the scale, where there is room, and at least."""

@@ -6,30 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 
-from search.finalist_words import (
-    VERDICTS,
-    between,
-    finalist_sentences,
-    over_logistic,
-    p_text,
-    signed,
-    thresholds,
-)
+from search.finalist_words import between, finalist_sentences, over_logistic, p_text, signed, thresholds
 from search.readings import finalists_due
 from search.results import StudyReport
-from search.score_labels import brief_label, class_name, score_label
-from search.tables import (
-    Column,
+from search.tables import Column, fitted_table, indented, inset
+from search.terminal import Text
+from search.words import (
+    VERDICTS,
+    brief_label,
+    class_name,
     configuration_text,
     count_of,
     decimals,
-    fitted_table,
     from_to,
-    indented,
-    inset,
+    score_label,
     short,
 )
-from search.terminal import Text
 from studies.finalists_record import Finalist, Finalists
 from studies.records import SCORE_NAMES
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-
 from rich.console import Console, RenderableType
 from rich.table import Table
 
 from search.importance import Importance, ImportanceGroup
+from search.importance_sentences import beneath, label_of, sentence
 from search.importance_variance import Curve, CurveCell
-from search.regions import Condition, Region
-from search.tables import INDENT, Column, count_of, fitted_table, indented, inset
+from search.tables import INDENT, Column, fitted_table, indented, inset
 from search.terminal import Text
 from studies.distributions import Value
 
@@ -23,9 +20,6 @@ SMALLEST_DRAWN = 0.02
 
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 """From the lowest to the highest."""
-
-NAMED_BY_VALUE = ("framework", "optimizer", "initialisation")
-"""Parameters whose values say what they are values of."""
 
 
 def importance_parts(found: Importance, metric: str, console: Console) -> list[RenderableType]:
@@ -85,7 +79,7 @@ def _bars(group: ImportanceGroup, console: Console) -> RenderableType:
         if effect is not None:
             bar = Text(block * round(effect.share * length), style="cyan")
             cells += [Text(f"{effect.share:.0%}"), _between(effect.low, effect.high), bar]
-        table.add_row(Text(_label(share.axis)), *cells)
+        table.add_row(Text(label_of(share.axis)), *cells)
     return table
 
 
@@ -94,7 +88,7 @@ def _without_bars(group: ImportanceGroup, width: int) -> RenderableType:
     shares, effects = group.shares, {effect.axes[0]: effect for effect in group.variance.effects}
     found = [effects.get(share.axis) for share in shares]
     columns = [
-        Column("", [_label(share.axis) for share in shares], right=False),
+        Column("", [label_of(share.axis) for share in shares], right=False),
         Column("best", [f"{share.share:.0%}" for share in shares]),
         Column("95%", [f"{_between(s.low, s.high)}{'?' if s.by_chance else ' '}" for s in shares]),
     ]
@@ -110,44 +104,11 @@ def _between(low: float, high: float) -> Text:
     return Text(f"{100 * low:.0f}-{100 * high:.0f}", style="dim")
 
 
-def beneath(group: ImportanceGroup) -> Iterator[str]:
-    """What is significant in a table of shares, and what there is to know of the model."""
-    yield significance(group)
-    variance = group.variance
-    if variance.reason:
-        yield f"no fANOVA: {variance.reason}"
-        return
-    both = variance.interaction
-    if both is not None:
-        names = " and ".join(_label(axis) for axis in both.axes)
-        between = f"({100 * both.low:.0f}-{100 * both.high:.0f})"
-        yield f"{names} interact: at least about {both.share:.0%} more {between}"
-    elif variance.pairs:
-        yield "no two choices interact significantly"
-    drew = f"; a tree draws {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials // 2 else ""
-    yield f"the model explains {variance.explained:.0%} of the variance of unseen trials{drew}"
-
-
-def significance(group: ImportanceGroup) -> str:
-    """Which choices the table is sure of, in words; that all of it may be chance where there are none."""
-    number = len(group.shares)
-    corrected = f"corrected for {count_of(number, 'choice')}"
-    names = [_label(share.axis) for share in group.shares if share.significant]
-    if not names:
-        return f"none significant, {corrected}: the whole table may be chance"
-    return f"significant, {corrected}: {', '.join(names)}"
-
-
-def _label(axis: str) -> str:
-    name, _, framework = axis.partition(".")
-    return f"{framework} {name}".strip()
-
-
 def _curves(found: Importance, metric: str, console: Console) -> list[RenderableType]:
     """The curves of what explains most, within each framework where there are several."""
     inner = [group for group in found.frameworks if group.variance.curves]
     rows = [
-        (f"{group.framework} {_label(curve.axis)}".strip(), curve)
+        (f"{group.framework} {label_of(curve.axis)}".strip(), curve)
         for group in inner or [found.overall]
         for curve, effect in zip(group.variance.curves, group.variance.effects, strict=True)
         if effect.share >= SMALLEST_DRAWN and effect.low > 0 and _tried(curve)
@@ -196,34 +157,3 @@ def _sentences(found: Importance, metric: str) -> list[RenderableType]:
         return []
     title = Text.assemble(("Where it always did badly or well", "bold"), "  chance is no excuse: 5% for all")
     return [Text(), title, *(indented(sentence(region, metric)) for region in found.regions)]
-
-
-def sentence(region: Region, metric: str) -> str:
-    """``learning_rate below 0.003 with tensorflow sgd never passed F1 0.1: 14 trials``."""
-    where = " with ".join(_condition(condition) for condition in region.conditions)
-    if region.bound is None:
-        said = "always diverged"
-    elif region.good:
-        said = f"always reached {metric} {_floor(region.bound):.3f}"
-    else:
-        said = f"never passed {metric} {-_floor(-region.bound):.3f}"
-    among = [f"{region.diverged} diverged"] if region.diverged and region.bound is not None else []
-    among += [f"{region.stopped} stopped early"] if region.stopped else []
-    return f"{where} {said}: {count_of(region.trials, 'trial')}" + (f" ({', '.join(among)})" if among else "")
-
-
-def _condition(condition: Condition) -> str:
-    name, _, framework = condition.parameter.partition(".")
-    if condition.value is not None:
-        value = str(condition.value)
-        words = [framework, value] if name in NAMED_BY_VALUE else [framework, name, value]
-        return " ".join(word for word in words if word)
-    label, low, high = _label(condition.parameter), condition.low, condition.high
-    if low is None:
-        return f"{label} below {high:g}"
-    return f"{label} of {low:g} and above" if high is None else f"{label} from {low:g} to below {high:g}"
-
-
-def _floor(value: float) -> float:
-    # A bound that is rounded must still be one; what is a thousandth already stays so.
-    return math.floor(value * 1000 + 1e-9) / 1000

@@ -26,7 +26,7 @@ from search.interrupts import TICK_SECONDS, Events, interrupts_to, next_event
 from search.opened import OpenedStudy
 from search.status import StoredStatus
 from search.stopping import INTERRUPTED, STOPPED_AT_ONCE
-from search.tables import count_of, one_line
+from search.words import count_of, one_line
 from studies.errors import CheckpointError, ClusterLostError
 from studies.records import SegmentReport
 from studies.replica_record import Replica, ReplicaRecord

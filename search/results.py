@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from studies.explanation_record import KeptExplanation
 from studies.facts import DataFacts
 from studies.finalists_record import Finalists
 from studies.openings import OpenedTrial, Opening, opened_trials, plain_openings
+from studies.ranking import FailedTrials, complete_trials, failures_of, mean, ranking
 from studies.records import SCORE_NAMES, Scores
 from studies.stored_study import StoredStudy, read_study
 from studies.study_file import StudyFile, read_study_file
@@ -34,15 +35,6 @@ from studies.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class FailedTrials:
-    """Trials that failed of one cause, by number; ``message`` is that of the first."""
-
-    cause: str
-    trials: tuple[int, ...]
-    message: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +113,7 @@ class StudyReport:
 
     def score(self, record: TrialRecord) -> float:
         """What ranks a trial's configuration: the mean validation score of its runs."""
-        return _mean(self.runs[record.number])
+        return mean(self.runs[record.number])
 
     @cached_property
     def caveats(self) -> tuple[str, ...]:
@@ -153,12 +145,12 @@ class StudyReport:
         it, and the validation rows until then.
         """
         test = self.test_scores(record)
-        return ("validation", scores_of(record, "validation")) if test is None else ("test", test)
+        return ("validation", record.scores_on("validation")) if test is None else ("test", test)
 
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
         """Every trial with a score, by number."""
-        return _complete(self.records)
+        return complete_trials(self.records)
 
     @property
     def furthest(self) -> tuple[int, float, TrialRecord] | None:
@@ -173,7 +165,7 @@ class StudyReport:
     @cached_property
     def scored(self) -> tuple[tuple[TrialRecord, float], ...]:
         """Every trial with a validation score, by number: the last one, where it was stopped early."""
-        found = ((record, score_of(record)) for record in self.records)
+        found = ((record, record.score) for record in self.records)
         return tuple((record, score) for record, score in found if score is not None)
 
     @property
@@ -290,31 +282,6 @@ def summarise(file: StudyFile, stored: StoredStudy) -> StudyReport:
     )
 
 
-def ranking(records: Sequence[TrialRecord]) -> tuple[tuple[TrialRecord, ...], dict[int, tuple[float, ...]]]:
-    """The first complete trial of each configuration, best first, and the scores of its runs, by number."""
-    runs = _runs(records)
-    return _ranked(records, runs), runs
-
-
-def score_of(record: TrialRecord) -> float | None:
-    """A trial's validation score: the last one, where it was stopped early."""
-    if record.value is not None:
-        return record.value
-    if record.state == "pruned" and record.rung_scores:
-        return record.rung_scores[max(record.rung_scores)]
-    return None
-
-
-def seconds_of(record: TrialRecord) -> float | None:
-    """Seconds of work on a trial, in all its segments: setting up, training and scoring, not waiting."""
-    return None if record.report is None else record.report.ledger.work
-
-
-def scores_of(record: TrialRecord, row_set: str) -> Scores | None:
-    """A trial's scores on one set of rows, if there are any to show."""
-    return record.report.scores.get(row_set) if record.report else None
-
-
 def _due(file: StudyFile, stored: StoredStudy, ranked: Sequence[TrialRecord]) -> FinalistsDue | None:
     count = finalists_wanted(file)
     if not count:
@@ -327,64 +294,16 @@ def _due(file: StudyFile, stored: StoredStudy, ranked: Sequence[TrialRecord]) ->
     return FinalistsDue(len(trainings), len(trainings & ended), of_finalists) if trainings else None
 
 
-def _complete(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
-    return tuple(
-        record for record in records if record.value is not None and record.configuration is not None
-    )
-
-
-def _runs(records: Iterable[TrialRecord]) -> dict[int, tuple[float, ...]]:
-    first: dict[str, int] = {}
-    found: dict[int, list[float]] = {}
-    for record in _complete(records):
-        if record.configuration is not None and record.value is not None:
-            number = first.setdefault(record.configuration.key(), record.number)
-            found.setdefault(number, []).append(record.value)
-    return {number: tuple(values) for number, values in found.items()}
-
-
-def _ranked(records: Iterable[TrialRecord], runs: Mapping[int, tuple[float, ...]]) -> tuple[TrialRecord, ...]:
-    firsts = [record for record in records if record.number in runs]
-    return tuple(sorted(firsts, key=lambda record: (-_mean(runs[record.number]), record.number)))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def failures_of(records: Sequence[TrialRecord]) -> tuple[FailedTrials, ...]:
-    """The failed trials, by cause, commonest cause first."""
-    found: dict[str, list[TrialRecord]] = {}
-    for record in records:
-        if record.state == "fail":
-            found.setdefault(cause_of(record) or "unknown", []).append(record)
-    groups = [
-        FailedTrials(cause, tuple(record.number for record in group), _message(group[0]))
-        for cause, group in found.items()
-    ]
-    return tuple(sorted(groups, key=lambda failed: (-len(failed.trials), failed.cause)))
-
-
-def cause_of(record: TrialRecord) -> str | None:
-    """Why a trial failed; ``None`` where it didn't."""
-    return record.report.failure.cause if record.report and record.report.failure else None
-
-
-def _message(record: TrialRecord) -> str:
-    failure = record.report.failure if record.report else None
-    return failure.message if failure else "storage holds no cause"
-
-
 def _row(report: StudyReport, record: TrialRecord) -> dict[str, Any]:
     row: dict[str, Any] = {"number": record.number, "state": record.state}
     row |= asdict(record.configuration) if record.configuration else {}
     row |= {"seed": record.seed, "enqueued": record.enqueued, "value": record.value}
     for rows, scores in (
-        ("validation", scores_of(record, "validation")),
+        ("validation", record.scores_on("validation")),
         ("test", report.test_scores(record)),
     ):
         row |= {f"{name}_{rows}": getattr(scores, name) for name in SCORE_NAMES} if scores else {}
-    return row | {"seconds": seconds_of(record), "cause": cause_of(record)}
+    return row | {"seconds": record.seconds, "cause": record.cause}
 
 
 def _trial_dict(report: StudyReport, record: TrialRecord) -> dict[str, Any]:
@@ -399,7 +318,7 @@ def _trial_dict(report: StudyReport, record: TrialRecord) -> dict[str, Any]:
         "value": record.value,
         "rung_scores": {str(epoch): score for epoch, score in record.rung_scores.items()},
         "scores": {rows: asdict(of_rows) for rows, of_rows in scores.items()},
-        "seconds": seconds_of(record),
+        "seconds": record.seconds,
         "failure": asdict(result.failure) if result and result.failure else None,
     }
 

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from search.differences import Side
-from search.results import ranking
 from studies.errors import StudyFileError, nearest
+from studies.ranking import ranking
 from studies.study_file import StudyFile
 from studies.trial_record import TrialRecord
 

@@ -19,8 +19,7 @@ from search.differences import Side
 from search.explanation import Trap
 from search.readings import NEAR_CHANCE, only_class_said
 from search.replicas import ReplicaResult
-from search.score_labels import class_name, positive_name, score_label
-from search.tables import count_of, from_to, short
+from search.words import class_name, count_of, from_to, positive_name, score_label, short
 from studies.configuration import FULL_BATCH, Configuration
 from studies.data.split import Split
 from studies.facts import facts_of

@@ -14,7 +14,7 @@ from search.page.explained import waterfall_marks
 from search.page.frame import WIDE, Frame, line, text
 from search.page.html import Content, Html, joined, number, tag
 from search.page.scales import Linear, score_scale
-from search.tables import short
+from search.words import short
 from studies.explanation_record import KeptExplanation
 from studies.records import CurvePoint
 from workers.scores import passing

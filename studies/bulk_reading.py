@@ -30,14 +30,15 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 
 from studies.collector import without_collector
 from studies.guarded_storage import GuardedStorage
-from studies.trial_record import USED_ATTRIBUTES, TrialRecord, record_from, records_of
+from studies.trial_record import USED_ATTRIBUTES, TrialRecord
+from studies.trial_records import record_from, records_of
 
 Which = ColumnElement[bool]
 """A condition on trials."""
 
 
 def read_records(study: optuna.Study, storage: GuardedStorage) -> list[TrialRecord]:
-    """What :func:`studies.trial_record.records_of` returns, sooner where the storage is a database.
+    """What :func:`studies.trial_records.records_of` returns, sooner where the storage is a database.
 
     Args:
         study: the study.

@@ -16,14 +16,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from studies.configuration import Configuration, trial_seed
+from studies.configuration import trial_seed
 from studies.drivers import STATUS_KEY
 from studies.explanation_record import KeptExplanation
 from studies.finalists_record import FINALISTS, Finalists, finalists_of
@@ -45,41 +45,13 @@ from studies.replica_record import ReplicaRecord, replica_records_of
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
 from studies.study_file import StudyFile
-from studies.trial_record import TrialRecord, configuration_of, record_of, records_of, rung_of
+from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial, configuration_of, rung_of
+from studies.trial_records import record_of, records_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 _NOTE_VERSION, _NOTE_PIECE = "dashboard:note_ver", "dashboard:note_str:"
 """System attributes of a study that hold its note."""
-
-
-@dataclass(frozen=True)
-class AskedTrial:
-    """A trial that is in storage and waits to be run."""
-
-    number: int
-    configuration: Configuration
-    seed: int
-
-
-@dataclass(frozen=True)
-class UnfinishedTrial:
-    """A trial that an earlier launch left without an end.
-
-    Attributes:
-        asked: the trial.
-        place: place of its last segment among all of the study.
-        rung: where that segment ends, if it was begun and has not reported; ``None`` where it was not, or
-            has.
-        report: of the segment before.
-        rung_scores: validation scores on the way, by epoch.
-    """
-
-    asked: AskedTrial
-    place: int
-    rung: int | None = None
-    report: SegmentReport | None = None
-    rung_scores: Mapping[int, float] = field(default_factory=dict)
 
 
 class StudyStore:

@@ -1,4 +1,4 @@
-"""A trial as everybody reads it from storage."""
+"""A trial as everybody reads it from storage, and as the loop is given it. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
-
 from studies.configuration import Configuration
-from studies.records import SegmentReport
+from studies.records import Scores, SegmentReport
 
 USED_ATTRIBUTES = ("configuration", "result", "enqueued", "segment")
 """The user attributes of a trial that a record is made from."""
@@ -45,52 +42,57 @@ class TrialRecord:
         """Whether it waits at a rung, to be promoted or pruned."""
         return self.state == "running" and self.report is not None and self.rung is None
 
+    @property
+    def score(self) -> float | None:
+        """Its validation score: the last one, where it was stopped early."""
+        if self.value is not None:
+            return self.value
+        if self.state == "pruned" and self.rung_scores:
+            return self.rung_scores[max(self.rung_scores)]
+        return None
 
-def records_of(study: optuna.Study) -> list[TrialRecord]:
-    """All trials of a study but those that wait, by number."""
-    trials = study.get_trials(deepcopy=False)
-    return [record_of(trial) for trial in trials if trial.state != TrialState.WAITING]
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of work on it, in all its segments: setting up, training and scoring, not waiting."""
+        return None if self.report is None else self.report.ledger.work
+
+    @property
+    def cause(self) -> str | None:
+        """Why it failed; ``None`` where it didn't."""
+        return self.report.failure.cause if self.report and self.report.failure else None
+
+    def scores_on(self, row_set: str) -> Scores | None:
+        """Its scores on one set of rows, if there are any to show."""
+        return self.report.scores.get(row_set) if self.report else None
 
 
-def record_of(trial: FrozenTrial) -> TrialRecord:
-    """The record of one trial."""
-    return record_from(
-        number=trial.number,
-        state=trial.state,
-        attributes=trial.user_attrs,
-        value=trial.value,
-        params=trial.params,
-        rung_scores=trial.intermediate_values,
-        started=trial.datetime_start,
-        completed=trial.datetime_complete,
-    )
+@dataclass(frozen=True)
+class AskedTrial:
+    """A trial that is in storage and waits to be run."""
+
+    number: int
+    configuration: Configuration
+    seed: int
 
 
-def record_from(
-    *, number: int, state: TrialState, attributes: Mapping[str, Any], value: float | None, **more: Any
-) -> TrialRecord:
-    """The record of what Optuna keeps of a trial.
+@dataclass(frozen=True)
+class UnfinishedTrial:
+    """A trial that an earlier launch left without an end.
 
-    Args:
-        number: the trial's.
-        state: the trial's.
-        attributes: the user attributes, :data:`USED_ATTRIBUTES` at least.
-        value: the trial's, where it has one.
-        more: fields of the record that are kept as they are in it.
+    Attributes:
+        asked: the trial.
+        place: place of its last segment among all of the study.
+        rung: where that segment ends, if it was begun and has not reported; ``None`` where it was not, or
+            has.
+        report: of the segment before.
+        rung_scores: validation scores on the way, by epoch.
     """
-    configuration, seed = configuration_of(attributes) if "configuration" in attributes else (None, None)
-    result = attributes.get("result")
-    return TrialRecord(
-        number=number,
-        state=state.name.lower(),
-        configuration=configuration,
-        seed=seed,
-        value=value if state == TrialState.COMPLETE else None,
-        report=SegmentReport.from_dict(result) if result else None,
-        enqueued="enqueued" in attributes,
-        rung=rung_of(attributes),
-        **more,
-    )
+
+    asked: AskedTrial
+    place: int
+    rung: int | None = None
+    report: SegmentReport | None = None
+    rung_scores: Mapping[int, float] = field(default_factory=dict)
 
 
 def configuration_of(attributes: Mapping[str, Any]) -> tuple[Configuration, int]:

@@ -18,10 +18,9 @@ from rich.console import Console
 from search.display import LineDisplay
 from search.explain import Effort, explain
 from search.explain_figures import Measured
-from search.explain_words import VERDICTS
 from search.explanation import Contribution, Explanation, SideResult
 from search.render_explain import render_explanation
-from search.tables import with_sign
+from search.words import VERDICTS, with_sign
 
 PAGE = Path(__file__).parent.parent / "docs" / "question.md"
 

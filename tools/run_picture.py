@@ -15,10 +15,9 @@ from rich.console import Console
 
 from search.live_view import live_view
 from search.loop import Limits, Loop, Running
-from studies.store import AskedTrial
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from studies.trial_record import TrialRecord
+from studies.trial_record import AskedTrial, TrialRecord
 
 
 def main() -> None:

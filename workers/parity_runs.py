@@ -35,7 +35,8 @@ from workers.parity import (
 )
 from workers.parity_spark import SparkNetwork
 from workers.scores import score
-from workers.spark_rows import BLOCK_SIZE, PARTITIONS
+from workers.spark_rows import BLOCK_SIZE
+from workers.spark_settings import PARTITIONS
 from workers.spark_trainer import SparkTrainer
 from workers.tensorflow_full_batch import FullBatchTraining
 from workers.tensorflow_lbfgs import mllib_block_sizes

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from studies.data.split import Rows
 from workers.spark_paths import paths_to_read
 from workers.spark_session import AnySpark, Spark
-from workers.spark_settings import PARTITIONS as PARTITIONS
+from workers.spark_settings import PARTITIONS
 
 BLOCK_SIZE = 128
 """MLlib's blockSize, at its default. Not a mini-batch: it says how many rows of a partition are stacked into

@@ -16,7 +16,8 @@ from workers.gradient_descent import DescentState
 from workers.lbfgs import LbfgsState
 from workers.lbfgs_history import Vector
 from workers.network import class_weights, flatten, unflatten
-from workers.spark_rows import BLOCK_SIZE, PARTITIONS
+from workers.spark_rows import BLOCK_SIZE
+from workers.spark_settings import PARTITIONS
 from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, Precision, mllib_row_weights
 from workers.trainer import Deadline, State, TrainingFailed
 

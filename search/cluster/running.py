@@ -9,7 +9,7 @@ from typing import Any
 
 from search.pulse import ANSWER_SECONDS, Pulse, look, offered, offers
 from search.slots import Slots
-from search.tables import count_of
+from search.words import count_of
 from studies.cluster import GpuPolicy
 from studies.sizes import describe_size
 from workers.resources import RESOURCES

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from search.finalist_words import mean_words, prediction, row_words
-from search.live_view import duration_text
 from search.page.frame import HALF, LETTER, box, on_every_screen, svg, text, uprights
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear
@@ -15,8 +14,7 @@ from search.page.words import as_toml, counted, date_text, framework_name, in_wo
 from search.page.worth import Worth, contenders, winner
 from search.readings import opening_words
 from search.results import StudyReport
-from search.score_labels import class_name, positive_name
-from search.tables import of_limit, short
+from search.words import class_name, duration_text, of_limit, positive_name, short
 
 
 def header(report: StudyReport) -> Html:

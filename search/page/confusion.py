@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from search.page.html import Html, tag
 from search.page.section import figure
-from search.tables import short
+from search.words import short
 
 LARGEST_CONFUSION = 12
 """Classes up to which a confusion matrix is drawn."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from search.explain_words import VERDICTS, capital
 from search.page.frame import LETTER, WIDE, box, on_every_screen, svg, text, uprights
 from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear
 from search.page.section import Cells, Section, figure, paragraph, table
 from search.page.words import counted
 from search.results import StudyReport
-from search.tables import short, with_sign
+from search.words import VERDICTS, capital, short, with_sign
 from studies.explanation_record import Change, KeptExplanation
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from search.finalist_words import (
-    VERDICTS,
     at_worst,
     between,
     finalist_sentences,
@@ -21,8 +20,7 @@ from search.page.section import Cells, Section, beside, figure, legend, paragrap
 from search.page.words import counted, metric_label
 from search.readings import finalists_due
 from search.results import StudyReport
-from search.score_labels import brief_label, positive_name
-from search.tables import configuration_text, from_to, listed, short
+from search.words import VERDICTS, brief_label, configuration_text, from_to, listed, positive_name, short
 from studies.finalists_record import Finalist, Finalists
 
 SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted", "average_precision", "mcc")

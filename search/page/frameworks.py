@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from search.finalist_words import VERDICTS
 from search.page.confusion import confusion
 from search.page.drawn import is_of, shake
 from search.page.frame import HALF, Dot, Frame, on_every_screen, text, uprights
@@ -16,8 +15,8 @@ from search.page.section import Cells, Section, beside, figure, legend, paragrap
 from search.page.words import FRAMEWORKS, framework_name, metric_label
 from search.page.worth import Worth, contenders
 from search.readings import readings
-from search.results import StudyReport, scores_of
-from search.score_labels import class_name, positive_name, score_label
+from search.results import StudyReport
+from search.words import VERDICTS, class_name, positive_name, score_label
 from studies.records import SCORE_NAMES
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
@@ -148,7 +147,7 @@ def _figures(scores: Mapping[str, Any]) -> list[Content]:
 
 def _balance(report: StudyReport) -> Html:
     """Precision and recall of every trial on the validation rows, over curves of equal F1."""
-    found = [(record, scores) for record in report.complete if (scores := scores_of(record, "validation"))]
+    found = [(record, scores) for record in report.complete if (scores := record.scores_on("validation"))]
     frame = Frame(Linear(0.0, 1.0), Linear(0.0, 1.0), HALF, 300)
     kinds = sorted(
         {record.configuration.framework for record, _ in found if record.configuration is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from search.importance import Importance, ImportanceGroup
+from search.importance_sentences import sentence, significance
 from search.importance_shares import Share
 from search.importance_variance import Effect
 from search.page.frame import HALF, box, line, svg, text
@@ -14,9 +15,8 @@ from search.page.scales import Linear
 from search.page.section import Section, beside, figure, paragraph
 from search.page.slices import slices
 from search.page.words import FRAMEWORKS, counted, parameter_label
-from search.render_importance import sentence, significance
 from search.results import StudyReport
-from search.score_labels import brief_label
+from search.words import brief_label
 
 ROW = 26
 """Pixels that a bar has."""

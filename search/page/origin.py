@@ -9,7 +9,7 @@ from search.page.html import Content, joined, tag
 from search.page.section import Cells, Section, copied, folded, pairs, table
 from search.page.words import metric_label
 from search.results import StudyReport
-from search.score_labels import positive_name
+from search.words import positive_name
 from studies.records import ROW_SETS
 
 PURPOSE = {

@@ -22,7 +22,7 @@ from search.page.time_spent import failures, time_spent
 from search.page.trials import best, history
 from search.page.words import date_text
 from search.results import StudyReport
-from search.tables import configuration_text, outcome
+from search.words import configuration_text, outcome
 
 SECTIONS: Sequence[Callable[[StudyReport], Section | None]] = (
     answer,

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from search.live_view import duration_text
 from search.page.frame import Frame, box, on_every_screen, svg, text
 from search.page.html import Content, Html, joined, number, tag
 from search.page.scales import Linear
 from search.page.section import Cells, Section, figure, legend, table
 from search.page.words import FRAMEWORKS, counted
 from search.results import StudyReport
-from search.tables import listed, one_line
+from search.words import duration_text, listed, one_line
 from studies.records import TimeLedger
 from studies.trial_record import TrialRecord
 

@@ -9,8 +9,8 @@ from search.page.html import Content, Html, joined, tag
 from search.page.scales import Linear, near_the_best
 from search.page.section import Cells, Section, figure, folded, legend, paragraph, table
 from search.page.words import FRAMEWORKS, counted, framework_name, metric_label
-from search.results import StudyReport, seconds_of
-from search.tables import decimals
+from search.results import StudyReport
+from search.words import decimals
 from studies.configuration import Configuration
 from studies.records import Scores
 from studies.trial_record import TrialRecord
@@ -86,7 +86,7 @@ def _table(report: StudyReport, records: tuple[TrialRecord, ...], strong: int | 
         Cells("batch", [_given(each.batch_size, ",d") for each in found]),
         Cells("initial weights", [configuration.initialisation for configuration in found], right=False),
         Cells("epochs", [str(configuration.epochs) for configuration in found]),
-        Cells("seconds", [_given(seconds_of(record), ".1f") for record in records]),
+        Cells("seconds", [_given(record.seconds, ".1f") for record in records]),
     ]
     return table(columns, strong=strong)
 

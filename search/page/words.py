@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from search.results import StudyReport
-from search.score_labels import score_label
+from search.words import score_label
 from studies.configuration import FULL_BATCH, Configuration
 from studies.trial_record import TrialRecord
 

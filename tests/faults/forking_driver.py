@@ -13,8 +13,8 @@ import os
 import sys
 import traceback
 
+from search.commands.launch import launch
 from search.display import SilentDisplay
-from search.driver import launch
 from studies.trial_record import TrialRecord
 from tests.faults.points import arm
 

@@ -72,7 +72,7 @@ def test_stop_is_heard_and_the_next_launch_goes_on(study: Path, options: tuple[s
 def test_status_tells_a_killed_driver_from_one_that_runs(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search import status as status_module
+    from search.commands import status as status_module
 
     with started(study.parent, "launch", "small.toml") as driver:
         _until_two_run_after_one_ended(study, driver)

@@ -17,14 +17,14 @@ from search.display import (
     trial_line,
 )
 from search.events import Asked, Interrupted, Reported, Told
-from search.live_view import duration_text, live_view, time_left
+from search.live_view import live_view, time_left
 from search.loop import Loop
 from search.slots import Slots
 from search.stopping import Limits
+from search.words import duration_text
 from studies.configuration import Configuration
 from studies.records import SegmentReport
-from studies.store import AskedTrial
-from studies.trial_record import TrialRecord
+from studies.trial_record import AskedTrial, TrialRecord
 from tests.search import fakes
 
 ADAM = Configuration("tensorflow", "glorot_uniform", "adam", 27, learning_rate=0.00123, batch_size=64)

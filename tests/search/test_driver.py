@@ -24,10 +24,10 @@ from studies.configuration import Configuration
 from studies.errors import DataError, StorageError, UserError
 from studies.facts import facts_of
 from studies.opening import open_store
-from studies.store import AskedTrial, StudyStore, UnfinishedTrial
+from studies.store import StudyStore
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from studies.trial_record import TrialRecord
+from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
 from tests.conftest import write_rows
 from tests.faults.programs import contents
 from workers.analytic_trainer import AnalyticTrainer

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.fanova import FREE, MISSING, Branches, Marginals
-from search.fanova_forest import ABSENT, Floats, Forest, grow
+from search.fanova import Marginals
+from search.fanova_forest import Forest, grow
+from studies.numbers import ABSENT, FREE, MISSING, Branches, Floats
 from tests.search.test_fanova_forest import MIXED, bootstrap, mixed
 
 STEPS = 8

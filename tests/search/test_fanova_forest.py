@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.fanova_forest import ABSENT, Floats, Forest, grow
+from search.fanova_forest import Forest, grow
+from studies.numbers import ABSENT, Floats
 
 MIXED = (0, 3, 0)
 """An axis of numbers, one of three categories, and one of numbers that some trials don't have."""

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from search import fanova_shares
-from search.fanova import FREE, MISSING, Branches
-from search.fanova_forest import ABSENT, Floats
 from search.fanova_shares import Fanova
+from studies.numbers import ABSENT, FREE, MISSING, Branches, Floats
 
 BOX = Branches.one_box((0, 0, 0))
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from search import launch, report
 from search.cli import main
+from search.commands.finalists import finalists
 from search.display import SilentDisplay
-from search.finalists import finalists
 from studies.configuration import Configuration
 from studies.errors import NotStoredError, StudyFailedError
 from studies.replica_record import new_seeds

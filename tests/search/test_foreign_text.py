@@ -23,10 +23,12 @@ from search.markdown_text import code, plain
 from search.page.page import page
 from search.plan import Plan, render_plan
 from search.render import render_report
-from search.results import FailedTrials, StudyReport
-from search.tables import class_names, indented, short
+from search.results import StudyReport
+from search.tables import indented
 from search.terminal import Console, Text
+from search.words import class_names, short
 from studies.facts import DataFacts
+from studies.ranking import FailedTrials
 from tests.search import fakes
 from tests.search.page.finalist_fakes import with_finalists
 from tests.search.page.test_page import NOW

@@ -4,9 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
-from search.fanova import Branches
-from search.fanova_forest import Floats
 from search.interactions import strongest_interaction
+from studies.numbers import Branches, Floats
 
 PAIRS = list(combinations(range(4), 2))
 BOX = Branches.one_box((0,) * 4)

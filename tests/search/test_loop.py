@@ -38,8 +38,7 @@ from search.slots import Slots
 from search.stopping import INTERRUPTED, NO_CHECKPOINTS, STOPPED_AT_ONCE, Limits
 from studies.configuration import Configuration
 from studies.records import Failure, SegmentReport
-from studies.store import AskedTrial, UnfinishedTrial
-from studies.trial_record import TrialRecord
+from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
 
 EPOCHS = 27
 

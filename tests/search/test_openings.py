@@ -17,8 +17,8 @@ from click.testing import CliRunner
 
 from search import launch, report
 from search.cli import main
+from search.commands.finalists import finalists
 from search.display import SilentDisplay
-from search.finalists import finalists
 from search.markdown import markdown_of
 from search.model_card import model_card
 from search.opened import open_stored_study

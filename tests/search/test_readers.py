@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from search.driver import launch
+from search.commands.launch import launch
 from tests.readers import may_only_read, run
 
 COMMANDS = """

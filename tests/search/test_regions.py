@@ -5,10 +5,10 @@ import random
 import optuna
 import pytest
 
-from search.importance_axes import axes_of
+from search.importance_sentences import sentence
 from search.regions import FEWEST, Condition, Outcome, round_values, telling_regions
-from search.render_importance import sentence
 from studies.distributions import Range
+from studies.numbers import axes_of
 from tests.search import fakes
 
 SPACE = fakes.study_file().space

@@ -14,9 +14,9 @@ from scipy import optimize
 
 from search import gaussian_process
 from search.candidates import Candidates
-from search.fanova_forest import ABSENT
 from search.regret import FIRST, POINTS, estimate, is_due, regret_so_far
 from studies.configuration import Configuration
+from studies.numbers import ABSENT
 from studies.records import Cause, Failure, SegmentReport
 from studies.space import SearchSpace
 from studies.trial_record import TrialRecord

@@ -15,7 +15,8 @@ from search.markdown import markdown_of
 from search.page.page import page
 from search.render import render_report
 from search.results import StudyReport
-from search.tables import Column, configuration_text, decimals, fitted_table, of_limit, with_sign
+from search.tables import Column, fitted_table
+from search.words import configuration_text, decimals, of_limit, with_sign
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.trial_record import TrialRecord

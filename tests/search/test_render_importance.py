@@ -8,9 +8,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from search.importance import Importance, importance
+from search.importance_sentences import sentence
 from search.importance_variance import Curve, CurveCell, Effect
 from search.regions import Condition, Region
-from search.render_importance import importance_parts, sentence
+from search.render_importance import importance_parts
 from tests.search import fakes
 
 SPACE = fakes.study_file().space

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from search import launch
+from search.commands.status import status
 from search.display import SilentDisplay
 from search.opened import OpenedStudy, open_stored_study
 from search.replicas import NO_TRIAL, Replica, key_of, predictions_of, run_replicas
-from search.status import status
 from studies.configuration import Configuration
 from studies.errors import CheckpointError, NotStoredError
 from studies.replica_record import ReplicaRecord

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from search.importance_sentences import beneath
 from search.markdown import markdown_of
 from search.markdown_text import plain
 from search.output_files import output_file
-from search.render_importance import beneath
 from search.report_files import targets, write_csv, write_html
 from studies.errors import OutputError
 from studies.facts import DataFacts

@@ -21,30 +21,22 @@ from rich.console import Console
 from search import launch
 from search.cli import main
 from search.cluster import RunningCluster
+from search.commands.status import SILENT_SECONDS, Status, render_status, status, stop
 from search.display import SilentDisplay
 from search.events import Asked
 from search.loop import Loop
 from search.pulse import Pulse
-from search.results import FailedTrials
 from search.slots import TRIAL, Slots
-from search.status import (
-    SILENT_SECONDS,
-    STATUS_SECONDS,
-    RunningSegment,
-    Status,
-    StoredStatus,
-    render_status,
-    status,
-    stop,
-)
+from search.status import STATUS_SECONDS, RunningSegment, StoredStatus
 from search.stopping import Limits
 from studies.errors import StorageError
 from studies.facts import DataFacts
 from studies.opening import open_store
+from studies.ranking import FailedTrials
 from studies.records import CurvePoint, Failure, Scores, SegmentReport
-from studies.store import AskedTrial, StudyStore
+from studies.store import StudyStore
 from studies.study_file import read_study_file
-from studies.trial_record import TrialRecord
+from studies.trial_record import AskedTrial, TrialRecord
 from workers.tenants import LOOK
 
 Writes = Callable[..., Path]

@@ -18,7 +18,7 @@ from studies.guarded_storage import GuardedStorage
 from studies.locations import locate
 from studies.records import CurvePoint, SegmentReport
 from studies.storage import open_storage
-from studies.trial_record import records_of
+from studies.trial_records import records_of
 from tests.postgres import Server
 
 DISTRIBUTIONS = {

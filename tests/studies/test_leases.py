@@ -25,10 +25,10 @@ from studies.leases import Shared
 from studies.locations import locate
 from studies.many_writers import ManyWritersStorage
 from studies.storage import open_storage
-from studies.store import AskedTrial, StudyStore, UnfinishedTrial
+from studies.store import StudyStore
 from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import TrialRecord
+from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
 from studies.turns import in_turn, lock_key
 from tests.postgres import Server
 from tests.studies.test_guarded_storage import away

@@ -8,8 +8,8 @@ from typing import Any
 import optuna
 import pytest
 
+from search.commands.launch import launch
 from search.display import SilentDisplay
-from search.driver import launch
 from search.plan import check
 from studies.errors import StorageError
 from studies.locations import location_of

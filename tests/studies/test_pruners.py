@@ -16,9 +16,10 @@ from studies.facts import facts_of
 from studies.opening import open_store
 from studies.pruners import asks_optuna, make_pruner
 from studies.records import SegmentReport
-from studies.store import AskedTrial, StudyStore
+from studies.store import StudyStore
 from studies.study import Pruner
 from studies.study_file import StudyFile, read_study_file
+from studies.trial_record import AskedTrial
 from workers.task import Segment, run_segment
 
 Writes = Callable[..., Path]

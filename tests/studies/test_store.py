@@ -27,11 +27,11 @@ from studies.records import CurvePoint, Failure, Scores, SegmentReport, TimeLedg
 from studies.samplers import make_sampler
 from studies.sole_writer import SoleWriterStorage
 from studies.storage import mend_journal, open_storage
-from studies.store import StudyStore, UnfinishedTrial
+from studies.store import StudyStore
 from studies.stored_study import read_study
 from studies.study import Sampler
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import TrialRecord
+from studies.trial_record import TrialRecord, UnfinishedTrial
 
 FACTS = DataFacts(("0", "1"), "1", 3, {"train": (60, 20), "validation": (10, 5), "test": (12, 6)})
 SCORES = Scores(0.5, 0.6, 0.7, 0.4, 0.8, 0.55, 0.3, 0.9, 0.2, ((8, 2), (1, 4)))

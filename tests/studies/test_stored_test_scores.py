@@ -20,7 +20,7 @@ from search.repair import repair
 from studies.records import Scores, SegmentReport
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import record_of
+from studies.trial_records import record_of
 from tests.postgres import Server
 from tests.studies.test_store import ask, good_report, opened
 

@@ -19,7 +19,7 @@ from search.page.frame import Dot, Frame
 from search.page.scales import Bands, Linear, Log
 from search.page.time_spent import Work, busy, without_idle, work_of
 from search.page.words import as_toml, in_words, parameter_label
-from search.tables import listed
+from search.words import listed
 from studies.distributions import Choice, Range
 from studies.records import CurvePoint
 from studies.study_file import read_study_file

@@ -1,4 +1,4 @@
-"""A space as fANOVA's forest sees it: axes of numbers in [0, 1] and of categories, and the boxes they form.
+"""A space as numbers: axes of numbers in [0, 1] and of categories, and the boxes they form.
 
 Numbers are placed as the space draws them, so that equal lengths of an axis are equally likely: logarithms
 where it says ``log``, and one stretch of equal length for each value of a range with steps. The measure of a
@@ -8,16 +8,28 @@ space is that of even draws from it, whichever sampler the trials came from.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from search.fanova import FREE, MISSING, Branches
-from search.fanova_forest import ABSENT, Flags, Floats
 from studies.distributions import Choice, Distribution, Range, Value
 from studies.space import Branch
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+ABSENT = -1.0
+"""Where on an axis of numbers a trial stands that has no such parameter: below all that have it."""
+
+FREE = -1
+"""In a branch: the axis is drawn, evenly."""
+
+MISSING = -2
+"""In a branch: there is no such axis. Any other number is the category that makes the branch."""
 
 FINEST = 12
 """Cells of a curve over a range of numbers; as many as it has values where it has fewer."""
@@ -128,3 +140,54 @@ def _ends(found: Range) -> tuple[float, float]:
         return found.low, found.high
     step = found.step or 1
     return found.low - step / 2, found.low + (count - 1) * step + step / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """The boxes that a space is made of.
+
+    Attributes:
+        probability: (branches,) summing to 1.
+        modes: (branches, axes) :data:`FREE`, :data:`MISSING`, or a category.
+        choices: (axes,) categories that can be drawn; 0 for an axis of numbers.
+    """
+
+    probability: Floats
+    modes: Ints
+    choices: tuple[int, ...]
+
+    @classmethod
+    def one_box(cls, choices: Sequence[int]) -> Branches:
+        """A space whose every configuration has every axis."""
+        return cls(np.ones(1), np.full((1, len(choices)), FREE, dtype=np.intp), tuple(choices))
+
+    def measure(self, axes: Sequence[int], cells: Sequence[int]) -> Floats:
+        """(cells of the first axis, ...) how likely a configuration lies in each cell of some axes."""
+        found = np.zeros(tuple(cells))
+        for _, drawn in self.boxes(axes, cells):
+            found += drawn
+        return found
+
+    def boxes(self, axes: Sequence[int], cells: Sequence[int]) -> Iterator[tuple[Ints, Floats]]:
+        """The modes of each branch that has some axes, and how likely a configuration of it lies in each
+        cell of these."""
+        for probability, modes in zip(self.probability, self.modes, strict=True):
+            if MISSING not in modes[list(axes)]:
+                drawn: Floats = np.array(probability)
+                for axis, count in zip(axes, cells, strict=True):
+                    drawn = np.multiply.outer(drawn, drawn_cells(int(modes[axis]), count))
+                yield modes, drawn
+
+    def draw(self, count: int, generator: np.random.Generator) -> Floats:
+        """(count, axes) configurations, as :func:`table_of` writes them."""
+        modes = self.modes[generator.choice(len(self.probability), size=count, p=self.probability)]
+        choices = np.array(self.choices)
+        share = generator.random(modes.shape)
+        free = np.where(choices > 0, np.floor(share * choices), share)
+        missing = np.where(choices > 0, choices, ABSENT)
+        return np.where(modes == FREE, free, np.where(modes == MISSING, missing, modes))
+
+
+def drawn_cells(mode: int, cells: int) -> Floats:
+    """(cells,) how likely a branch draws each, cells being equally wide."""
+    return np.full(cells, 1 / cells) if mode == FREE else (np.arange(cells) == mode).astype(np.float64)

@@ -1,0 +1,1 @@
+"""What `search` can do, a command each; ``search/cli.py`` parses and prints."""

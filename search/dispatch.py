@@ -18,7 +18,7 @@ from distributed import KilledWorker
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from search.attempts import Attempt, after_failure, with_count
-from search.cluster import NO_WORKERS_SECONDS, RunningCluster
+from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
 from search.events import Lost, Reported, Resized
 from search.placement import Speeds, place
 from search.runs import Run

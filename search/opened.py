@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from search.caveats import too_few
-from search.cluster import RunningCluster, Site, start_cluster
+from search.cluster.running import RunningCluster
+from search.cluster.starting import Site, start_cluster
 from search.display import Display
 from search.preflight import overridden, package_versions, preflight, prepare_data, refuse_another_study
 from studies.data import Prepared

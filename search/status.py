@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from search.cluster import RunningCluster
+from search.cluster.running import RunningCluster
 from search.dashboard_note import dashboard_note
 from search.loop import Loop
 from studies.store import StudyStore

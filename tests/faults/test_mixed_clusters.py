@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from search import launch
-from search.cluster import start_cluster, starting
+from search.cluster import starting
+from search.cluster.starting import start_cluster
 from search.display import SilentDisplay
 from search.slots import Slots
 from search.stopping import Limits

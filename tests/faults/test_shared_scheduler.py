@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from search.cluster import start_cluster
+from search.cluster.starting import start_cluster
 from search.slots import Slots
 from studies.cluster import Cluster
 from tests.conftest import SMALL, write_rows

@@ -18,8 +18,9 @@ from distributed import KilledWorker
 
 from search import dispatch as dispatch_module
 from search import launch
-from search.cluster import RunningCluster, start_cluster
 from search.cluster import starting as starting_module
+from search.cluster.running import RunningCluster
+from search.cluster.starting import start_cluster
 from search.dispatch import Dispatcher, Ended
 from search.display import SilentDisplay
 from search.events import Lost, Reported

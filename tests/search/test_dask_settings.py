@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from search.cli import main
-from search.cluster import start_cluster
+from search.cluster.starting import start_cluster
 from search.dask_settings import not_used_here, own_settings, personal_settings
 from studies.cluster import Cluster
 from studies.errors import MachineError

@@ -17,7 +17,7 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from search.attempts import SPARED
-from search.cluster import NO_WORKERS_SECONDS, RunningCluster
+from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
 from search.dispatch import LOST_SECONDS, Dispatcher, Ended, quarantined_keys
 from search.events import Lost, Reported, Resized
 from search.pulse import Pulse

@@ -15,9 +15,10 @@ import pytest
 from distributed import Scheduler, SpecCluster, Worker
 
 from search import launch
-from search.cluster import start_cluster, starting
+from search.cluster import starting
 from search.cluster.joining import Reception
 from search.cluster.security import security_of
+from search.cluster.starting import start_cluster
 from search.display import SilentDisplay
 from search.slots import Slots
 from studies.cluster import Cluster

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from search import launch
 from search.cli import main
-from search.cluster import RunningCluster
+from search.cluster.running import RunningCluster
 from search.commands.status import SILENT_SECONDS, Status, render_status, status, stop
 from search.display import SilentDisplay
 from search.events import Asked

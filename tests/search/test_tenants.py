@@ -10,7 +10,8 @@ from typing import Any
 
 from distributed import Scheduler, SpecCluster, Worker
 
-from search.cluster import RunningCluster, start_cluster
+from search.cluster.running import RunningCluster
+from search.cluster.starting import start_cluster
 from search.slots import TRIAL, Slots
 from studies.cluster import Cluster
 from tests.faults.programs import PATIENCE, wait_until

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr
 
-from search.evaluation import Candidate, Trained
-from search.finalist_statistics import LabelledRows, Tested
-from search.influence import Answers
+from search.evaluation.finalists import Candidate, Trained
+from search.evaluation.influence import Answers
+from search.evaluation.statistics import LabelledRows, Tested
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from workers.scores import metric_of, score

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.display import SilentDisplay
+from search.driving.display import SilentDisplay
 from studies.trial_record import TrialRecord
 
 _STUDY = """

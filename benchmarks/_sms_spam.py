@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from search.preflight import prepare_data
+from search.driving.preflight import prepare_data
 from studies.data import Prepared
 from studies.data.split import Split
 from studies.study_file import read_study_file

@@ -19,7 +19,8 @@ from _figures import Figure, share
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from search.attribution import (
+from search.evaluation.contrasts import Part, RowNoise, half_widths
+from search.explaining.attribution import (
     MOST_EXACT,
     Changed,
     Values,
@@ -30,8 +31,7 @@ from search.attribution import (
     shapley_weights,
     weighted,
 )
-from search.contrasts import Part, RowNoise, half_widths
-from search.explain_figures import Figures, Layout, Measured
+from search.explaining.figures import Figures, Layout, Measured
 from workers.scores import score
 
 STUDIES = 200

@@ -15,9 +15,9 @@ from _figures import Figure, share
 from _networks import SHARE, Sample, Setting, Simulated, draw_seeds, f1_of, mean_distance, simulate
 from scipy.special import logit
 
-from search.evaluation import evaluate
-from search.finalist_statistics import Compared, compare, luck
-from search.logistic import logistic_probabilities
+from search.evaluation.finalists import evaluate
+from search.evaluation.logistic import logistic_probabilities
+from search.evaluation.statistics import Compared, compare, luck
 from studies.finalists_record import Difference, Interval
 
 STUDIES = 200

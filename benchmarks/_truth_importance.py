@@ -24,10 +24,10 @@ from _simulated_studies import (
 )
 from numpy.typing import NDArray
 
-from search.fanova_shares import Estimate, Fanova
-from search.importance_ped import grid_of
-from search.importance_shares import Share, shares_of
-from search.interactions import strongest_interaction
+from search.importance.fanova import Estimate, Fanova
+from search.importance.interactions import strongest_interaction
+from search.importance.ped_anova import grid_of
+from search.importance.ped_shares import Share, shares_of
 from studies.configuration import Configuration
 from studies.numbers import Branches, axes_of, branches_of, table_of
 from studies.trial_record import TrialRecord

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from _figures import Figure, share
 from _simulated_studies import SPACE, Truth, learning_rate_alone, nothing, random_study, tpe_study
 
-from search.regions import Outcome, Region, telling_regions
+from search.importance.regions import Outcome, Region, telling_regions
 from studies.configuration import Configuration
 from studies.numbers import axes_of
 from studies.trial_record import TrialRecord

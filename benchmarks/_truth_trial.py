@@ -12,8 +12,8 @@ from _figures import Figure, share
 from _networks import SHARE, Sample, Setting, draw_seeds, f1_of, mean_distance
 from scipy.special import logit, ndtr
 
-from search.finalist_statistics import compare
-from search.row_noise import row_interval
+from search.evaluation.row_noise import row_interval
+from search.evaluation.statistics import compare
 
 STUDIES = 60
 """Simulated for each F1, number of positive rows and of seeds."""

@@ -18,7 +18,7 @@ from _figures import Figure, Option, run
 from _sms_spam import TENSORFLOW_ALONE, example_study
 
 from search import launch
-from search.display import SilentDisplay
+from search.driving.display import SilentDisplay
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 

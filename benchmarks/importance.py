@@ -20,9 +20,9 @@ from _drawn import Drawn
 from _figures import Figure, run
 from numpy.typing import NDArray
 
-from search.fanova import Marginals
-from search.fanova_forest import grow
-from search.importance import importance
+from search.importance.forest import grow
+from search.importance.importance import importance
+from search.importance.marginals import Marginals
 from studies.numbers import Branches
 from studies.space import SearchSpace
 from studies.study import Study

@@ -26,9 +26,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from search import launch
-from search.display import SilentDisplay
-from search.halving import Ladder
-from search.preflight import prepare_data
+from search.driving.display import SilentDisplay
+from search.driving.preflight import prepare_data
+from search.loop.halving import Ladder
 from studies.experimental import experimental_allowed
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file

@@ -17,7 +17,7 @@ import numpy as np
 import optuna
 from _figures import Figure, run
 
-from search.regret import estimate, is_due
+from search.loop.regret import estimate, is_due
 from studies.configuration import Configuration
 from studies.samplers import make_sampler
 from studies.space import SearchSpace

@@ -33,7 +33,7 @@ from optuna.storages._rdb.models import (
 from optuna.trial import TrialState
 from sqlalchemy import insert
 
-from search.importance_ped import to_optuna
+from search.importance.ped_anova import to_optuna
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.locations import location_of

@@ -29,8 +29,9 @@ from _small_study import small_study, study_text
 # The tests' own scheduler, workers, and server of PostgreSQL.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from search import dispatch, launch
-from search.display import SilentDisplay
+from search import launch
+from search.driving import dispatch
+from search.driving.display import SilentDisplay
 from studies.trial_record import TrialRecord
 from tests import postgres
 from tests.faults.dask_programs import DaskPrograms, dask_programs

@@ -22,7 +22,7 @@ from _fake_trial import SECONDS, run_a_second, run_nothing
 from _figures import Figure, run
 from _small_study import Stopwatch, small_study, study_text
 
-import search.dispatch
+import search.driving.dispatch
 from search import launch
 from studies.records import SegmentReport
 from workers.task import Segment
@@ -59,15 +59,15 @@ def _no_op(url: str) -> float:
 def _ends(trial: Callable[[Segment], SegmentReport], study: str) -> list[float]:
     """When each trial's end was in storage, in seconds, and when the launch began ahead of them."""
     watch = Stopwatch()
-    kept = search.dispatch.run_segment
-    search.dispatch.run_segment = trial
+    kept = search.driving.dispatch.run_segment
+    search.driving.dispatch.run_segment = trial
     try:
         with small_study() as directory:
             path = directory / "loop.toml"
             path.write_text(study)
             launch(path, display=watch)
     finally:
-        search.dispatch.run_segment = kept
+        search.driving.dispatch.run_segment = kept
     return watch.ends
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from _figures import Figure, run, take_turns
 from _sms_spam import prepared
 
-from search.slots import cores
+from search.loop.slots import cores
 from studies.configuration import Configuration
 from studies.data.split import Split
 from workers.cpu_threads import environment

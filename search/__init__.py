@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.commands.launch import launch
-    from search.results import report
+    from search.reporting.report import report
 
 __all__ = ["launch", "report"]
 
-_HOMES = {"launch": "search.commands.launch", "report": "search.results"}
+_HOMES = {"launch": "search.commands.launch", "report": "search.reporting.report"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from search.streams import safe_streams, write_to_stdout
+from search.output.streams import safe_streams, write_to_stdout
 from studies.errors import SearchError, StudyFailedError, StudyFileError, nearest
 from studies.printable import printable, printable_lines
 
@@ -47,7 +47,7 @@ class _Group(click.Group):
                 sys.exit(known.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
-        from search.own_process import check_interpreter
+        from search.driving.own_process import check_interpreter
 
         check_interpreter()
         try:
@@ -78,8 +78,8 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
     lost: launch again to go on.
     """
     from search.commands.launch import launch as run
-    from search.display import make_display
-    from search.library_output import library_output_to
+    from search.commands.library_output import library_output_to
+    from search.driving.display import make_display
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
         result = run(study, fresh=fresh, display=make_display(quiet, terminal))
@@ -114,8 +114,8 @@ def finalists(study: Path, count: int | None, quiet: bool, as_json: bool) -> Non
     that was stopped or has 0 there, and goes on with what is missing.
     """
     from search.commands.finalists import finalists as run
-    from search.display import make_display
-    from search.library_output import library_output_to
+    from search.commands.library_output import library_output_to
+    from search.driving.display import make_display
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
         result = run(study, count=count, display=make_display(quiet, terminal))
@@ -134,8 +134,8 @@ def report(study: Path, html: str | None, csv: str | None, markdown: bool, as_js
     With --html or --csv the report goes to these files, and is printed only where --markdown or --json asks
     for it.
     """
-    from search.report_files import markdown_of, targets, write_csv, write_html
-    from search.results import report as read
+    from search.reporting.files import markdown_of, targets, write_csv, write_html
+    from search.reporting.report import report as read
     from studies.collector import without_collector
 
     page, table = targets(study, html, csv)
@@ -184,8 +184,8 @@ def stop(study: Path, now: bool) -> None:
 @JSON
 def check(study: Path, as_json: bool) -> None:
     """Validate a study, and print what a launch would do."""
-    from search.plan import check as plan_of
-    from search.plan import render_plan
+    from search.commands.check import check as plan_of
+    from search.commands.check import render_plan
 
     plan = plan_of(study)
     if as_json:
@@ -203,9 +203,9 @@ def parity(study: Path | None, as_json: bool) -> None:
     On the data, hidden layers and seed of STUDY, by default on the built-in text messages. Takes about two
     minutes. Nothing is stored. Exit code 1 where a comparison misses its bound.
     """
-    from search.library_output import library_output_to
-    from search.parity import parity as compare
-    from search.parity import render_parity
+    from search.commands.library_output import library_output_to
+    from search.commands.parity import parity as compare
+    from search.commands.parity import render_parity
 
     with library_output_to(Path(os.devnull)) as terminal:
         found = compare(study, lambda text: print(f"{text} ...", file=terminal))
@@ -240,12 +240,12 @@ def explain(study: Path, start: str, end: str, seeds: int, orders: int, quiet: b
     needed is trained with the same seeds, and kept: Ctrl-C loses nothing, and nothing is trained twice. The
     test rows are not touched.
     """
-    from search.display import make_display
-    from search.explain import Effort
-    from search.explain import explain as run
-    from search.explain_words import to_json
-    from search.library_output import library_output_to
-    from search.render_explain import render_explanation
+    from search.commands.library_output import library_output_to
+    from search.driving.display import make_display
+    from search.explaining.explain import Effort
+    from search.explaining.explain import explain as run
+    from search.explaining.terminal import render_explanation
+    from search.explaining.words import to_json
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
         effort = Effort(seeds, pairs=(orders + 1) // 2)
@@ -266,7 +266,7 @@ def repair(study: Path, dry_run: bool) -> None:
 
     Exit code 1 where something is left that a person has to mend.
     """
-    from search.repair import repair as look_and_mend
+    from search.commands.repair import repair as look_and_mend
 
     result = look_and_mend(study, mend=not dry_run)
     _print("\n".join(result.lines()))
@@ -293,7 +293,7 @@ def worker(address: str, slots: int | None, trials_per_gpu: int, host: str | Non
     One process for each GPU, one for each slot on the CPU, and one for Spark where there is a Java. They end
     with the scheduler, or with Ctrl-C.
     """
-    from search.worker import WorkerOptions, run_workers, section_of
+    from search.commands.worker import WorkerOptions, run_workers, section_of
 
     section = section_of(address, tls)
     run_workers(WorkerOptions(section, slots, trials_per_gpu, host), _say)
@@ -309,7 +309,7 @@ def dashboard(study: Path, port: int) -> None:
     confusion matrix, precision-recall curve and predictions. Notes can be written there; the study can't be
     changed.
     """
-    from search.dashboard import dashboard as opened
+    from search.dashboard.dashboard import dashboard as opened
 
     with opened(study, port) as (server, address):
         print(address, flush=True)
@@ -329,9 +329,9 @@ def export(study: Path, directory: str, trial: int | None, quiet: bool) -> None:
     DIR gets a .keras file or a Spark ML model, the feature step, labels, threshold, a model card and an
     example that runs. The trial is trained once more for it, with its own seed.
     """
-    from search.display import make_display
-    from search.export import export as write
-    from search.library_output import library_output_to
+    from search.commands.library_output import library_output_to
+    from search.driving.display import make_display
+    from search.exporting.export import export as write
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
         written = write(study, directory, trial=trial, display=make_display(quiet, terminal))
@@ -353,7 +353,7 @@ def predict(directory: Path, file: Path, threshold: float | None, as_json: bool)
     DIR is what `search export` wrote. Prints csv to stdout, a row for each of FILE's: the label that is said,
     and the probability of each.
     """
-    from search.predict import predict as score
+    from search.exporting.predict import predict as score
 
     found = score(directory, file, threshold)
     for note in found.notes:
@@ -378,7 +378,7 @@ def init(example: str) -> None:
 
     EXAMPLE is sms-spam (the default), question or question-sorted.
     """
-    from search.output_files import new_file
+    from search.output.files import new_file
 
     examples = importlib.resources.files("studies") / "examples"
     names = sorted(entry.name.removesuffix(".toml") for entry in examples.iterdir())
@@ -393,7 +393,7 @@ def init(example: str) -> None:
 
 def _of_dask(error: ValueError) -> SearchError | None:
     """What importing Dask ended with, where a file of its configuration is no YAML."""
-    from search.dask_settings import refusal_of
+    from search.cluster.dask_settings import refusal_of
 
     return refusal_of(error)
 
@@ -407,7 +407,7 @@ def _print(text: str) -> None:
 
 
 def _print_report(result: Any, as_json: bool) -> None:
-    from search.render import render_report
+    from search.reporting.terminal import render_report
 
     if as_json:
         print(json.dumps(result.to_dict(), indent=2))
@@ -416,7 +416,7 @@ def _print_report(result: Any, as_json: bool) -> None:
 
 
 def _console() -> Any:
-    from search.terminal import Console
+    from search.output.terminal import Console
 
     # A pipe has no width of its own. 100 columns hold every column of the tables, and logs don't wrap.
     return Console(width=None if sys.stdout.isatty() else 100)

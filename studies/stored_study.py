@@ -38,7 +38,8 @@ class StoredStudy:
         facts, versions: of the last launch.
         ended: why the last launch ended; empty while one runs, or where it was killed.
         seconds: how long it has been searched for, over every launch.
-        statuses: what each driver last wrote of what runs, see :mod:`search.status`; the latest comes last.
+        statuses: what each driver last wrote of what runs, see :mod:`search.driving.status`; the latest
+            comes last.
         replicas: trainings outside the search, by the keys of what they left.
         finalists: what the best configurations are worth, once they were retrained.
         openings: when the test rows were opened, for whom, and what was scored then.

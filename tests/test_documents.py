@@ -43,7 +43,7 @@ def test_the_study_file_and_the_sections_in_the_readme_are_accepted(tmp_path: Pa
 
 def test_the_python_in_the_readme_uses_names_that_there_are() -> None:
     import search
-    from search.results import StudyReport
+    from search.reporting.report import StudyReport
 
     assert callable(search.launch)
     assert callable(search.report)

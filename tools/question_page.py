@@ -15,11 +15,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from search.display import LineDisplay
-from search.explain import Effort, explain
-from search.explain_figures import Measured
-from search.explanation import Contribution, Explanation, SideResult
-from search.render_explain import render_explanation
+from search.driving.display import LineDisplay
+from search.explaining.explain import Effort, explain
+from search.explaining.explanation import Contribution, Explanation, SideResult
+from search.explaining.figures import Measured
+from search.explaining.terminal import render_explanation
 from search.words import VERDICTS, with_sign
 
 PAGE = Path(__file__).parent.parent / "docs" / "question.md"

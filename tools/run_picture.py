@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from search.live_view import live_view
-from search.loop import Limits, Loop, Running
+from search.driving.live_view import live_view
+from search.loop.loop import Limits, Loop, Running
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from studies.trial_record import AskedTrial, TrialRecord

@@ -20,8 +20,8 @@ from distributed import SpecCluster
 from distributed.deploy.ssh import Worker as SshWorker
 
 from search.cluster import local
+from search.cluster.extras import check_extra
 from search.cluster.growing import GrowWhileBusy
-from search.extras import check_extra
 from studies.addresses import Hidden, fill_in
 from studies.cluster import LOOPBACKS, Cluster
 from studies.errors import MachineError

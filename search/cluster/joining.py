@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.cluster.environments import Difference, differences, table, without_the_project
+from search.cluster.pulse import Pulse, offered, offers
 from search.cluster.shipping import Shipment
-from search.environments import Difference, differences, table, without_the_project
-from search.pulse import Pulse, offered, offers
-from search.slots import Slots
+from search.loop.slots import Slots
 from studies.cluster import GpuPolicy
 from studies.errors import MachineError
 from workers.environment import Environment

@@ -9,7 +9,7 @@ from typing import Any
 
 from distributed import LocalCluster, Nanny, Scheduler, SpecCluster
 
-from search.slots import Slots, slots_for
+from search.loop.slots import Slots, slots_for
 from studies.cluster import Cluster
 from workers.gpus import Gpu
 from workers.resources import Offer, offers

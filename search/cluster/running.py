@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.pulse import ANSWER_SECONDS, Pulse, look, offered, offers
-from search.slots import Slots
+from search.cluster.pulse import ANSWER_SECONDS, Pulse, look, offered, offers
+from search.loop.slots import Slots
 from search.words import count_of
 from studies.cluster import GpuPolicy
 from studies.sizes import describe_size

@@ -17,14 +17,14 @@ import dask
 from distributed import Client
 
 from search.cluster import local
+from search.cluster.dask_settings import own_settings
 from search.cluster.deployers import Deployer, deployer_of
 from search.cluster.joining import Reception, wait_for_slots
+from search.cluster.pulse import ANSWER_SECONDS, Pulse, kinds_of
 from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
 from search.cluster.security import security_of
 from search.cluster.shipping import Shipment
-from search.dask_settings import own_settings
-from search.pulse import ANSWER_SECONDS, Pulse, kinds_of
-from search.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster
+from search.loop.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster
 from studies.cluster import DEPLOYED, LOOPBACKS, Cluster
 from studies.errors import MachineError
 from workers import cpu_threads
@@ -136,7 +136,8 @@ def _settings() -> Mapping[str, Any]:
     return {
         "distributed.scheduler.no-workers-timeout": NO_WORKERS_SECONDS,
         "distributed.scheduler.worker-ttl": f"{SILENT_SECONDS:g}s",
-        # What is run again after a worker's death, and who is blamed for it, is decided in search.attempts.
+        # What is run again after a worker's death, and who is blamed for it, is decided in
+        # search.loop.attempts.
         "distributed.scheduler.allowed-failures": 0,
         # Dask's own 15 s: a worker that takes longer to start again, on a busy machine, is given up for good.
         "distributed.deploy.lost-worker-timeout": "1d",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from search.display import Display, make_display
-from search.finalist_choice import FINALISTS, finalists_wanted
-from search.finalists import run_finalists
-from search.opened import open_stored_study
-from search.results import StudyReport, report
+from search.driving.display import Display, make_display
+from search.driving.finalists import run_finalists
+from search.driving.opened import open_stored_study
+from search.evaluation.choice import FINALISTS, finalists_wanted
+from search.reporting.report import StudyReport, report
 from studies.errors import StorageError, StudyFailedError
 from studies.ranking import ranking
 from studies.study_file import read_study_file

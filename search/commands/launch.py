@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from search.display import Display, make_display
-from search.driver import Search
-from search.finalist_choice import finalists_wanted
-from search.finalists import run_finalists
-from search.opened import OpenedStudy, open_study
-from search.results import StudyReport, report
+from search.driving.display import Display, make_display
+from search.driving.driver import Search
+from search.driving.finalists import run_finalists
+from search.driving.opened import OpenedStudy, open_study
+from search.evaluation.choice import finalists_wanted
+from search.reporting.report import StudyReport, report
 from studies.errors import CheckpointError
 from studies.study_file import read_study_file
 

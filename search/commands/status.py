@@ -11,9 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
-from search.status import STATUS_SECONDS, RunningSegment
-from search.tables import Column, fitted_table, indented, inset
-from search.terminal import Text
+from search.driving.status import STATUS_SECONDS, RunningSegment
+from search.output.tables import Column, fitted_table, indented, inset
+from search.output.terminal import Text
 from search.words import count_of, duration_text, of_limit
 from studies.ranking import FailedTrials, failures_of
 from studies.stored_study import StoredStudy, ask_to_stop, read_study

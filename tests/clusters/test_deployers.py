@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from search import launch
-from search.display import SilentDisplay
-from search.results import StudyReport
+from search.driving.display import SilentDisplay
+from search.reporting.report import StudyReport
 from studies.errors import MachineError
 from tests.certificates import make_certificates
 from tests.clusters.servers import SshServer, jobs, slurm, ssh_server

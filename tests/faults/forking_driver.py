@@ -14,7 +14,7 @@ import sys
 import traceback
 
 from search.commands.launch import launch
-from search.display import SilentDisplay
+from search.driving.display import SilentDisplay
 from studies.trial_record import TrialRecord
 from tests.faults.points import arm
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from search.driver import at_rungs
-from search.halving import ladder_of
-from search.preflight import prepare_data
+from search.driving.driver import at_rungs
+from search.driving.preflight import prepare_data
+from search.loop.halving import ladder_of
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from studies.trial_record import TrialRecord

@@ -20,7 +20,7 @@ import optuna
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from search.dispatch import Dispatcher
+from search.driving.dispatch import Dispatcher
 from studies.journal_file import JournalFile
 from studies.sole_writer import DRAFT, SoleWriterStorage
 from studies.store import StudyStore

@@ -13,8 +13,8 @@ import pytest
 from search import launch
 from search.cluster import starting
 from search.cluster.starting import start_cluster
-from search.display import SilentDisplay
-from search.slots import Slots
+from search.driving.display import SilentDisplay
+from search.loop.slots import Slots
 from studies.cluster import Cluster
 from studies.errors import MachineError
 from tests.conftest import write_rows

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from search import launch, report
-from search.display import SilentDisplay
-from search.loop import Loop
-from search.stopping import NO_CHECKPOINTS
+from search.driving.display import SilentDisplay
+from search.loop.loop import Loop
+from search.loop.stopping import NO_CHECKPOINTS
 from studies.errors import CheckpointError
 from tests.faults.histories import every_score_is_that_of_an_undisturbed_run, is_whole
 

@@ -14,10 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-from search import launch, runs
+from search import launch
 from search.cluster import local, starting
-from search.display import SilentDisplay
-from search.results import StudyReport
+from search.driving import runs
+from search.driving.display import SilentDisplay
+from search.reporting.report import StudyReport
 from studies.records import Failure
 from studies.trial_record import TrialRecord
 from tests.faults.doomed import AFTER, BEFORE, HALF, TRAINING, Plan, plan_of, run_doomed
@@ -50,7 +51,7 @@ def doomed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., StudyReport]:
         plan = plan_of(path)
         for (trial, until), ends in deaths.items():
             plan.doom(trial, until, ends)
-        monkeypatch.setattr("search.dispatch.run_segment", run_doomed)
+        monkeypatch.setattr("search.driving.dispatch.run_segment", run_doomed)
         return launch(path, display=display or SilentDisplay())
 
     return run

@@ -10,9 +10,9 @@ import pytest
 from search import launch
 from search.cluster import starting
 from search.cluster.starting import start_cluster
-from search.display import SilentDisplay
-from search.slots import Slots
-from search.stopping import Limits
+from search.driving.display import SilentDisplay
+from search.loop.slots import Slots
+from search.loop.stopping import Limits
 from studies.cluster import Cluster
 from studies.errors import MachineError
 from tests.certificates import make_certificates

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from search.cluster.starting import start_cluster
-from search.slots import Slots
+from search.loop.slots import Slots
 from studies.cluster import Cluster
 from tests.conftest import SMALL, write_rows
 from tests.faults.dask_programs import DaskPrograms, dask_programs

@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 
-from search.results import StudyReport, summarise
+from search.reporting.report import StudyReport, summarise
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from studies.locations import locate

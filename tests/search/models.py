@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.exported import ExportedModel, Origin
+from search.exporting.model_folder import ExportedModel, Origin
 from studies.configuration import Configuration
 from studies.data import FeatureStep
 

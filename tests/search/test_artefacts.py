@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from search.artefacts import DrawnArtefacts, Known, ValidationRows, artefacts_of, artefacts_of_study
+from search.dashboard.artefacts import DrawnArtefacts, Known, ValidationRows, artefacts_of, artefacts_of_study
 from studies.explanation_record import Change, KeptExplanation
 from studies.records import CurvePoint
 from studies.trial_record import TrialRecord

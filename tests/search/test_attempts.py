@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.attempts import RETRIED, SPARED, Attempt, after_failure, with_count
+from search.loop.attempts import RETRIED, SPARED, Attempt, after_failure, with_count
 from studies.records import Cause, Failure
 from studies.study import Retry
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.attribution import (
+from search.explaining.attribution import (
     Changed,
     Parts,
     Values,

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from search.caveats import caveats, enough_positives, half_width, too_few, undecided
-from search.markdown import markdown_of
-from search.page.page import page
-from search.plan import check, render_plan
-from search.render import render_report
-from search.results import StudyReport
+from search.commands.check import check, render_plan
+from search.evaluation.caveats import caveats, enough_positives, half_width, too_few, undecided
+from search.reporting.markdown import markdown_of
+from search.reporting.page.page import page
+from search.reporting.report import StudyReport
+from search.reporting.terminal import render_report
 from studies.configuration import Configuration
 from studies.facts import DataFacts
 from tests.search import fakes

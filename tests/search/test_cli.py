@@ -56,7 +56,7 @@ def test_ctrl_c_before_the_search_began_is_130_without_a_traceback(monkeypatch: 
     def interrupted(_path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("search.results.report", interrupted)
+    monkeypatch.setattr("search.reporting.report.report", interrupted)
     done = CliRunner().invoke(main, ["report", "small.toml"])
     assert done.exit_code == 130
     assert done.stdout == ""
@@ -66,7 +66,7 @@ def test_ctrl_c_before_the_search_began_is_130_without_a_traceback(monkeypatch: 
 def test_a_report_goes_to_files_or_is_printed_as_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("search.results.report", lambda _path: fakes.report_of(fakes.trials(12)))
+    monkeypatch.setattr("search.reporting.report.report", lambda _path: fakes.report_of(fakes.trials(12)))
     page, table = tmp_path / "r.html", tmp_path / "t.csv"
     done = CliRunner().invoke(main, ["report", "s.toml", "--html", str(page), "--csv", str(table)])
     assert (done.exit_code, done.stdout) == (0, "")
@@ -95,7 +95,7 @@ def test_a_directory_that_cannot_be_written_is_bad_input(monkeypatch: pytest.Mon
 
 
 def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.results.report", lambda _path: 1 / 0)
+    monkeypatch.setattr("search.reporting.report.report", lambda _path: 1 / 0)
     assert isinstance(CliRunner().invoke(main, ["report", "small.toml"]).exception, ZeroDivisionError)
 
 

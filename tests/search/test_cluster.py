@@ -16,17 +16,17 @@ import psutil
 import pytest
 from distributed import KilledWorker
 
-from search import dispatch as dispatch_module
 from search import launch
 from search.cluster import starting as starting_module
 from search.cluster.running import RunningCluster
 from search.cluster.starting import start_cluster
-from search.dispatch import Dispatcher, Ended
-from search.display import SilentDisplay
-from search.events import Lost, Reported
-from search.preflight import prepare_data
-from search.results import StudyReport
-from search.slots import SPARK, TRIAL, Slots
+from search.driving import dispatch as dispatch_module
+from search.driving.dispatch import Dispatcher, Ended
+from search.driving.display import SilentDisplay
+from search.driving.preflight import prepare_data
+from search.loop.events import Lost, Reported
+from search.loop.slots import SPARK, TRIAL, Slots
+from search.reporting.report import StudyReport
 from studies.cluster import Cluster
 from studies.configuration import Configuration
 from studies.study import Retry

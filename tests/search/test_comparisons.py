@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as students_t
 
-from search.comparisons import LEVEL, Scored, Spread, holm, mean_interval, of_new_network
+from search.evaluation.comparisons import LEVEL, Scored, Spread, holm, mean_interval, of_new_network
 
 SCORES = (0.70, 0.74, 0.79, 0.81, 0.90)
 WITHOUT_ROWS = np.zeros((5, 5))

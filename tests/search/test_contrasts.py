@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from search.contrasts import Part, RowNoise, half_widths, of_orders, of_seeds
+from search.evaluation.contrasts import Part, RowNoise, half_widths, of_orders, of_seeds
 
 STEP = np.array([[[-1.0], [1.0]]])
 

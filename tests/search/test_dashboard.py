@@ -19,9 +19,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from search import launch
-from search.artefacts import ValidationRows
-from search.dashboard import dashboard, validation_rows
-from search.display import SilentDisplay
+from search.dashboard.artefacts import ValidationRows
+from search.dashboard.dashboard import dashboard, validation_rows
+from search.driving.display import SilentDisplay
 from studies.errors import MachineError, NotStoredError
 from studies.stored_study import read_study
 from studies.study_file import read_study_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optuna_dashboard import get_note, save_note
 
-from search.dashboard_note import LONGEST, dashboard_note
+from search.driving.note import LONGEST, dashboard_note
 from studies.opening import open_store
 from studies.stored_study import read_study
 from studies.study_file import read_study_file

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from search.dashboard_server import changes_at_most_a_note, guarded, is_this_machine
+from search.dashboard.server import changes_at_most_a_note, guarded, is_this_machine
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:40123", "[::1]:8080", "[::1]"])

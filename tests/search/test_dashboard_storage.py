@@ -7,7 +7,7 @@ import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from search.dashboard_storage import DashboardStorage, ReadOnly, artefact_attribute
+from search.dashboard.storage import DashboardStorage, ReadOnly, artefact_attribute
 
 
 @pytest.fixture

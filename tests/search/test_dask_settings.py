@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from search.cli import main
+from search.cluster.dask_settings import not_used_here, own_settings, personal_settings
 from search.cluster.starting import start_cluster
-from search.dask_settings import not_used_here, own_settings, personal_settings
 from studies.cluster import Cluster
 from studies.errors import MachineError
 
@@ -96,7 +96,7 @@ def test_a_broken_file_is_exit_code_2_in_every_command(monkeypatch: pytest.Monke
     def broken(_path: Path) -> None:
         raise ValueError("A dask config file at '/x/d.yaml' is malformed, original error message:\n\nline")
 
-    monkeypatch.setattr("search.results.report", broken)
+    monkeypatch.setattr("search.reporting.report.report", broken)
     done = CliRunner().invoke(main, ["report", "s.toml"])
     assert done.exit_code == 2
     assert done.stderr.startswith("search: /x/d.yaml: Dask's configuration can't be read: line\n")

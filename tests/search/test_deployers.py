@@ -10,7 +10,7 @@ import pytest
 
 from search.cluster import deployers
 from search.cluster.growing import wanted_workers
-from search.slots import describe_cluster
+from search.loop.slots import describe_cluster
 from studies.cluster import Cluster
 from studies.errors import MachineError
 from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK

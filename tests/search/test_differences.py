@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.differences import Between, Side
+from search.explaining.differences import Between, Side
 from studies.axes import AXES, INITIALISATIONS, OPTIMIZERS
 from studies.configuration import Configuration
 from studies.errors import StudyFileError

@@ -16,13 +16,13 @@ from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
-from search.attempts import SPARED
+from search.cluster.pulse import Pulse
 from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
-from search.dispatch import LOST_SECONDS, Dispatcher, Ended, quarantined_keys
-from search.events import Lost, Reported, Resized
-from search.pulse import Pulse
-from search.runs import STRANDED_SECONDS, WATCHDOG_SECONDS
-from search.slots import GPU, SPARK, TRIAL, Slots
+from search.driving.dispatch import LOST_SECONDS, Dispatcher, Ended, quarantined_keys
+from search.driving.runs import STRANDED_SECONDS, WATCHDOG_SECONDS
+from search.loop.attempts import SPARED
+from search.loop.events import Lost, Reported, Resized
+from search.loop.slots import GPU, SPARK, TRIAL, Slots
 from studies.configuration import Configuration
 from studies.records import Cause, Failure, SegmentReport, TimeLedger
 from studies.study import Retry

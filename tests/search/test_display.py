@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from search.display import (
+from search.driving.display import (
     Display,
     LineDisplay,
     LiveDisplay,
@@ -16,11 +16,11 @@ from search.display import (
     progress_text,
     trial_line,
 )
-from search.events import Asked, Interrupted, Reported, Told
-from search.live_view import live_view, time_left
-from search.loop import Loop
-from search.slots import Slots
-from search.stopping import Limits
+from search.driving.live_view import live_view, time_left
+from search.loop.events import Asked, Interrupted, Reported, Told
+from search.loop.loop import Loop
+from search.loop.slots import Slots
+from search.loop.stopping import Limits
 from search.words import duration_text
 from studies.configuration import Configuration
 from studies.records import SegmentReport

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search import launch, report
-from search.display import SilentDisplay
-from search.halving import Ladder
-from search.opened import open_study
-from search.preflight import package_versions, prepare_data
+from search.driving.display import SilentDisplay
+from search.driving.opened import open_study
+from search.driving.preflight import package_versions, prepare_data
+from search.loop.halving import Ladder
 from studies.configuration import Configuration
 from studies.errors import DataError, StorageError, UserError
 from studies.facts import facts_of

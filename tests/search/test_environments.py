@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from search.cluster.environments import differences, table, without_the_project
 from search.cluster.joining import Reception
 from search.cluster.shipping import Shipment
-from search.environments import differences, table, without_the_project
 from workers.environment import Environment
 
 HERE = Environment(

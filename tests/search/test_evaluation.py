@@ -12,8 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from search.evaluation import Candidate, Trained, evaluate
-from search.finalist_words import comparisons, coverage, finalist_sentences, over_logistic, thresholds
+from search.evaluation.finalists import Candidate, Trained, evaluate
+from search.reporting.finalist_words import (
+    comparisons,
+    coverage,
+    finalist_sentences,
+    over_logistic,
+    thresholds,
+)
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.finalists_record import Finalists

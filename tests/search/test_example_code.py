@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from search.example_code import example_code, requirements, usage
-from search.exported import ExportedModel
+from search.exporting.example_code import example_code, requirements, usage
+from search.exporting.model_folder import ExportedModel
 from tests.search.models import SPARK, TENSORFLOW, model_of_numbers, model_of_texts
 
 MODELS = [

@@ -15,11 +15,11 @@ from click.testing import CliRunner
 
 from search import launch, report
 from search.cli import main
-from search.differences import Between, Side
-from search.display import SilentDisplay
-from search.explain import Effort, explain
-from search.explain_words import to_keep
-from search.page.page import page
+from search.driving.display import SilentDisplay
+from search.explaining.differences import Between, Side
+from search.explaining.explain import Effort, explain
+from search.explaining.words import to_keep
+from search.reporting.page.page import page
 from studies.configuration import Configuration
 from studies.data import prepare
 from studies.errors import NotStoredError, StudyFailedError, StudyFileError

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from search.differences import Difference, Side
-from search.explain_figures import Errors, Measured
-from search.explain_words import covers, sentences, to_json, to_keep
-from search.explanation import Contribution, Explanation, Rows, SideResult, Step, two_kinds
+from search.explaining.differences import Difference, Side
+from search.explaining.explanation import Contribution, Explanation, Rows, SideResult, Step, two_kinds
+from search.explaining.figures import Errors, Measured
+from search.explaining.words import covers, sentences, to_json, to_keep
 from studies.configuration import Configuration
 from studies.explanation_record import SEEDS_ALONE, KeptExplanation
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from search import launch
 from search.cli import main
-from search.display import SilentDisplay
-from search.export import Exported, export
-from search.predict import predict
+from search.driving.display import SilentDisplay
+from search.exporting.export import Exported, export
+from search.exporting.predict import predict
 from studies.data import source_of_parts
 from studies.errors import StudyFailedError, StudyFileError
 from studies.stored_study import read_study

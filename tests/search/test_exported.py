@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.exported import ExportedModel, read_model, write_model
+from search.exporting.model_folder import ExportedModel, read_model, write_model
 from studies.errors import DataError
 from tests.search.models import model_of_numbers, model_of_texts
 

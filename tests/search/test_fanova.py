@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.fanova import Marginals
-from search.fanova_forest import Forest, grow
+from search.importance.forest import Forest, grow
+from search.importance.marginals import Marginals
 from studies.numbers import ABSENT, FREE, MISSING, Branches, Floats
 from tests.search.test_fanova_forest import MIXED, bootstrap, mixed
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.fanova_forest import Forest, grow
+from search.importance.forest import Forest, grow
 from studies.numbers import ABSENT, Floats
 
 MIXED = (0, 3, 0)

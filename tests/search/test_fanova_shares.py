@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search import fanova_shares
-from search.fanova_shares import Fanova
+from search.importance import fanova as fanova_shares
+from search.importance.fanova import Fanova
 from studies.numbers import ABSENT, FREE, MISSING, Branches, Floats
 
 BOX = Branches.one_box((0, 0, 0))

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import pytest
 
-from search.finalist_choice import Wanted, choose, finalists_wanted, missing_of, shown, wanted_of
+from search.evaluation.choice import Wanted, choose, finalists_wanted, missing_of, shown, wanted_of
 from studies.configuration import trial_seed
 from studies.finalists_record import Finalists
 from studies.records import SegmentReport

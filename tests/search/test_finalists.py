@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from search import launch, report
 from search.cli import main
 from search.commands.finalists import finalists
-from search.display import SilentDisplay
+from search.driving.display import SilentDisplay
 from studies.configuration import Configuration
 from studies.errors import NotStoredError, StudyFailedError
 from studies.replica_record import new_seeds
@@ -260,7 +260,7 @@ def test_the_test_labels_are_first_read_after_the_opening_is_stored(
         looked.append(len(read_study(read_study_file(study)).openings))
         raise SystemExit("killed while it looked")
 
-    monkeypatch.setattr("search.finalists.evaluate", evaluated)
+    monkeypatch.setattr("search.driving.finalists.evaluate", evaluated)
     with pytest.raises(SystemExit):
         launch(study, display=SilentDisplay())
     assert looked == [1]

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from rich.console import RenderableType
 from rich.table import Table
 
-from search.artefacts import as_cell
-from search.dashboard_view import study_attributes
-from search.display import LineDisplay
-from search.markdown import markdown_of
-from search.markdown_text import code, plain
-from search.page.page import page
-from search.plan import Plan, render_plan
-from search.render import render_report
-from search.results import StudyReport
-from search.tables import indented
-from search.terminal import Console, Text
+from search.commands.check import Plan, render_plan
+from search.dashboard.artefacts import as_cell
+from search.dashboard.view import study_attributes
+from search.driving.display import LineDisplay
+from search.output.markdown_text import code, plain
+from search.output.tables import indented
+from search.output.terminal import Console, Text
+from search.reporting.markdown import markdown_of
+from search.reporting.page.page import page
+from search.reporting.report import StudyReport
+from search.reporting.terminal import render_report
 from search.words import class_names, short
 from studies.facts import DataFacts
 from studies.ranking import FailedTrials

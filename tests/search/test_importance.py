@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.importance import ImportanceGroup, importance
-from search.importance_shares import best_count
-from search.importance_variance import MOST_IN_PAIRS
+from search.importance.importance import ImportanceGroup, importance
+from search.importance.ped_shares import best_count
+from search.importance.variance import MOST_IN_PAIRS
 from studies.trial_record import TrialRecord
 from tests.search import fakes
 

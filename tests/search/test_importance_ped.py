@@ -8,8 +8,8 @@ import numpy as np
 import optuna
 import pytest
 
-from search.importance_ped import divergences, grid_of, to_optuna
-from search.importance_shares import best_count, best_of, shares_of
+from search.importance.ped_anova import divergences, grid_of, to_optuna
+from search.importance.ped_shares import best_count, best_of, shares_of
 from studies.distributions import Choice, Range
 from tests.search import fakes
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.importance import importance
-from search.importance_scores import Progress, comparable_scores, expected_scores
+from search.importance.importance import importance
+from search.importance.scores import Progress, comparable_scores, expected_scores
 from studies.records import CurvePoint, SegmentReport
 from studies.trial_record import TrialRecord
 from tests.search import fakes

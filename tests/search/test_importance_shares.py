@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.importance_ped import Grid
-from search.importance_shares import corrected, shares_of
+from search.importance.ped_anova import Grid
+from search.importance.ped_shares import corrected, shares_of
 from studies.numbers import Floats
 
 SIZES = (2, 3, 5, 5, 50, 50)

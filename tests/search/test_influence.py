@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from search.influence import Answers, Influence
-from search.influence import influence as influence_of
+from search.evaluation.influence import Answers, Influence
+from search.evaluation.influence import influence as influence_of
 from studies.records import Scores
 from workers.scores import METRICS, metric_of, score
 

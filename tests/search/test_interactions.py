@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from search.interactions import strongest_interaction
+from search.importance.interactions import strongest_interaction
 from studies.numbers import Branches, Floats
 
 PAIRS = list(combinations(range(4), 2))

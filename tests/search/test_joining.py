@@ -19,8 +19,8 @@ from search.cluster import starting
 from search.cluster.joining import Reception
 from search.cluster.security import security_of
 from search.cluster.starting import start_cluster
-from search.display import SilentDisplay
-from search.slots import Slots
+from search.driving.display import SilentDisplay
+from search.loop.slots import Slots
 from studies.cluster import Cluster
 from studies.errors import MachineError
 from tests.certificates import make_certificates

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from search.library_output import library_output_to
+from search.commands.library_output import library_output_to
 
 
 @pytest.fixture

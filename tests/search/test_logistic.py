@@ -7,8 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from search import logistic
-from search.logistic import logistic_probabilities
+from search.evaluation import logistic
+from search.evaluation.logistic import logistic_probabilities
 from studies.data.split import Rows
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.active_trials import Phase
-from search.events import (
+from search.loop.active_trials import Phase
+from search.loop.events import (
     Action,
     Ask,
     Asked,
@@ -31,11 +31,11 @@ from search.events import (
     Tick,
     Told,
 )
-from search.halving import Ladder
-from search.loop import READY_A_SLOT, AtRungs, Loop
-from search.ordering import InOrder
-from search.slots import Slots
-from search.stopping import INTERRUPTED, NO_CHECKPOINTS, STOPPED_AT_ONCE, Limits
+from search.loop.halving import Ladder
+from search.loop.loop import READY_A_SLOT, AtRungs, Loop
+from search.loop.ordering import InOrder
+from search.loop.slots import Slots
+from search.loop.stopping import INTERRUPTED, NO_CHECKPOINTS, STOPPED_AT_ONCE, Limits
 from studies.configuration import Configuration
 from studies.records import Failure, SegmentReport
 from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from search.model_card import model_card
+from search.exporting.card import model_card
 from studies.finalists_record import Difference, Finalist, Finalists, Interval, Tuned
 from studies.trial_record import TrialRecord
 from tests.search.fakes import FACTS, complete, draw, report_of, scores

@@ -18,12 +18,12 @@ from click.testing import CliRunner
 from search import launch, report
 from search.cli import main
 from search.commands.finalists import finalists
-from search.display import SilentDisplay
-from search.markdown import markdown_of
-from search.model_card import model_card
-from search.opened import open_stored_study
-from search.page.page import page
-from search.results import StudyReport
+from search.driving.display import SilentDisplay
+from search.driving.opened import open_stored_study
+from search.exporting.card import model_card
+from search.reporting.markdown import markdown_of
+from search.reporting.page.page import page
+from search.reporting.report import StudyReport
 from studies.data import open_split
 from studies.openings import OpenedTrial, Opening, opened_trials, openings_of, plain_openings
 from studies.store import StudyStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.ordering import InOrder
+from search.loop.ordering import InOrder
 from studies.records import SegmentReport
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from search.output_files import new_file, output_file
-from search.output_folders import filled, new_folder
+from search.output.files import new_file, output_file
+from search.output.folders import filled, new_folder
 from studies.errors import OutputError, UnwrittenError
 
 ROOT = os.geteuid() == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from search.own_process import check_temporary_files, unused_temporary_folder
+from search.driving.own_process import check_temporary_files, unused_temporary_folder
 from studies.errors import MachineError
 from tests.faults.programs import PATIENCE, ROOT, environment
 

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-import search.parity as module
+import search.commands.parity as module
 from search.cli import main
-from search.parity import MOST_ROWS, Parity, parity, render_parity, thinned
+from search.commands.parity import MOST_ROWS, Parity, parity, render_parity, thinned
 from studies.data.split import Rows
 from studies.errors import MachineError, StudyFailedError
 from studies.records import Failure

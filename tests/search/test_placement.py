@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from search.cluster import local
-from search.placement import KEPT, Speeds, pays, place
-from search.pulse import offered
-from search.slots import GPU, SPARK, TRIAL, Slots
+from search.cluster.pulse import offered
+from search.loop.placement import KEPT, Speeds, pays, place
+from search.loop.slots import GPU, SPARK, TRIAL, Slots
 from studies.cluster import Cluster
 from workers.gpus import Gpu
 

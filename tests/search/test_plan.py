@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 
 from search import launch
-from search.display import SilentDisplay
-from search.plan import Plan, check, render_plan
+from search.commands.check import Plan, check, render_plan
+from search.driving.display import SilentDisplay
 from studies.errors import DataError, MachineError, StorageError, StudyFileError
 from studies.records import ROW_SETS
 from tests.faults.programs import PATIENCE, ROOT, contents, environment

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from search.cli import main
-from search.exported import write_model
-from search.predict import predict
+from search.exporting.model_folder import write_model
+from search.exporting.predict import predict
 from studies.errors import DataError
 from tests.search.models import model_of_numbers, model_of_texts
 

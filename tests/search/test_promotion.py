@@ -13,9 +13,9 @@ import pytest
 from optuna.trial import TrialState
 
 from search import launch
-from search.display import SilentDisplay
-from search.preflight import prepare_data
-from search.results import StudyReport
+from search.driving.display import SilentDisplay
+from search.driving.preflight import prepare_data
+from search.reporting.report import StudyReport
 from studies.records import SegmentReport
 from studies.stored_study import read_study
 from studies.study_file import read_study_file

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from search import pulse as pulse_module
-from search.pulse import Pulse
-from search.slots import Slots
+from search.cluster import pulse as pulse_module
+from search.cluster.pulse import Pulse
+from search.loop.slots import Slots
 from workers.tenants import LOOK, Use
 
 WORKER: Mapping[str, Any] = {"resources": {"TRIAL": 1}}

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from search.display import SilentDisplay
-from search.explain import Effort, explain
+from search.driving.display import SilentDisplay
+from search.explaining.explain import Effort, explain
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ COMMANDS = """
 import json, sys, threading, urllib.request
 from click.testing import CliRunner
 from search.cli import main
-from search.dashboard import dashboard
+from search.dashboard.dashboard import dashboard
 
 said = {}
 for command, *options in (["report", "--json"], ["status", "--json"], ["check"], ["stop"], ["launch"]):

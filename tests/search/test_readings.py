@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from search.readings import only_class_said, readings, shares_loss
-from search.results import baselines_of
+from search.reporting.readings import only_class_said, readings, shares_loss
+from search.reporting.report import baselines_of
 from studies.configuration import Configuration
 from studies.records import Scores
 from studies.trial_record import TrialRecord

@@ -5,8 +5,8 @@ import random
 import optuna
 import pytest
 
-from search.importance_sentences import sentence
-from search.regions import FEWEST, Condition, Outcome, round_values, telling_regions
+from search.importance.regions import FEWEST, Condition, Outcome, round_values, telling_regions
+from search.importance.sentences import sentence
 from studies.distributions import Range
 from studies.numbers import axes_of
 from tests.search import fakes

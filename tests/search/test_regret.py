@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from search import gaussian_process
-from search.candidates import Candidates
-from search.regret import FIRST, POINTS, estimate, is_due, regret_so_far
+from search.loop import gaussian_process
+from search.loop.candidates import Candidates
+from search.loop.regret import FIRST, POINTS, estimate, is_due, regret_so_far
 from studies.configuration import Configuration
 from studies.numbers import ABSENT
 from studies.records import Cause, Failure, SegmentReport
@@ -195,7 +195,7 @@ def test_of_many_trials_as_many_are_looked_at_as_can_be_in_time(monkeypatch: pyt
         seen.append(len(y))
         return fit(X, y, categorical)
 
-    monkeypatch.setattr("search.gaussian_process.fit", counted)
+    monkeypatch.setattr("search.loop.gaussian_process.fit", counted)
     assert estimate(space(), drawn(smooth, 1000, noise=0.003)) is not None
     assert POINTS * 0.9 < seen[0] <= POINTS + 1
 
@@ -206,7 +206,7 @@ def test_an_estimate_is_due_every_few_trials() -> None:
 
 def test_a_study_that_had_stopped_stays_so_though_more_trials_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     regrets = {20: 0.3, 25: 0.009, 30: 0.2}
-    monkeypatch.setattr("search.regret.estimate", lambda _space, told: regrets[len(told)])
+    monkeypatch.setattr("search.loop.regret.estimate", lambda _space, told: regrets[len(told)])
     told = drawn(smooth, 32)
     assert regret_so_far(space(), told, 0.01) == 0.009
     assert regret_so_far(space(), told, 0.001) == 0.2

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from search import launch
-from search.display import SilentDisplay
-from search.results import StudyReport
+from search.driving.display import SilentDisplay
+from search.reporting.report import StudyReport
 from tests.conftest import SMALL
 
 REGRET = 0.045
@@ -66,7 +66,7 @@ def test_a_study_without_the_limit_estimates_nothing(tmp_path: Path, monkeypatch
     def estimate(*_: Any) -> float:
         raise AssertionError("nobody asked for it")
 
-    monkeypatch.setattr("search.driver.estimate", estimate)
+    monkeypatch.setattr("search.driving.driver.estimate", estimate)
     path = written(tmp_path)
     path.write_text(
         path.read_text().replace(f"regret = {REGRET}\n", "").replace("trials = 60", "trials = 21")

@@ -11,11 +11,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from search.markdown import markdown_of
-from search.page.page import page
-from search.render import render_report
-from search.results import StudyReport
-from search.tables import Column, fitted_table
+from search.output.tables import Column, fitted_table
+from search.reporting.markdown import markdown_of
+from search.reporting.page.page import page
+from search.reporting.report import StudyReport
+from search.reporting.terminal import render_report
 from search.words import configuration_text, decimals, of_limit, with_sign
 from studies.configuration import Configuration
 from studies.facts import DataFacts

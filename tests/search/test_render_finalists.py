@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from search.render import render_report
-from search.render_finalists import finalist_sections
-from search.results import FinalistsDue, StudyReport
+from search.reporting.report import FinalistsDue, StudyReport
+from search.reporting.terminal import render_report
+from search.reporting.terminal_finalists import finalist_sections
 from studies.finalists_record import Finalist, Finalists, Interval, PrecisionRecall, Tuned
 from studies.openings import Opening
 from studies.trial_record import TrialRecord

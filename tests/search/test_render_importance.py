@@ -7,11 +7,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from search.importance import Importance, importance
-from search.importance_sentences import sentence
-from search.importance_variance import Curve, CurveCell, Effect
-from search.regions import Condition, Region
-from search.render_importance import importance_parts
+from search.importance.importance import Importance, importance
+from search.importance.regions import Condition, Region
+from search.importance.sentences import sentence
+from search.importance.variance import Curve, CurveCell, Effect
+from search.reporting.terminal_importance import importance_parts
 from tests.search import fakes
 
 SPACE = fakes.study_file().space

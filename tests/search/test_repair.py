@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from search.cli import main
-from search.repair import Repair, repair
+from search.commands.repair import Repair, repair
 from studies.errors import StorageError
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
@@ -196,7 +196,7 @@ def test_what_a_killed_driver_left_beside_its_database_is_moved_into_it(study_fi
 
 
 def test_prepared_rows_that_are_half_written_or_damaged_are_removed(study_file: Writes) -> None:
-    from search.preflight import prepare_data
+    from search.driving.preflight import prepare_data
 
     file = read_study_file(study_file())
     prepared = prepare_data(file)

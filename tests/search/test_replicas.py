@@ -14,9 +14,9 @@ import pytest
 
 from search import launch
 from search.commands.status import status
-from search.display import SilentDisplay
-from search.opened import OpenedStudy, open_stored_study
-from search.replicas import NO_TRIAL, Replica, key_of, predictions_of, run_replicas
+from search.driving.display import SilentDisplay
+from search.driving.opened import OpenedStudy, open_stored_study
+from search.driving.replicas import NO_TRIAL, Replica, key_of, predictions_of, run_replicas
 from studies.configuration import Configuration
 from studies.errors import CheckpointError, NotStoredError
 from studies.replica_record import ReplicaRecord
@@ -225,7 +225,7 @@ def test_somebody_elses_wish_to_stop_is_heard_and_status_says_what_runs(
 
     stopper = Stopper(STOPS, ask)
     with monkeypatch.context() as patch:
-        patch.setattr("search.status.STATUS_SECONDS", 0.0)
+        patch.setattr("search.driving.status.STATUS_SECONDS", 0.0)
         advance_of_the_trainer(patch, stopper)
         display = interrupted_run(path, stopper, heard)
     assert display.trained == [11, 12]

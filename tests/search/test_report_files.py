@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from search.importance_sentences import beneath
-from search.markdown import markdown_of
-from search.markdown_text import plain
-from search.output_files import output_file
-from search.report_files import targets, write_csv, write_html
+from search.importance.sentences import beneath
+from search.output.files import output_file
+from search.output.markdown_text import plain
+from search.reporting.files import targets, write_csv, write_html
+from search.reporting.markdown import markdown_of
 from studies.errors import OutputError
 from studies.facts import DataFacts
 from tests.search import fakes

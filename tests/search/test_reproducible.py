@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from search import launch
-from search.display import SilentDisplay
-from search.results import StudyReport
+from search.driving.display import SilentDisplay
+from search.reporting.report import StudyReport
 from studies.sole_writer import SoleWriterStorage
 from tests.conftest import SMALL, write_rows
 from workers.analytic_trainer import AnalyticTrainer

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import search
-from search.results import baselines_of, report
+from search.reporting.report import baselines_of, report
 from studies.configuration import Configuration
 from studies.errors import StorageError
 from studies.facts import DataFacts

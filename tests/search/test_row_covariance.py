@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from search import row_covariance as module
-from search.influence import Answers
-from search.row_covariance import row_covariance
+from search.evaluation import row_covariance as module
+from search.evaluation.influence import Answers
+from search.evaluation.row_covariance import row_covariance
 from studies.records import Scores
 from workers.scores import METRICS, metric_of, score
 

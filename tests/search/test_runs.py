@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from search.attempts import Attempt
-from search.runs import STRANDED_SECONDS, WATCHDOG_SECONDS, Run
+from search.driving.runs import STRANDED_SECONDS, WATCHDOG_SECONDS, Run
+from search.loop.attempts import Attempt
 from studies.configuration import Configuration
 from workers.task import Segment
 from workers.tenants import Task

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.slots import GPU, SPARK, TRIAL, Slots, allowance
+from search.loop.slots import GPU, SPARK, TRIAL, Slots, allowance
 
 
 @st.composite

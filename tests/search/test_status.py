@@ -20,15 +20,15 @@ from rich.console import Console
 
 from search import launch
 from search.cli import main
+from search.cluster.pulse import Pulse
 from search.cluster.running import RunningCluster
 from search.commands.status import SILENT_SECONDS, Status, render_status, status, stop
-from search.display import SilentDisplay
-from search.events import Asked
-from search.loop import Loop
-from search.pulse import Pulse
-from search.slots import TRIAL, Slots
-from search.status import STATUS_SECONDS, RunningSegment, StoredStatus
-from search.stopping import Limits
+from search.driving.display import SilentDisplay
+from search.driving.status import STATUS_SECONDS, RunningSegment, StoredStatus
+from search.loop.events import Asked
+from search.loop.loop import Loop
+from search.loop.slots import TRIAL, Slots
+from search.loop.stopping import Limits
 from studies.errors import StorageError
 from studies.facts import DataFacts
 from studies.opening import open_store

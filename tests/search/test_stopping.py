@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.stopping import Limits, Progress, reason_to_stop
+from search.loop.stopping import Limits, Progress, reason_to_stop
 from studies.records import Cause, Failure, SegmentReport
 from studies.trial_record import TrialRecord
 

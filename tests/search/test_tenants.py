@@ -12,7 +12,7 @@ from distributed import Scheduler, SpecCluster, Worker
 
 from search.cluster.running import RunningCluster
 from search.cluster.starting import start_cluster
-from search.slots import TRIAL, Slots
+from search.loop.slots import TRIAL, Slots
 from studies.cluster import Cluster
 from tests.faults.programs import PATIENCE, wait_until
 

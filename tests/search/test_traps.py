@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.differences import Side
-from search.replicas import Replica, ReplicaResult
-from search.traps import Evidence, find_traps, row_noise, saturated_share
+from search.driving.replicas import Replica, ReplicaResult
+from search.explaining.differences import Side
+from search.explaining.traps import Evidence, find_traps, row_noise, saturated_share
 from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.records import CurvePoint, SegmentReport

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_curve
 
-from search.trial_plots import (
+from search.dashboard.plots import (
     HEIGHT,
     WIDTH,
     confusion_matrix,

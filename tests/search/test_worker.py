@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from search.cli import main
-from search.worker import _own_address, described
+from search.commands.worker import _own_address, described
 from workers.gpus import Gpu
 from workers.resources import offers
 

@@ -8,9 +8,9 @@ from typing import Any
 import optuna
 import pytest
 
+from search.commands.check import check
 from search.commands.launch import launch
-from search.display import SilentDisplay
-from search.plan import check
+from search.driving.display import SilentDisplay
 from studies.errors import StorageError
 from studies.locations import location_of
 from studies.ownership import MADE_FROM, is_own, made_from

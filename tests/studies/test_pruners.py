@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from search.halving import Ladder
-from search.preflight import prepare_data
+from search.driving.preflight import prepare_data
+from search.loop.halving import Ladder
 from studies.configuration import Configuration
 from studies.facts import facts_of
 from studies.opening import open_store

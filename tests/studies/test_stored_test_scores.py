@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from search import report
-from search.artefacts import ARTEFACTS, Known
 from search.cli import main
-from search.dashboard_view import study_attributes, trial_attributes
-from search.readings import opening_words
-from search.repair import repair
+from search.commands.repair import repair
+from search.dashboard.artefacts import ARTEFACTS, Known
+from search.dashboard.view import study_attributes, trial_attributes
+from search.reporting.readings import opening_words
 from studies.records import Scores, SegmentReport
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from search.preflight import prepare_data
+from search.driving.preflight import prepare_data
 from studies.errors import DataError, MachineError
 from studies.study_file import read_study_file
 from workers import rows

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from search import launch, preflight
+from search import launch
+from search.driving import preflight
 from studies.configuration import Configuration
 from studies.data import prepare
 from studies.records import Failure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from search.results import StudyReport
+from search.reporting.report import StudyReport
 from studies.finalists_record import Finalist, Finalists, Interval, PrecisionRecall, Tuned, Verdict
 from studies.openings import Opening
 from studies.records import SCORE_NAMES

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from search.page.page import page
+from search.reporting.page.page import page
 from tests.browser import browser
 from tests.search.page.finalist_fakes import with_finalists
 from tests.search.page.test_page import whole

@@ -13,10 +13,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from search.page.mattered import mattered
-from search.page.page import SECTIONS, page
-from search.page.words import as_toml
-from search.results import FinalistsDue, StudyReport
+from search.reporting.page.page import SECTIONS, page
+from search.reporting.page.sections.mattered import mattered
+from search.reporting.page.words import as_toml
+from search.reporting.report import FinalistsDue, StudyReport
 from studies.facts import DataFacts
 from studies.records import CurvePoint
 from studies.trial_record import TrialRecord

@@ -1,0 +1,179 @@
+"""Whether a scheduler in another process is still there, which workers it has, and who else uses them.
+
+A scheduler that is stopped, or cut off, keeps its connection: nothing fails, and whoever asks it something
+waits for ever. So it is asked regularly, with a bound, in the client's own thread; the driver reads what came
+of it and never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.loop.slots import GPU, SPARK, TRIAL, Slots, allowance
+from studies.cluster import GpuPolicy
+from workers.resources import RESOURCES
+from workers.tenants import LOOK, NOTHING, Look, read
+
+BEAT_SECONDS = 1.0
+"""Seconds between an answer of the scheduler and the next question."""
+
+ANSWER_SECONDS = 5.0
+"""How long the scheduler may take to answer one."""
+
+
+Meet = Callable[[Sequence[str]], Awaitable[Mapping[str, bool]]]
+"""Looks at workers, by their addresses, and says which of them are used; those that don't answer are left
+out, and looked at again."""
+
+
+@dataclass
+class Pulse:
+    """Asks a client's scheduler for its workers, again and again.
+
+    Attributes:
+        meet: looks at workers that come, before they are counted; without it all are.
+        heard: reading of the clock, in seconds, when it last answered.
+        workers: what it said then of each worker that is used, by address.
+        looked: all that it said then.
+        kinds: the resources that the driver's tasks take.
+    """
+
+    client: Any
+    kinds: Sequence[str] = RESOURCES
+    clock: Callable[[], float] = time.monotonic
+    meet: Meet | None = None
+    heard: float = field(init=False)
+    workers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    looked: Look = NOTHING
+    _present: tuple[Any, Slots] = ((None, None), Slots(0))
+    _met: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.heard = self.clock()
+
+    @property
+    def refused(self) -> Sequence[str]:
+        """Addresses of workers that are there and not used."""
+        return [address for address, used in self._met.items() if not used]
+
+    @property
+    def strangers(self) -> bool:
+        """Whether there are workers that are not used, or were not met yet."""
+        return any(address not in self.workers for address in self.looked.workers)
+
+    @property
+    def others(self) -> int:
+        """How many other drivers share the scheduler."""
+        return max((count for count, _ in self.looked.drivers.values()), default=1) - 1
+
+    def present(self, frameworks: Sequence[str], gpu: GpuPolicy) -> Slots:
+        """The slots that this driver may fill now, for a study whose space has these frameworks."""
+        at, slots = self._present
+        # Asked for with each trial, and a thousand workers are many to count.
+        if at[0] is not self.looked or at[1] is not self.workers:
+            at = (self.looked, self.workers)
+            slots = offered(self.workers.values(), frameworks, gpu)
+            self._present = (at, slots.within(self._limits(slots)))
+        return self._present[1]
+
+    def _limits(self, slots: Slots) -> Mapping[str, int]:
+        mine, others = Counter[str](), Counter[str]()
+        for use in self.looked.used:
+            if use.worker in self.workers:
+                mine[use.kind] += use.mine
+                others[use.kind] += use.others
+        return {
+            kind: allowance(total, mine[kind], others[kind], *self.looked.drivers.get(kind, (1, 0)))
+            for kind, total in slots.by_kind.items()
+        }
+
+    def silent_seconds(self) -> float:
+        """How long it has not answered."""
+        return self.clock() - self.heard
+
+    def forget(self, address: str) -> None:
+        """A worker is gone, which the scheduler will say too the next time that it is asked."""
+        self.workers = {there: worker for there, worker in self.workers.items() if there != address}
+
+    @contextmanager
+    def beating(self) -> Iterator[Pulse]:
+        """Ask from now on, until leaving."""
+        loop = self.client.loop.asyncio_loop
+        beats = asyncio.run_coroutine_threadsafe(self._beat(), loop)
+        try:
+            yield self
+        finally:
+            beats.cancel()
+
+    async def _beat(self) -> None:
+        meeting: asyncio.Task[None] | None = None
+        try:
+            while True:
+                with suppress(OSError):  # no answer in time, or no connection: silent_seconds() says how long
+                    answer = await asyncio.wait_for(look(self.client, self.kinds), ANSWER_SECONDS)
+                    self.heard = self.clock()
+                    self.looked, workers = answer, answer.workers
+                    self._met = {address: used for address, used in self._met.items() if address in workers}
+                    new = [address for address in workers if address not in self._met]
+                    if new and (meeting is None or meeting.done()):
+                        # Beside the beats: a worker that doesn't answer says nothing about the scheduler.
+                        meeting = asyncio.create_task(self._meet(new))
+                        await asyncio.wait([meeting], timeout=BEAT_SECONDS)
+                    self.workers = {address: workers[address] for address, used in self._met.items() if used}
+                await asyncio.sleep(BEAT_SECONDS)
+        finally:
+            if meeting is not None:
+                meeting.cancel()
+
+    async def _meet(self, new: Sequence[str]) -> None:
+        if self.meet is None:
+            self._met.update(dict.fromkeys(new, True))
+            return
+        with suppress(OSError):  # looked at again with the next beat
+            found = await self.meet(new)
+            self._met.update(found)  # and not before: a beat meanwhile makes another dictionary of it
+
+
+async def look(client: Any, kinds: Sequence[str]) -> Look:
+    """What a client's scheduler, which has :class:`workers.tenants.Tenants`, knows of its drivers."""
+    return read(await getattr(client.scheduler, LOOK)(client=client.id, kinds=list(kinds)))
+
+
+def offered(
+    workers: Iterable[Mapping[str, Any]], frameworks: Iterable[str], gpu: GpuPolicy = "prefer"
+) -> Slots:
+    """The slots of workers, for a study whose space has these frameworks.
+
+    A study without Spark leaves the slots that are Spark's; one of Spark alone leaves the others, where there
+    are any of its own. Where GPUs are required, what isn't Spark's leaves the slots on CPUs.
+    """
+    frameworks = set(frameworks)
+    workers = list(workers)
+    alone = frameworks == {"spark"}
+    spark = sum(offers(worker, SPARK) for worker in workers) if "spark" in frameworks else 0
+    gpus = 0 if alone or gpu == "never" else sum(offers(worker, GPU) for worker in workers)
+    only = gpu == "require" and not alone
+    # Spark's trials take these where they have none of their own.
+    trial = 0 if spark and (alone or only) else sum(offers(worker, TRIAL) for worker in workers)
+    if only and "spark" not in frameworks:
+        trial = 0
+    return Slots(trial, spark, gpus, gpu_only=only)
+
+
+def kinds_of(frameworks: Iterable[str], gpu: GpuPolicy = "prefer") -> Sequence[str]:
+    """The resources that trials of these frameworks may take."""
+    frameworks = set(frameworks)
+    on_gpus = gpu != "never" and frameworks != {"spark"}
+    without = {*(() if "spark" in frameworks else (SPARK,)), *(() if on_gpus else (GPU,))}
+    return [kind for kind in RESOURCES if kind not in without]
+
+
+def offers(worker: Mapping[str, Any], kind: str) -> int:
+    """Slots of a kind that one worker has."""
+    return int(worker.get("resources", {}).get(kind, 0))

@@ -1,0 +1,314 @@
+"""Drives a search: hands events to the loop, and does what the loop says.
+
+The driver's thread is the only one that writes storage.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.driving.dispatch import Dispatcher, Ended, Noted, failures_by_key, quarantined_keys
+from search.driving.interrupts import TICK_SECONDS, Events, interrupts_to, next_event
+from search.driving.opened import OpenedStudy
+from search.driving.status import StoredStatus
+from search.loop.events import (
+    Action,
+    Ask,
+    Asked,
+    Estimated,
+    Event,
+    Finish,
+    Heard,
+    Interrupted,
+    Record,
+    Recorded,
+    Reported,
+    Resized,
+    Submit,
+    Tell,
+    Told,
+    Withdrawn,
+)
+from search.loop.halving import ladder_of
+from search.loop.loop import AtRungs, Loop
+from search.loop.ordering import InOrder
+from search.loop.regret import estimate, is_due, regret_so_far
+from search.loop.slots import Slots
+from search.loop.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
+from studies.errors import CheckpointError, ClusterLostError
+from studies.pruners import asks_optuna
+from studies.study import Pruner, Study
+from studies.trial_record import TrialRecord
+from workers import process
+from workers.checkpoints import checkpoints_of
+from workers.outcomes import predictions_of
+from workers.spark_settings import SparkSettings
+from workers.task import Segment
+
+SHARED = "other drivers use this scheduler too: slots are shared equally among those that want them"
+
+MOST_PREDICTIONS = 100_000
+"""Numbers up to which a trial's probabilities of the validation rows are kept for a person, 800 kB."""
+
+
+@dataclass
+class Search:
+    """One launch: what the loop's actions are done with."""
+
+    opened: OpenedStudy
+
+    def __post_init__(self) -> None:
+        self.file, self.prepared = self.opened.file, self.opened.prepared
+        self.store, self.display = self.opened.store, self.opened.display
+        self.cluster = self.opened.cluster()
+        study = self.file.study
+        self.events: Events = queue.SimpleQueue()
+        ended = self.store.ended()
+        self.loop = Loop(
+            limits=limits_of(study),
+            # In logical order a search is as wide as the file says, whatever the cluster has.
+            slots=Slots(study.width) if study.reproducible else self.cluster.slots,
+            started=time.monotonic(),
+            ladder=ladder_of(study.pruner),
+            at_rungs=at_rungs(study.pruner),
+            ordered=study.reproducible,
+            searched=self.store.begin(),
+        )
+        self.order = InOrder() if study.reproducible else None
+        self.dispatcher = Dispatcher(
+            self.cluster, study.retry, self.events.put, quarantined_keys(failures_by_key(ended))
+        )
+        self.checkpoints = checkpoints_of(self.file, self.store.folder)
+        self.spark = SparkSettings.of(study.spark, self.file.directory)
+        self.predictions = _place_for_predictions(self.opened)
+        self.status = StoredStatus(self.store, self.cluster)
+        self.looked = 0.0
+        self.finished = False
+        self.said_that_it_waits = False
+        self._estimate_at_start(ended)
+        self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
+        self.remove_leftovers()
+
+    def run(self) -> bool:
+        """From the first event to the last; whether it came to its own end, with something to train anew, and
+        no other driver goes on: the last one trains the finalists.
+        """
+        process.go_on()
+        with interrupts_to(self.events):
+            if "spark" in self.file.space.frameworks and not isinstance(self.actions[0], Finish):
+                self._warm_spark()
+            self._work()
+            while not self.finished:
+                self.display.update(self.loop, time.monotonic())
+                self._hear(next_event(self.events))
+        complete = any(record.value is not None for record in self.loop.told)
+        return self.store.leads() and complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
+
+    def remove_leftovers(self) -> None:
+        """Remove the checkpoints of trials that were told.
+
+        A driver that was killed before it removed one leaves it behind, and so does a worker: where one dies
+        as its result is fetched, Dask runs that task once more, though nobody waits for it any longer.
+
+        Raises:
+            CheckpointError: where the place refuses.
+        """
+        for trial in self.checkpoints.trials() & {record.number for record in self.loop.told}:
+            self.checkpoints.remove(trial)
+
+    def _warm_spark(self) -> None:
+        study = self.file.study
+        self.dispatcher.warm_spark(
+            study.name,
+            self.store.token,
+            str(self.prepared.directory),
+            tuple(study.model.hidden),
+            self.spark,
+        )
+
+    def _hear(self, event: Event | Ended | Noted) -> None:
+        """Tell the loop what happened."""
+        if isinstance(event, Noted):
+            for note in event.notes:
+                self.opened.note_once(note)
+        elif isinstance(event, Ended):
+            outcome = self.dispatcher.ended(event)
+            if outcome is not None:
+                self._pass_on(outcome)
+        else:
+            self._pass_on(event)
+        self._look_around(time.monotonic())
+
+    def _look_around(self, now: float) -> None:
+        """See whether something hangs, and say what runs; a few times a second."""
+        if now < self.looked + TICK_SECONDS:
+            return
+        self.looked = now
+        for news in self.cluster.news():
+            self.display.note(news)
+        if self.cluster.pulse is not None:
+            self.display.cluster(self.cluster.describe())
+            if self.cluster.pulse.others:
+                self.opened.note_once(SHARED)
+        told = self.store.news()
+        if told is not None:
+            self._pass_on(Heard(tuple(told)))
+        for found in self.dispatcher.watch():
+            # In logical order the loop stays as wide as the file says; what is too much waits for a slot.
+            if not (isinstance(found, Resized) and self.order is not None):
+                self._pass_on(found)
+        asked = self.status.keep(self.loop, now)
+        if asked >= 1 and self.loop.stopping != INTERRUPTED:
+            self._pass_on(Interrupted())
+        if asked >= 2 and not self.finished:
+            self._pass_on(Interrupted())
+
+    def _pass_on(self, event: Event) -> None:
+        """Give an event to the loop, in its turn, and do what the loop says before the next."""
+        due: Sequence[Event] = [event]
+        if isinstance(event, Interrupted):
+            held = self.order.let_go() if self.order is not None else []
+            due = [event, Withdrawn(self.dispatcher.withdraw()), *(Reported(report) for report in held)]
+        elif isinstance(event, Reported) and self.order is not None and self.loop.stopping != INTERRUPTED:
+            due = [Reported(report) for report in self.order.arrived(event.report)]
+        for event in due:
+            self._handle(event)
+            self._work()
+
+    def _handle(self, event: Event) -> None:
+        self.actions.extend(self.loop.handle(event, time.monotonic()))
+
+    def _work(self) -> None:
+        while self.actions:
+            self._do(self.actions.popleft())
+
+    def _do(self, action: Action) -> None:
+        # Answered here and not through the queue, where an interrupt could be ahead of it: what is in storage
+        # would be unknown to the loop when it stops.
+        match action:
+            case Ask(place):
+                asked = self.store.ask(place)
+                if asked is None and self.store.waits_for_others:
+                    self._say_that_it_waits()
+                self._handle(Asked(asked, self.store.waits_for_others))
+            case Submit():
+                self._submit(action)
+            case Record(report):
+                self._handle(Recorded(report.trial, *self.store.record(report)))
+            case Tell(report, pruned):
+                record = self.store.tell(report, pruned=pruned)
+                self.checkpoints.remove(report.trial)
+                self.display.trial_told(record)
+                self._estimate(record)
+                self._handle(Told(record))
+            case Finish():
+                self._finish(action)
+
+    def _say_that_it_waits(self) -> None:
+        """Once, when nothing runs here any more; until others have ended what is left, nothing will."""
+        if self.said_that_it_waits or self.loop.running:
+            return
+        self.said_that_it_waits = True
+        self.display.note(
+            "nothing is left to begin: other drivers run the last trials, and this one waits to take up what "
+            "they may leave; Ctrl-C ends it, and costs nothing"
+        )
+
+    def _estimate_at_start(self, told: Sequence[TrialRecord]) -> None:
+        limit = self.file.study.regret
+        regret = None if limit is None else regret_so_far(self.file.space, told, limit)
+        if regret is not None:
+            self.loop.handle(Estimated(regret), time.monotonic())
+
+    def _estimate(self, record: TrialRecord) -> None:
+        """Say what the best score could still gain, where the study stops by that and it is time to."""
+        told = self.loop.told
+        if self.file.study.regret is None or self.loop.stopping or not is_due(len(told) + 1):
+            return
+        regret = estimate(self.file.space, [*told, record])
+        if regret is not None:
+            self._handle(Estimated(regret))
+
+    def _submit(self, action: Submit) -> None:
+        if action.new:
+            self.store.begin_segment(action.trial.number, action.rung, action.place)
+        if self.order is not None:
+            self.order.submitted(action.trial.number)
+        refused = self.dispatcher.submit(self._segment(action))
+        if refused is not None:
+            self.events.put(Reported(refused))
+
+    def _segment(self, action: Submit) -> Segment:
+        study, trial = self.file.study, action.trial
+        return Segment(
+            study=study.name,
+            token=self.store.token,
+            trial=trial.number,
+            configuration=trial.configuration,
+            seed=trial.seed,
+            rungs=self.loop.rungs(trial.number, trial.configuration.epochs),
+            until=action.rung,
+            hidden=tuple(study.model.hidden),
+            metric=study.objective.metric,
+            split=str(self.prepared.directory),
+            checkpoints=self.checkpoints.url,
+            checkpoints_limit=self.checkpoints.limit,
+            patience=study.model.patience,
+            trial_timeout=_left(study.trial_timeout, action.trained),
+            spark=self.spark,
+            predictions=self.predictions,
+        )
+
+    def _finish(self, action: Finish) -> None:
+        self.finished = True
+        self.status.keep(self.loop, time.monotonic(), ended=action.reason)
+        self.store.end(action.reason)
+        if action.abandoned:
+            process.stop_all()
+            names = ", ".join(str(number) for number in action.abandoned)
+            self.display.note(f"trials {names} go on with the next launch")
+        if self.loop.refused:
+            raise CheckpointError(
+                self.loop.refused,
+                remedy="make room, make the place writable, or change checkpoints.url; then launch again: "
+                "nothing is lost",
+            )
+        if self.loop.lost:
+            raise ClusterLostError(
+                f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
+            )
+
+
+def _place_for_predictions(opened: OpenedStudy) -> str | None:
+    """Where trials leave their probabilities of the validation rows; nowhere, where these are many."""
+    split = opened.prepared.split
+    small = len(split.validation) * len(split.classes) <= MOST_PREDICTIONS
+    return predictions_of(opened.file, opened.store.folder).url if small else None
+
+
+def _left(limit: float | None, trained: float) -> float | None:
+    """Seconds that a trial may still train for; at least a moment, after which it fails in its trainer."""
+    return None if limit is None else max(limit - trained, 0.001)
+
+
+def limits_of(study: Study) -> Limits:
+    """When a study's search stops asking."""
+    return Limits(
+        trials=study.trial_limit,
+        timeout=study.timeout,
+        target=study.target,
+        patience=study.patience,
+        regret=study.regret,
+        give_up=study.retry.give_up,
+    )
+
+
+def at_rungs(pruner: Pruner) -> AtRungs:
+    """What trials do at a rung."""
+    if pruner.kind == "asha":
+        return "wait"
+    return "asked" if asks_optuna(pruner) else "pass"

@@ -1,0 +1,104 @@
+"""What can be refused before anything is computed or written."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import tempfile
+from collections.abc import Mapping
+
+from search.cluster.dask_settings import not_used_here, personal_settings
+from search.cluster.extras import check_extra
+from search.driving.own_process import check_interpreter, check_temporary_files, unused_temporary_folder
+from studies.cluster import DEPLOYED
+from studies.data import Prepared, hash_of, prepare
+from studies.errors import MachineError, NotStoredError
+from studies.identity import refuse
+from studies.locations import location_of
+from studies.samplers import check_sampler
+from studies.storage import check_place
+from studies.stored_study import read_study
+from studies.study_file import StudyFile
+from workers.checkpoints import check_checkpoints
+from workers.java import find_java
+from workers.spark_settings import SparkSettings
+from workers.surroundings import overrides
+
+PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
+"""Whose versions are kept with the study."""
+
+
+def preflight(file: StudyFile) -> None:
+    """Refuse a study that can't run on this machine.
+
+    Raises:
+        MachineError: where Java, a library of Spark's, or the package of a sampler, a cluster or the
+            checkpoints' place is missing, or this process or Dask's configuration lets nothing run.
+        StudyFileError: where nobody knows the protocol of the checkpoints' place.
+        StorageError: where the storage's address is none, or no study can be kept there.
+    """
+    try:
+        check_sampler(file.study.sampler)
+        check_extra(file.study.cluster)
+    except MachineError as error:
+        raise error.within(file.path.name) from None
+    check_interpreter()
+    check_temporary_files()
+    personal_settings()
+    check_place(location_of(file))
+    check_checkpoints(file)
+    if "spark" in file.space.frameworks:
+        settings = SparkSettings.of(file.study.spark, file.directory)
+        settings.check()
+        if not settings.connect:
+            find_java()
+
+
+def overridden(file: StudyFile) -> tuple[str, ...]:
+    """What this machine says and a launch doesn't follow, a sentence each.
+
+    Workers of other machines do the same with what they find there.
+    """
+    study = file.study
+    if study.cluster.kind in ("address", *(kind for kind in DEPLOYED if kind != "cuda")):
+        return ()
+    settings = SparkSettings.of(study.spark, file.directory)
+    found = [str(one) for one in overrides(file.space.frameworks, cluster=not settings.local)]
+    unused = not_used_here(personal_settings())
+    if unused:
+        found.append(f"Dask's configuration ({', '.join(unused)}): not used by this machine's own cluster")
+    folder = unused_temporary_folder()
+    if folder:
+        found.append(f"TMPDIR={folder}: can't be written; {tempfile.gettempdir()} is used")
+    return tuple(found)
+
+
+def refuse_another_study(file: StudyFile) -> None:
+    """Refuse what :func:`studies.opening.open_store` would, before the rows are made and cached.
+
+    Raises:
+        StorageError: where the storage holds a study of this name that was made differently.
+        DataError: where the data isn't there.
+    """
+    study = file.study
+    try:
+        stored = read_study(file, hash_of(study.data, study.features, study.seed, file.directory))
+    except NotStoredError:
+        return
+    refuse(study.name, stored.differences, stored.location.shown, stored.remedy)
+
+
+def prepare_data(file: StudyFile) -> Prepared:
+    """The study's rows, from the cache beside its file or made now.
+
+    Raises:
+        DataError: where they can't be used.
+    """
+    study = file.study
+    return prepare(study.data, study.features, study.seed, file.directory, file.work_directory / "data")
+
+
+def package_versions() -> Mapping[str, str]:
+    """Versions of Python and of what the study stands on, without importing any of it."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}

@@ -1,0 +1,1 @@
+"""What trained networks are worth on rows: scores, intervals, comparisons, baselines. Pure."""

@@ -1,0 +1,1 @@
+"""Which change between two configurations moved the score by how much: `search explain`."""

@@ -1,0 +1,208 @@
+"""Writes a trial of a study as a model that works without this project.
+
+A search keeps scores and no weights: the trial is trained once more, with its own seed, which gives the same.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from search.driving.display import Display, make_display
+from search.driving.opened import open_stored_study
+from search.driving.replicas import Replica, ReplicaResult, run_replicas
+from search.evaluation.thresholds import tuned_threshold
+from search.exporting.card import CARD, model_card
+from search.exporting.example_code import EXAMPLE, example_code, requirements, usage
+from search.exporting.model_folder import (
+    INDEX,
+    KERAS_MODEL,
+    SPARK_MODEL,
+    ExportedModel,
+    Origin,
+    threshold_of,
+    write_model,
+)
+from search.output.folders import filled, new_folder
+from search.reporting.report import StudyReport, summarise
+from studies.configuration import Configuration
+from studies.data import Split, open_feature_step
+from studies.errors import StudyFailedError, StudyFileError
+from studies.stored_study import read_study
+from studies.study_file import read_study_file
+from studies.trial_record import TrialRecord
+from workers import spark_session
+from workers.outcomes import Outcome
+from workers.saved_models import save_keras, save_spark
+
+NO_NETWORK = "analytic"
+"""A framework that trains no network."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        directory: where.
+        record: the trial, as the report has it.
+        model: what the plain files hold.
+        notes: what a person should know of it.
+        files: names in the directory.
+    """
+
+    directory: Path
+    record: TrialRecord
+    model: ExportedModel
+    notes: tuple[str, ...]
+    files: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """For a person."""
+        origin = self.model.origin
+        yield f"wrote trial {origin.trial} of {origin.study} to {self.directory}: {', '.join(self.files)}"
+        yield from self.notes
+        where = shlex.quote(str(self.directory))
+        yield f"next: cd {where} && {usage(self.model)}"
+        yield f"      search predict {where} FILE"
+
+
+def export(
+    path: str | Path, directory: str | Path, *, trial: int | None = None, display: Display | None = None
+) -> Exported:
+    """Write a trial's model into a new folder.
+
+    Args:
+        path: the study file.
+        directory: the folder, which must not be there yet, or be empty.
+        trial: number of the trial; by default the best.
+        display: what shows the progress of the training.
+
+    Raises:
+        UserError: where the study file, its data or its storage can't be used, there is no such trial, or the
+            folder can't be written.
+        StudyFailedError: where the trial can't be trained again.
+    """
+    directory = new_folder(str(directory))
+    file = read_study_file(path)
+    report = summarise(file, read_study(file))
+    record, configuration, seed = _chosen(report, trial)
+    with open_stored_study(file, display or make_display()) as opened:
+        replica = Replica(configuration, seed)
+        result = run_replicas(opened, [replica], opened.display, what="export")[replica]
+        split, step = opened.prepared.split, open_feature_step(opened.prepared.directory)
+    if result.outcome is None:
+        raise StudyFailedError(_why_not(record, result))
+    notes = _agreement(report, record, result)
+    model = ExportedModel(
+        origin=_origin(report, record, result, seed, split.content_hash),
+        configuration=configuration,
+        activation=result.outcome.activation,
+        classes=split.classes,
+        positive=split.positive,
+        threshold=threshold_of(split.classes),
+        tuned=_tuned(report.metric, split, result.outcome),
+        weights=result.outcome.weights,
+        step=step,
+    )
+    with filled(directory, last=INDEX) as building:
+        _write(building, model, model_card(report, record, model, notes))
+    files = tuple(sorted(each.name + "/" * each.is_dir() for each in directory.iterdir()))
+    return Exported(directory, record, model, notes, files)
+
+
+def _chosen(report: StudyReport, trial: int | None) -> tuple[TrialRecord, Configuration, int]:
+    """The trial that is meant, if it can be exported."""
+    record = _winner(report)
+    if trial is not None:
+        record = next((one for one in report.records if one.number == trial), None)
+        if record is None:
+            numbers = [one.number for one in report.complete]
+            raise StudyFileError(
+                f"the study has no trial {trial}",
+                where="--trial",
+                allowed=f"{_listed(numbers)}",
+                remedy="`search report` lists the trials",
+            )
+    if record is None:
+        raise StudyFailedError("no trial is complete yet, so that there is none to export")
+    if record.value is None or record.configuration is None or record.seed is None:
+        raise StudyFileError(
+            f"trial {record.number} is not complete but {record.state}",
+            where="--trial",
+            allowed="a complete trial",
+            remedy="leave --trial out to export the best",
+        )
+    if record.configuration.framework == NO_NETWORK:
+        raise StudyFileError(
+            f"trial {record.number} is analytic, and trained no network that could be exported",
+            where="--trial",
+            allowed="a trial of tensorflow or spark",
+        )
+    return record, record.configuration, record.seed
+
+
+def _winner(report: StudyReport) -> TrialRecord | None:
+    """The best finalist, where there are finalists: new seeds named it. Else the best of the search."""
+    finalists = report.finalists.finalists if report.finalists is not None else ()
+    if not finalists:
+        return report.best
+    return next((one for one in report.complete if one.number == finalists[0].trial), report.best)
+
+
+def _listed(numbers: list[int]) -> str:
+    shown = ", ".join(str(number) for number in numbers[:20])
+    return f"{shown} …" if len(numbers) > 20 else shown or "none is complete yet"
+
+
+def _origin(
+    report: StudyReport, record: TrialRecord, result: ReplicaResult, seed: int, data_hash: str
+) -> Origin:
+    return Origin(report.name, record.number, seed, data_hash, dict(result.report.versions))
+
+
+def _tuned(metric: str, split: Split, outcome: Outcome) -> float | None:
+    """The threshold that the validation rows like best, of two classes."""
+    if threshold_of(split.classes) is None:
+        return None
+    labels = np.array(split.validation.labels)
+    return tuned_threshold(labels, outcome.probabilities["validation"], split.positive, metric)
+
+
+def _why_not(record: TrialRecord, result: ReplicaResult) -> str:
+    failure = result.report.failure
+    why = f"{failure.cause}: {failure.message}" if failure is not None else "what it left is gone again"
+    return f"trial {record.number} could not be trained again: {why}"
+
+
+def _agreement(report: StudyReport, record: TrialRecord, result: ReplicaResult) -> tuple[str, ...]:
+    """Whether the weights are those of the trial, which can be told by what they score."""
+    before, now = record.scores_on("validation"), result.report.scores.get("validation")
+    if before is None or now is None or before == now:
+        return ()
+    metric = report.metric
+    then, again = getattr(before, metric), getattr(now, metric)
+    return (
+        f"trained again, it scored {metric} {again:.4f} on the validation rows, and the trial {then:.4f}: "
+        "another kind of machine, or other versions, round differently",
+    )
+
+
+def _write(building: Path, model: ExportedModel, card: str) -> None:
+    write_model(building, model)
+    if model.configuration.framework == "spark":
+        save_spark(building / SPARK_MODEL, model.weights)
+        # Here and not when the process ends: PySpark complains of a JVM that leaves, on a person's terminal.
+        spark_session.stop()
+    else:
+        save_keras(building / KERAS_MODEL, model.weights, model.activation)
+    for name, text in (
+        (CARD, card),
+        (EXAMPLE, example_code(model)),
+        ("requirements.txt", requirements(model)),
+    ):
+        (building / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,147 @@
+"""What the loop is told, and what it answers. Events and actions are plain values, so that its decisions can
+be tested without anything that happens or is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.loop.slots import Slots
+from studies.records import SegmentReport
+from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial was drawn and stored, or one that another driver left was taken up; ``None`` for neither.
+
+    ``wait`` says that other drivers run what is left, and may leave it behind.
+    """
+
+    trial: AskedTrial | UnfinishedTrial | None
+    wait: bool = False
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A submitted segment ended, well or not."""
+
+    report: SegmentReport
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A trial's score at a rung is in storage; ``stop`` is what Optuna's pruner says, where one is used."""
+
+    trial: int
+    score: float
+    stop: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """A trial's end is in storage."""
+
+    record: TrialRecord
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What other drivers of the study told since the last time; from now on, asking may help again."""
+
+    told: tuple[TrialRecord, ...]
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """Somebody pressed Ctrl-C, sent SIGTERM, or asked for the end with `search stop`."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The cluster can't be used any more, for this reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """Submitted segments that had not begun, and won't."""
+
+    trials: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The cluster has other slots than before."""
+
+    slots: Slots
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What the best score could still gain, see :mod:`search.loop.regret`; sent ahead of the trial's end that
+    it takes in, or of the loop's start.
+    """
+
+    regret: float
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time went by."""
+
+
+Event = (
+    Asked | Reported | Recorded | Told | Heard | Interrupted | Lost | Withdrawn | Resized | Estimated | Tick
+)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Draw a trial, store it as the ``place``-th segment of the search, and answer with :class:`Asked`."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Run a trial's segment up to ``rung`` on the cluster; :class:`Reported` follows.
+
+    ``place`` counts the segments of a study, over every launch, in the order in which they were decided on;
+    ``new`` says that storage does not know of this one yet; ``trained`` are the seconds of those before it.
+    """
+
+    trial: AskedTrial
+    rung: int
+    place: int
+    new: bool = False
+    trained: float = 0.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """Store a trial's score at a rung, and answer with :class:`Recorded`."""
+
+    report: SegmentReport
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Store a trial's end, and answer with :class:`Told`; ``pruned`` where it was stopped before its last
+    epoch.
+    """
+
+    report: SegmentReport
+    pruned: bool = False
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing is left to do. ``abandoned`` are trials that stay in storage as running."""
+
+    reason: str
+    abandoned: tuple[int, ...] = ()
+
+
+Action = Ask | Submit | Record | Tell | Finish

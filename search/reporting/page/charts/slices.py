@@ -1,0 +1,103 @@
+"""The score along each choice, one by one: trials as dots, and what the model predicts."""
+
+from __future__ import annotations
+
+from search.importance.variance import Curve, CurveCell
+from search.reporting.page.charts.drawn import is_of, placed, scale_of, shake
+from search.reporting.page.charts.frame import Dot, Frame, box, room_below
+from search.reporting.page.charts.scales import Bands, score_scale
+from search.reporting.page.html import Html, joined, tag
+from search.reporting.page.section import beside, figure, legend, paragraph
+from search.reporting.page.words import FRAMEWORKS, metric_label, parameter_label
+from search.reporting.report import StudyReport
+from studies.distributions import Distribution
+
+MOST_SLICES = 6
+"""Parameters that are drawn one by one."""
+
+
+def slices(report: StudyReport) -> Html | None:
+    """Scores along each parameter, those that explain most first."""
+    order = _ordered(report)
+    found = report.scored
+    drawings = [_slice(report, name, report.parameters[name]) for name in order] if found else []
+    shown = [drawing for drawing in drawings if drawing is not None][:MOST_SLICES]
+    if not shown:
+        return None
+    model = any(group.variance.curves for group in (report.importance.overall, *report.importance.frameworks))
+    reading = "A dot is one trial."
+    if model:
+        reading += " The line is the mean score that the model predicts, all else drawn; its band holds 95%."
+    used = [(name, FRAMEWORKS.get(name, name)) for name in sorted(report.best_by_framework)]
+    return joined(
+        tag("h3", "Score along each choice"),
+        legend(*used),
+        beside(*shown),
+        paragraph(reading, kind="reading"),
+    )
+
+
+def _ordered(report: StudyReport) -> list[str]:
+    effects = {effect.axes[0]: effect.share for effect in report.importance.overall.variance.effects}
+    shares = {share.axis: share.share for share in report.importance.overall.shares}
+    names = [name for name in report.parameters if name in effects or name in shares or not shares]
+    return sorted(names, key=lambda name: (-effects.get(name, 0.0), -shares.get(name, 0.0)))
+
+
+def _slice(report: StudyReport, name: str, distribution: Distribution) -> Html | None:
+    found = [
+        (record, value, score)
+        for record, score in report.scored
+        if (value := placed(record, name, distribution)) is not None
+    ]
+    if len({value for _, value, _ in found}) < 2:
+        return None
+    scale = scale_of(distribution)
+    shaken = 0.62 / len(scale.values) if isinstance(scale, Bands) else 0.0
+    # Scores are on one axis in all slices, so that what matters little looks flat.
+    bottom = room_below(scale)
+    scores = score_scale([score for _, score in report.scored])
+    frame = Frame(scale, scores, height=208 + bottom, bottom=bottom)
+    curve = _curve(report, name)
+    dots = {
+        kind: [
+            Dot(value, score, record.number, shake(record.number) * shaken)
+            for record, value, score in found
+            if is_of(record, kind)
+        ]
+        for kind in FRAMEWORKS
+    }
+    drawing = frame.svg(
+        frame.axes("", metric_label(report)),
+        *(frame.dots(of_kind, kind) for kind, of_kind in dots.items()),
+        _model(frame, curve) if curve is not None else None,
+        says=f"Score by {parameter_label(name)}.",
+    )
+    return figure(parameter_label(name), drawing, kind="plainly")
+
+
+def _curve(report: StudyReport, name: str) -> Curve | None:
+    curves = (curve for curve in report.importance.overall.variance.curves if curve.axis == name)
+    return next(curves, None)
+
+
+def _model(frame: Frame, curve: Curve) -> Html:
+    """The predicted mean, as a step in each cell, in its band."""
+    spans = [(cell, *_span(frame, cell)) for cell in curve.cells if cell.trials and cell.mean == cell.mean]
+    top, floor = frame.top, frame.height - frame.bottom
+    bands = []
+    for cell, first, last in spans:
+        # The interval is of a normal distribution, which knows no bounds of scores.
+        high, low = max(top, frame.down(cell.high)), min(floor, frame.down(cell.low))
+        bands.append(box(first, high, last - first, low - high, "band model"))
+    path = "".join(f"M{first:.1f} {frame.down(cell.mean):.1f}H{last:.1f}" for cell, first, last in spans)
+    return joined(bands, tag("path", class_="line model", d=path))
+
+
+def _span(frame: Frame, cell: CurveCell) -> tuple[float, float]:
+    """From where to where a cell goes, in pixels."""
+    if cell.first != cell.last:
+        return frame.across(cell.first), frame.across(cell.last)
+    middle = frame.across(cell.first)
+    half = frame.inner_width / len(frame.x.values) / 2 - 3 if isinstance(frame.x, Bands) else 8
+    return middle - half, middle + half

@@ -1,0 +1,98 @@
+"""Which change moved the score by how much: the explanations that were made of a study, as waterfalls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from search.reporting.page.charts.frame import LETTER, WIDE, box, on_every_screen, svg, text, uprights
+from search.reporting.page.charts.scales import Linear
+from search.reporting.page.html import Content, Html, joined, tag
+from search.reporting.page.section import Cells, Section, figure, paragraph, table
+from search.reporting.page.words import counted
+from search.reporting.report import StudyReport
+from search.words import VERDICTS, capital, short, with_sign
+from studies.explanation_record import Change, KeptExplanation
+
+
+def explained(report: StudyReport) -> Section | None:
+    """Every explanation that the study keeps; none where nobody asked for one."""
+    found = report.explanations
+    if not found:
+        return None
+    title = "Which change moved the score by how much"
+    return Section("explained", "Explained", title, joined(*(_explanation(one) for one in found)))
+
+
+def _explanation(one: KeptExplanation) -> Html:
+    return joined(
+        tag("h3", f"From {one.start} to {one.end}"),
+        paragraph(" ".join(one.sentences)),
+        figure(
+            "",
+            on_every_screen(lambda width: waterfall(one, width)),
+            "One change at a time, from the top to the bottom; what moves the score most comes first. Means "
+            "over the seeds on the validation rows; a hollow bar is no significant difference.",
+        ),
+        _shares(one),
+        paragraph(one.covers),
+        *(paragraph(tag("strong", f"{capital(name)}. "), words) for name, words in one.traps),
+    )
+
+
+def waterfall(one: KeptExplanation, width: int) -> Html:
+    """A row for each step, from the score before to the score after, between the two sides' own scores."""
+    height, marks = waterfall_marks(one, width)
+    return svg(width, height, *marks, says=f"From {one.start} to {one.end}: {' '.join(one.sentences)}")
+
+
+def waterfall_marks(one: KeptExplanation, width: int) -> tuple[float, Sequence[Content]]:
+    """What the waterfall is drawn of, and its height."""
+    ends = (0.0, *one.values, *(step.after for step in one.path))
+    scale = Linear(min(ends), max(*ends, 0.01))
+    left, right = (330, 240) if width == WIDE else (150, 84)
+    each, top = 30, 8
+    inner, floor = width - left - right, top + each * (len(one.path) + 2)
+    marks: list[Content] = [*uprights(scale.ticks(max(3, inner // 90)), (left, inner), (top, floor))]
+    for index, (name, before, after, figures, kind) in enumerate(_rows(one)):
+        middle = top + each * (index + 0.5)
+        begin, end = (left + scale.part(value) * inner for value in sorted((before, after)))
+        marks.append(text(left - 12, middle + 4, short(name, int((left - 12) / LETTER)), "name end"))
+        marks.append(box(begin, middle - 8, max(end - begin, 1.5), 16, kind, f"{name}: {figures}"))
+        marks.append(text(width - right + 10, middle + 4, figures.split("  ")[0], "value"))
+        if width == WIDE and "  " in figures:
+            marks.append(text(width, middle + 4, figures.split("  ")[1], "tick end"))
+    return floor + 24, marks
+
+
+def _rows(one: KeptExplanation) -> Iterator[tuple[str, float, float, str, str]]:
+    """Name, both ends of the bar, figures, class."""
+    yield one.start, 0.0, one.values[0], f"{one.values[0]:.3f}", "whole"
+    for step in one.path:
+        figures = f"{with_sign(step.value)}  {VERDICTS[step.verdict]}".rstrip()
+        kind = step.verdict if step.verdict in ("more", "less") else "noise"
+        yield step.title, step.before, step.after, figures, f"step {kind}"
+    yield one.end, 0.0, one.values[1], f"{one.values[1]:.3f}", "whole"
+
+
+def _shares(one: KeptExplanation) -> Html:
+    parts = sorted(one.shares, key=lambda part: -abs(part.value))
+    gap = one.values[1] - one.values[0]
+    columns = [
+        Cells("change", [part.title for part in parts] + ["all of them: the gap"], right=False),
+        Cells("worth", [with_sign(part.value) for part in parts] + [with_sign(gap)]),
+        Cells("95%", [_range(part) for part in parts] + [""]),
+        Cells("", [VERDICTS[part.verdict] for part in parts] + [""], right=False),
+    ]
+    return joined(
+        paragraph(
+            f"What each change is worth, over all orders in which they can be made (Shapley values), with "
+            f"{counted(one.seeds, 'seed')}:"
+        ),
+        table(columns, strong=len(parts)),
+    )
+
+
+def _range(part: Change) -> str:
+    if part.low is None or part.high is None or part.verdict == "same":
+        return "–"
+    return f"{with_sign(part.low)} to {with_sign(part.high)}"

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import replace
 
-from studies.records import ROW_SETS, SCORE_NAMES, CurvePoint, Scores, SegmentReport
+from studies.records.reports import ROW_SETS, SCORE_NAMES, CurvePoint, Scores, SegmentReport
 from workers.task import Segment
 
 SECONDS = 1.0

@@ -22,8 +22,8 @@ from scipy.special import expit, logit, ndtr
 from search.evaluation.finalists import Candidate, Trained
 from search.evaluation.influence import Answers
 from search.evaluation.statistics import LabelledRows, Tested
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
+from studies.space.configuration import Configuration
 from workers.scores import metric_of, score
 
 SHARE = 0.13

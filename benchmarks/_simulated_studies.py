@@ -15,11 +15,11 @@ import numpy as np
 import optuna
 from _drawn import Drawn
 
-from studies.bounded_tpe import BoundedTPESampler
-from studies.configuration import Configuration
-from studies.space import SearchSpace
-from studies.study import Study
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.samplers.bounded_tpe import BoundedTPESampler
+from studies.sections.study import Study
+from studies.space.configuration import Configuration
+from studies.space.space import SearchSpace
 
 SPACE = SearchSpace(Study.model_validate({"name": "simulated", "data": {"source": "sms-spam"}}))
 

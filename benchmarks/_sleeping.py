@@ -11,7 +11,7 @@ from pathlib import Path
 
 from _fake_trial import flat_scores
 
-from studies.records import SCORED, SegmentReport, TimeLedger
+from studies.records.reports import SCORED, SegmentReport, TimeLedger
 from workers.task import Segment
 
 SHORTEST, MEDIAN, LONGEST = 1.0, 6.0, 60.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from search.driving.display import SilentDisplay
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
 
 _STUDY = """
 name = "loop"

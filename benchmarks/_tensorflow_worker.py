@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.pop(0)  # this folder, in which a file is called tensorflow.py
 
-from studies.configuration import Configuration
 from studies.data import open_split
+from studies.space.configuration import Configuration
 from workers.tensorflow_trainer import TensorFlowTrainer
 from workers.trainer import Deadline
 

@@ -18,7 +18,7 @@ from scipy.special import logit
 from search.evaluation.finalists import evaluate
 from search.evaluation.logistic import logistic_probabilities
 from search.evaluation.statistics import Compared, compare, luck
-from studies.finalists_record import Difference, Interval
+from studies.records.finalists import Difference, Interval
 
 STUDIES = 200
 """Simulated in each cell."""

@@ -28,9 +28,9 @@ from search.importance.fanova import Estimate, Fanova
 from search.importance.interactions import strongest_interaction
 from search.importance.ped_anova import grid_of
 from search.importance.ped_shares import Share, shares_of
-from studies.configuration import Configuration
-from studies.numbers import Branches, axes_of, branches_of, table_of
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
+from studies.space.numbers import Branches, axes_of, branches_of, table_of
 
 STUDIES = 40
 """Simulated studies a cell, where each is a forest; five times as many where it is only shuffled."""

@@ -14,9 +14,9 @@ from _figures import Figure, share
 from _simulated_studies import SPACE, Truth, learning_rate_alone, nothing, random_study, tpe_study
 
 from search.importance.regions import Outcome, Region, telling_regions
-from studies.configuration import Configuration
-from studies.numbers import axes_of
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
+from studies.space.numbers import axes_of
 
 STUDIES = 100
 """Simulated studies a cell; TPE's are a quarter, because they take a hundred times as long to draw."""

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from search.importance.forest import grow
 from search.importance.importance import importance
 from search.importance.marginals import Marginals
-from studies.numbers import Branches
-from studies.space import SearchSpace
-from studies.study import Study
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.sections.study import Study
+from studies.space.numbers import Branches
+from studies.space.space import SearchSpace
 
 TREES = 64
 """As many as Optuna's evaluator grows."""

@@ -29,7 +29,7 @@ from search import launch
 from search.driving.display import SilentDisplay
 from search.driving.preflight import prepare_data
 from search.loop.halving import Ladder
-from studies.experimental import experimental_allowed
+from studies.samplers.experimental import experimental_allowed
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from workers.task import Segment, run_segment

@@ -23,8 +23,8 @@ import numpy as np
 import psutil
 from _figures import Figure, run
 
-from studies.configuration import FULL_BATCH, Configuration
 from studies.data.split import Rows, Split
+from studies.space.configuration import FULL_BATCH, Configuration
 from workers.tensorflow_programs import KEPT_PROGRAMS, Program, ProgramPool
 from workers.tensorflow_trainer import OPTIMIZERS, TensorFlowTrainer
 from workers.trainer import Deadline

@@ -18,11 +18,11 @@ import optuna
 from _figures import Figure, run
 
 from search.loop.regret import estimate, is_due
-from studies.configuration import Configuration
-from studies.samplers import make_sampler
-from studies.space import SearchSpace
-from studies.study import Study
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.samplers.samplers import make_sampler
+from studies.sections.study import Study
+from studies.space.configuration import Configuration
+from studies.space.space import SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

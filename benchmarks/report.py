@@ -34,12 +34,12 @@ from optuna.trial import TrialState
 from sqlalchemy import insert
 
 from search.importance.ped_anova import to_optuna
-from studies.configuration import Configuration
-from studies.facts import DataFacts
-from studies.locations import location_of
+from studies.data.facts import DataFacts
 from studies.opening import open_store
-from studies.records import SCORE_NAMES, CurvePoint, Scores, SegmentReport, TimeLedger
-from studies.storage import open_storage
+from studies.records.reports import SCORE_NAMES, CurvePoint, Scores, SegmentReport, TimeLedger
+from studies.space.configuration import Configuration
+from studies.storage.locations import location_of
+from studies.storage.storage import open_storage
 from studies.study_file import StudyFile, read_study_file
 
 TRIALS = 10_000

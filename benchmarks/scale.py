@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from search import launch
 from search.driving import dispatch
 from search.driving.display import SilentDisplay
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
 from tests import postgres
 from tests.faults.dask_programs import DaskPrograms, dask_programs
 

@@ -24,8 +24,8 @@ import numpy as np
 from _figures import Figure, Option, run
 from _sms_spam import sms_spam
 
-from studies.configuration import Configuration
 from studies.data.split import Split
+from studies.space.configuration import Configuration
 from workers import spark_session
 from workers.initialisation import initial_weights
 from workers.network import flatten, parameters

@@ -24,7 +24,7 @@ from _small_study import Stopwatch, small_study, study_text
 
 import search.driving.dispatch
 from search import launch
-from studies.records import SegmentReport
+from studies.records.reports import SegmentReport
 from workers.task import Segment
 
 OTHERS = Path(__file__).parents[1] / ".venv-others" / "bin" / "python"

@@ -24,8 +24,8 @@ from _figures import Figure, run, take_turns
 from _sms_spam import prepared
 
 from search.loop.slots import cores
-from studies.configuration import Configuration
 from studies.data.split import Split
+from studies.space.configuration import Configuration
 from workers.cpu_threads import environment
 from workers.tensorflow_programs import ProgramPool
 from workers.tensorflow_setup import keras, tf

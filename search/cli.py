@@ -136,7 +136,7 @@ def report(study: Path, html: str | None, csv: str | None, markdown: bool, as_js
     """
     from search.reporting.files import markdown_of, targets, write_csv, write_html
     from search.reporting.report import report as read
-    from studies.collector import without_collector
+    from studies.storage.collector import without_collector
 
     page, table = targets(study, html, csv)
     with without_collector():

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
-from studies.configuration import Configuration
 from studies.printable import printable, spelled
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
 
 VERDICTS: Mapping[str, str] = {
     # How a finalist compares with the best on the test rows.

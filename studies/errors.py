@@ -16,7 +16,7 @@
     ├── StudyFailedError        the study ran and no trial finished, exit code 1
     └── ClusterLostError        the cluster went away while the study ran, exit code 1
 
-A trial that fails is not an exception but a value: :class:`studies.records.Failure`.
+A trial that fails is not an exception but a value: :class:`studies.records.reports.Failure`.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def refuse(name: str, differing: tuple[str, ...], where: str, remedy: str) -> No
     """Raise :class:`~studies.errors.StorageError` where anything differs.
 
     Args:
-        remedy: what can be done about it, as :func:`studies.ownership.remedy` says it.
+        remedy: what can be done about it, as :func:`studies.storage.ownership.remedy` says it.
     """
     if differing:
         more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""

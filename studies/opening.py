@@ -7,22 +7,22 @@ from collections.abc import Callable, Iterator, Mapping
 
 import optuna
 
-from studies.drivers import this_driver
-from studies.experimental import experimental_allowed
-from studies.facts import DataFacts
-from studies.guarded_storage import GuardedStorage
+from studies.data.facts import DataFacts
 from studies.identity import FOLDER, TOKEN, differences, folder_of, identity_of, new_token, refuse
-from studies.leases import Shared, Sharing, Solo, wait_until_alone
-from studies.locations import Location, location_of
-from studies.many_writers import ManyWritersStorage
-from studies.ownership import MADE_FROM, check_program, check_removable, made_from, remedy
-from studies.pruners import make_pruner
-from studies.samplers import make_sampler
-from studies.sole_writer import SoleWriterStorage
-from studies.storage import check_directory, mend_journal, open_storage
+from studies.samplers.experimental import experimental_allowed
+from studies.samplers.pruners import make_pruner
+from studies.samplers.samplers import make_sampler
+from studies.storage.guarded import GuardedStorage
+from studies.storage.locations import Location, location_of
+from studies.storage.ownership import MADE_FROM, check_program, check_removable, made_from, remedy
+from studies.storage.sharing.drivers import this_driver
+from studies.storage.sharing.leases import Shared, Sharing, Solo, wait_until_alone
+from studies.storage.sharing.many_writers import ManyWritersStorage
+from studies.storage.sharing.turns import opening
+from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.storage import check_directory, mend_journal, open_storage
 from studies.store import StudyStore
 from studies.study_file import StudyFile
-from studies.turns import opening
 
 _APART = 1_000_003
 """More trials than a study has: the samplers of drivers that run together are seeded so far apart."""

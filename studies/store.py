@@ -23,13 +23,10 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from studies.configuration import trial_seed
-from studies.drivers import STATUS_KEY
-from studies.explanation_record import KeptExplanation
-from studies.finalists_record import FINALISTS, Finalists, finalists_of
 from studies.identity import TOKEN, folder_of
-from studies.leases import Sharing
-from studies.openings import (
+from studies.records.explanations import KeptExplanation
+from studies.records.finalists import FINALISTS, Finalists, finalists_of
+from studies.records.openings import (
     OPENINGS,
     OpenedTrial,
     Opening,
@@ -38,15 +35,18 @@ from studies.openings import (
     plain_openings,
     with_scores,
 )
-from studies.pruners import asks_optuna
-from studies.records import Failure, SegmentReport
-from studies.replica_record import PREFIX as REPLICA
-from studies.replica_record import ReplicaRecord, replica_records_of
-from studies.samplers import make_sampler
-from studies.sole_writer import SoleWriterStorage
+from studies.records.replicas import PREFIX as REPLICA
+from studies.records.replicas import ReplicaRecord, replica_records_of
+from studies.records.reports import Failure, SegmentReport
+from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial, configuration_of, rung_of
+from studies.samplers.pruners import asks_optuna
+from studies.samplers.samplers import make_sampler
+from studies.space.configuration import trial_seed
+from studies.storage.sharing.drivers import STATUS_KEY
+from studies.storage.sharing.leases import Sharing
+from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.trial_records import record_of, records_of
 from studies.study_file import StudyFile
-from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial, configuration_of, rung_of
-from studies.trial_records import record_of, records_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import optuna
 
-from studies.bulk_reading import read_records
-from studies.drivers import STATUS_KEY
+from studies.data.facts import DataFacts
 from studies.errors import NotStoredError
-from studies.explanation_record import KeptExplanation, explanations_of
-from studies.facts import DataFacts
-from studies.finalists_record import Finalists, finalists_of
 from studies.identity import differences, folder_of, identity_of
-from studies.locations import Location, location_of
-from studies.openings import Opening, openings_of
-from studies.ownership import check_program, remedy
-from studies.replica_record import ReplicaRecord, replica_records_of
-from studies.storage import is_made, open_storage, read_settled
+from studies.records.explanations import KeptExplanation, explanations_of
+from studies.records.finalists import Finalists, finalists_of
+from studies.records.openings import Opening, openings_of
+from studies.records.replicas import ReplicaRecord, replica_records_of
+from studies.records.trials import TrialRecord
+from studies.storage.bulk_reading import read_records
+from studies.storage.locations import Location, location_of
+from studies.storage.ownership import check_program, remedy
+from studies.storage.sharing.drivers import STATUS_KEY
+from studies.storage.storage import is_made, open_storage, read_settled
 from studies.study_file import StudyFile
-from studies.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from studies.addresses import without_passwords
-from studies.configuration import Configuration
 from studies.errors import StudyFileError, nearest
 from studies.file_kinds import kind_of
 from studies.printable import as_toml, printable
-from studies.recipes import recipe_configuration
-from studies.space import SearchSpace
-from studies.study import Study
+from studies.sections.addresses import without_passwords
+from studies.sections.study import Study
+from studies.space.configuration import Configuration
+from studies.space.recipes import recipe_configuration
+from studies.space.space import SearchSpace
 
 
 @dataclass(frozen=True)

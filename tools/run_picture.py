@@ -15,9 +15,9 @@ from rich.console import Console
 
 from search.driving.live_view import live_view
 from search.loop.loop import Limits, Loop, Running
+from studies.records.trials import AskedTrial, TrialRecord
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from studies.trial_record import AskedTrial, TrialRecord
 
 
 def main() -> None:

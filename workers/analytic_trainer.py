@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import Configuration
 from studies.data.split import Split
 from studies.errors import StudyFileError, nearest
+from studies.space.configuration import Configuration
 from workers.initialisation import initial_weights
 from workers.network import cross_entropy_of_logits, softmax
 from workers.trainer import Deadline, State, Weights, check_finite, layer_sizes

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from studies.configuration import Configuration
+from studies.space.configuration import Configuration
 from studies.study_file import StudyFile
 from workers.checkpoint_files import Files, open_files, refusals
 from workers.checkpoint_format import from_bytes, to_bytes

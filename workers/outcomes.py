@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import Configuration
+from studies.space.configuration import Configuration
 from studies.study_file import StudyFile
 from workers.checkpoint_files import open_files, refusals
 from workers.checkpoints import trial_identity

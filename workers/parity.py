@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.records import Scores
+from studies.records.reports import Scores
 from workers.network import flatten
 from workers.scores import score
 from workers.trainer import Weights

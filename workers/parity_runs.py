@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
+from studies.space.configuration import Configuration
 from workers import parity_spark, parity_tensorflow
 from workers.initialisation import initial_weights
 from workers.network import forward

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from studies.data.split import Rows
-from studies.records import Scores
+from studies.records.reports import Scores
 from workers import spark_session
 from workers.network import flatten, parameters
 from workers.scores import SMALLEST

@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import fsspec
 
-from studies.addresses import Hidden, fill_in, shown_address, variables
 from studies.errors import MachineError, StudyFileError
+from studies.sections.addresses import Hidden, fill_in, shown_address, variables
 
 KEY = "checkpoints.url"
 

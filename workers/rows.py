@@ -25,7 +25,7 @@ from distributed.utils import sync
 from studies.data.cache import INDEX
 from studies.data.sources import digest_of
 from studies.errors import DataError, MachineError
-from studies.records import ROW_SETS
+from studies.records.reports import ROW_SETS
 from workers.places import open_place
 
 KEY = "honest-search-rows"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.records import Failure, Scores
+from studies.records.reports import Failure, Scores
 from workers.trainer import TrainingFailed
 
 METRICS = (

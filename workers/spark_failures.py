@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 
-from studies.records import Cause, Failure
+from studies.records.reports import Cause, Failure
 from workers import spark_session
 from workers.spark_jvm import killed_after
 from workers.spark_session import AnySpark, Spark

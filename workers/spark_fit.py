@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import Configuration
+from studies.space.configuration import Configuration
 from workers.network import flatten
 from workers.spark_rows import BLOCK_SIZE
 from workers.trainer import Weights

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from studies.errors import MachineError
-from studies.spark_conf import is_local
-from studies.study import Spark
+from studies.sections.spark_conf import is_local
+from studies.sections.study import Spark
 
 LOOPBACK = "127.0.0.1"
 

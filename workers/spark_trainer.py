@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import Configuration
 from studies.data.split import Split
 from studies.errors import StudyFileError, nearest
-from studies.records import Failure
+from studies.records.reports import Failure
+from studies.space.configuration import Configuration
 from workers import spark_session
 from workers.initialisation import initial_weights
 from workers.network import forward, parameters, unflatten

@@ -15,10 +15,10 @@ import numpy as np
 from distributed import get_worker
 from numpy.typing import NDArray
 
-from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.data.split import Split
 from studies.errors import CheckpointError, MachineError
-from studies.records import SCORED, Assignment, Failure, Scores, SegmentReport, TimeLedger
+from studies.records.reports import SCORED, Assignment, Failure, Scores, SegmentReport, TimeLedger
+from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
 from workers import early_stopping, process
 from workers.checkpoints import Checkpoints, trial_identity
 from workers.outcomes import PREDICTED, Outcome, Outcomes, outcome_key

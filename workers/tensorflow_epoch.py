@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import DEFAULT_ACTIVATION
+from studies.space.configuration import DEFAULT_ACTIVATION
 from workers.tensorflow_network import dropout_factors, losses_and_gradients
 from workers.tensorflow_setup import keras, tf
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, Configuration
 from studies.data.split import Rows
-from studies.records import Failure
+from studies.records.reports import Failure
+from studies.space.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, Configuration
 from workers import gradient_descent, lbfgs
 from workers.gradient_descent import DescentState
 from workers.lbfgs import LbfgsState

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import DEFAULT_ACTIVATION
 from studies.data.split import Rows
+from studies.space.configuration import DEFAULT_ACTIVATION
 from workers import tensorflow_memory
 from workers.lbfgs_history import Vector
 from workers.network import parameters

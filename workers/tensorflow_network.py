@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from studies.configuration import DEFAULT_ACTIVATION
+from studies.space.configuration import DEFAULT_ACTIVATION
 from workers.tensorflow_setup import tf
 
 ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(

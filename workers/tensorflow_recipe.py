@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, Configuration
 from studies.data.split import Rows
 from studies.errors import StudyFileError, nearest
-from studies.records import Failure
+from studies.records.reports import Failure
+from studies.space.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, Configuration
 from workers.network import class_weights
 from workers.tensorflow_epoch import OPTIMIZERS, EpochInputs, EpochKey
 from workers.tensorflow_network import ACTIVATIONS

@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.data.split import Split
-from studies.records import Failure
+from studies.records.reports import Failure
+from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
 from workers import tensorflow_epoch
 from workers.initialisation import initial_weights
 from workers.network import ROWS_AT_ONCE

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.configuration import DEFAULT_ACTIVATION, Configuration
 from studies.data.split import Split
-from studies.records import CurvePoint, Failure
+from studies.records.reports import CurvePoint, Failure
+from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
 
 Weights = tuple[NDArray[np.floating[Any]], ...]
 """(W1, b1, W2, b2, …): each W (fan_in, fan_out), each b (fan_out,); float64 as drawn, and whatever

@@ -2,7 +2,7 @@
 
 Every worker is started with ``--preload workers.preload``, so that it finds its GPU, hides the others and
 says what it has; see :mod:`workers.resources`. To add a deployer: its name in
-:class:`studies.cluster.Cluster`, and a row of ``_DEPLOYERS``.
+:class:`studies.sections.cluster.Cluster`, and a row of ``_DEPLOYERS``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from distributed.deploy.ssh import Worker as SshWorker
 from search.cluster import local
 from search.cluster.extras import check_extra
 from search.cluster.growing import GrowWhileBusy
-from studies.addresses import Hidden, fill_in
-from studies.cluster import LOOPBACKS, Cluster
 from studies.errors import MachineError
 from studies.printable import as_toml
+from studies.sections.addresses import Hidden, fill_in
+from studies.sections.cluster import LOOPBACKS, Cluster
 from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
 
 QUEUE_SECONDS = 24 * 3600.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 
-from studies.cluster import QUEUES, Cluster
 from studies.errors import MachineError
 from studies.printable import as_toml
+from studies.sections.cluster import QUEUES, Cluster
 
 _NEEDED: Mapping[str, tuple[str, str]] = {
     "ssh": ("asyncssh", "ssh"),

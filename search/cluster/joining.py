@@ -16,8 +16,8 @@ from search.cluster.environments import Difference, differences, table, without_
 from search.cluster.pulse import Pulse, offered, offers
 from search.cluster.shipping import Shipment
 from search.loop.slots import Slots
-from studies.cluster import GpuPolicy
 from studies.errors import MachineError
+from studies.sections.cluster import GpuPolicy
 from workers.environment import Environment
 from workers.offer import greet
 from workers.resources import GPU, RESOURCES, SPARK, TRIAL

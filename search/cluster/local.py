@@ -10,7 +10,7 @@ from typing import Any
 from distributed import LocalCluster, Nanny, Scheduler, SpecCluster
 
 from search.loop.slots import Slots, slots_for
-from studies.cluster import Cluster
+from studies.sections.cluster import Cluster
 from workers.gpus import Gpu
 from workers.resources import Offer, offers
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.loop.slots import GPU, SPARK, TRIAL, Slots, allowance
-from studies.cluster import GpuPolicy
+from studies.sections.cluster import GpuPolicy
 from workers.resources import RESOURCES
 from workers.tenants import LOOK, NOTHING, Look, read
 

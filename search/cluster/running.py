@@ -10,8 +10,8 @@ from typing import Any
 from search.cluster.pulse import ANSWER_SECONDS, Pulse, look, offered, offers
 from search.loop.slots import Slots
 from search.words import count_of
-from studies.cluster import GpuPolicy
-from studies.sizes import describe_size
+from studies.sections.cluster import GpuPolicy
+from studies.sections.sizes import describe_size
 from workers.resources import RESOURCES
 from workers.tenants import SPARE, Look, Task
 

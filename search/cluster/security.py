@@ -8,8 +8,8 @@ from typing import Any
 
 from distributed import Security
 
-from studies.cluster import Cluster
 from studies.errors import MachineError
+from studies.sections.cluster import Cluster
 
 
 def security_of(section: Cluster, directory: Path) -> Any:

@@ -1,6 +1,6 @@
 """Starts the study's cluster, or finds the one that is there, and closes what it started.
 
-To add a cluster of this machine: its name in :class:`studies.cluster.Cluster`, and a branch of
+To add a cluster of this machine: its name in :class:`studies.sections.cluster.Cluster`, and a branch of
 :func:`_on_this_machine`; one of a Dask deployer: a row in :mod:`search.cluster.deployers`.
 """
 
@@ -25,8 +25,8 @@ from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
 from search.cluster.security import security_of
 from search.cluster.shipping import Shipment
 from search.loop.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster
-from studies.cluster import DEPLOYED, LOOPBACKS, Cluster
 from studies.errors import MachineError
+from studies.sections.cluster import DEPLOYED, LOOPBACKS, Cluster
 from workers import cpu_threads
 from workers.environment import environment
 from workers.gpus import find_gpus

@@ -16,11 +16,11 @@ from search.loop.slots import describe_cluster, slots_for
 from search.output.tables import INDENT, Column, fitted_table, inset, table_width
 from search.output.terminal import Text
 from search.words import class_name
+from studies.data.facts import DataFacts, facts_of
 from studies.data.split import Split
 from studies.errors import NotStoredError
-from studies.facts import DataFacts, facts_of
 from studies.identity import remedy_of
-from studies.records import ROW_SETS
+from studies.records.reports import ROW_SETS
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from workers.network import parameters

@@ -10,7 +10,7 @@ from search.driving.opened import open_stored_study
 from search.evaluation.choice import FINALISTS, finalists_wanted
 from search.reporting.report import StudyReport, report
 from studies.errors import StorageError, StudyFailedError
-from studies.ranking import ranking
+from studies.records.ranking import ranking
 from studies.study_file import read_study_file
 
 

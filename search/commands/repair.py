@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studies.errors import NotStoredError, StorageError
-from studies.locations import location_of
-from studies.repair import Finding, left_running, repair_cache, repair_storage
-from studies.sizes import describe_size
+from studies.repair.repair import Finding, left_running, repair_cache, repair_storage
+from studies.repair.stored_test_scores import repair_test_scores
+from studies.sections.sizes import describe_size
+from studies.storage.locations import location_of
 from studies.stored_study import read_study
-from studies.stored_test_scores import repair_test_scores
 from studies.study_file import StudyFile, read_study_file
 from workers.checkpoints import checkpoints_of
 from workers.places import shown

@@ -15,7 +15,7 @@ from search.driving.status import STATUS_SECONDS, RunningSegment
 from search.output.tables import Column, fitted_table, indented, inset
 from search.output.terminal import Text
 from search.words import count_of, duration_text, of_limit
-from studies.ranking import FailedTrials, failures_of
+from studies.records.ranking import FailedTrials, failures_of
 from studies.stored_study import StoredStudy, ask_to_stop, read_study
 from studies.study_file import read_study_file
 

@@ -23,8 +23,8 @@ from pydantic import ValidationError
 from search.cluster.local import nanny_options
 from search.cluster.security import security_of
 from search.loop.slots import cores
-from studies.cluster import Cluster
 from studies.errors import MachineError
+from studies.sections.cluster import Cluster
 from workers import cpu_threads, spark_settings
 from workers.gpus import Gpu, find_gpus
 from workers.java import find_java

@@ -21,10 +21,10 @@ from search.dashboard.plots import confusion_matrix, learning_curve, precision_r
 from search.dashboard.storage import artefact_attribute
 from search.exporting.model_folder import threshold_of
 from search.words import positive_name, score_label
+from studies.data.facts import DataFacts
 from studies.data.numbers import is_number
-from studies.explanation_record import KeptExplanation
-from studies.facts import DataFacts
-from studies.trial_record import TrialRecord
+from studies.records.explanations import KeptExplanation
+from studies.records.trials import TrialRecord
 
 SVG = "image/svg+xml"
 

@@ -22,15 +22,15 @@ from search.dashboard.server import LOOPBACK, guarded, serve
 from search.dashboard.storage import DashboardStorage
 from search.dashboard.view import study_attributes, trial_attributes
 from studies.data import hash_of, open_split, source_of_parts
+from studies.data.facts import DataFacts
 from studies.errors import CheckpointError, MachineError, UserError
-from studies.explanation_record import KeptExplanation, explanations_of
-from studies.facts import DataFacts
 from studies.identity import folder_of
-from studies.storage import is_writable, open_storage
+from studies.records.explanations import KeptExplanation, explanations_of
+from studies.records.trials import TrialRecord
+from studies.storage.storage import is_writable, open_storage
+from studies.storage.trial_records import record_of
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import TrialRecord
-from studies.trial_records import record_of
 from workers.outcomes import Outcomes, outcome_key, predictions_of
 
 Attributes = Mapping[str, Any]

@@ -15,8 +15,8 @@ from search.reporting.page.charts.scales import Linear, score_scale
 from search.reporting.page.html import Content, Html, joined, number, tag
 from search.reporting.page.sections.explained import waterfall_marks
 from search.words import short
-from studies.explanation_record import KeptExplanation
-from studies.records import CurvePoint
+from studies.records.explanations import KeptExplanation
+from studies.records.reports import CurvePoint
 from workers.scores import passing
 
 WIDTH, HEIGHT = 640, 440

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from search.words import score_label
-from studies.facts import DataFacts
-from studies.openings import Opening, openings_of
+from studies.data.facts import DataFacts
 from studies.printable import printable
-from studies.trial_record import TrialRecord
+from studies.records.openings import Opening, openings_of
+from studies.records.trials import TrialRecord
 
 SHOWN = ("f1", "f1_weighted", "f1_macro", "precision", "recall", "average_precision", "mcc", "log_loss")
 """Validation scores, in this order."""

@@ -23,9 +23,9 @@ from search.loop.attempts import Attempt, after_failure, with_count
 from search.loop.events import Lost, Reported, Resized
 from search.loop.placement import Speeds, place
 from search.loop.slots import GPU, Slots
-from studies.records import Cause, Failure, SegmentReport
-from studies.study import Retry
-from studies.trial_record import TrialRecord
+from studies.records.reports import Cause, Failure, SegmentReport
+from studies.records.trials import TrialRecord
+from studies.sections.study import Retry
 from workers.spark_settings import SparkSettings
 from workers.spark_warmup import warm
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment, task_key

@@ -13,7 +13,7 @@ from search.driving.live_view import live_view
 from search.loop.loop import Loop
 from search.output.terminal import Console, Text
 from search.words import configuration_text, one_line, outcome
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
 
 REFRESH_SECONDS = 0.1
 """Seconds between two pictures of the live view, however fast events come."""

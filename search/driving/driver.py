@@ -40,9 +40,9 @@ from search.loop.regret import estimate, is_due, regret_so_far
 from search.loop.slots import Slots
 from search.loop.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
 from studies.errors import CheckpointError, ClusterLostError
-from studies.pruners import asks_optuna
-from studies.study import Pruner, Study
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.samplers.pruners import asks_optuna
+from studies.sections.study import Pruner, Study
 from workers import process
 from workers.checkpoints import checkpoints_of
 from workers.outcomes import predictions_of

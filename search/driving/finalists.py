@@ -18,8 +18,8 @@ from search.evaluation.choice import missing_of, wanted_of
 from search.evaluation.finalists import Candidate, Trained, evaluate
 from search.words import count_of
 from studies.data.split import Split
-from studies.openings import OpenedTrial, Opening
-from studies.ranking import ranking
+from studies.records.openings import OpenedTrial, Opening
+from studies.records.ranking import ranking
 from workers.scores import score
 
 

@@ -13,7 +13,7 @@ from search.loop.loop import Loop
 from search.output.tables import indented, inset
 from search.output.terminal import Text
 from search.words import configuration_text, count_of, duration_text, one_line, outcome
-from studies.ranking import FailedTrials, failures_of
+from studies.records.ranking import FailedTrials, failures_of
 
 _FIXED_LINES = 15
 """Lines of the live view besides those of running and of ended trials. A terminal that has hardly more gets

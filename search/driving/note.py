@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from search.output.markdown_text import code
 from search.words import count_of, of_limit
-from studies.ranking import failures_of
-from studies.trial_record import TrialRecord
+from studies.records.ranking import failures_of
+from studies.records.trials import TrialRecord
 
 LONGEST = 2000
 """Characters; a note of more would lie in storage in pieces."""

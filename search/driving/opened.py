@@ -19,7 +19,7 @@ from search.driving.preflight import (
 )
 from search.evaluation.caveats import too_few
 from studies.data import Prepared
-from studies.facts import facts_of
+from studies.data.facts import facts_of
 from studies.opening import open_store
 from studies.store import StudyStore
 from studies.stored_study import read_study

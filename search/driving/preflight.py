@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from search.cluster.dask_settings import not_used_here, personal_settings
 from search.cluster.extras import check_extra
 from search.driving.own_process import check_interpreter, check_temporary_files, unused_temporary_folder
-from studies.cluster import DEPLOYED
 from studies.data import Prepared, hash_of, prepare
 from studies.errors import MachineError, NotStoredError
 from studies.identity import refuse
-from studies.locations import location_of
-from studies.samplers import check_sampler
-from studies.storage import check_place
+from studies.samplers.samplers import check_sampler
+from studies.sections.cluster import DEPLOYED
+from studies.storage.locations import location_of
+from studies.storage.storage import check_place
 from studies.stored_study import read_study
 from studies.study_file import StudyFile
 from workers.checkpoints import check_checkpoints

@@ -28,8 +28,8 @@ from search.loop.halving import ladder_of
 from search.loop.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from search.words import count_of, one_line
 from studies.errors import CheckpointError, ClusterLostError
-from studies.records import SegmentReport
-from studies.replica_record import Replica, ReplicaRecord
+from studies.records.replicas import Replica, ReplicaRecord
+from studies.records.reports import SegmentReport
 from workers import process
 from workers.outcomes import Outcome, outcome_key, outcomes_of
 from workers.spark_settings import SparkSettings

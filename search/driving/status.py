@@ -12,8 +12,8 @@ from typing import Any
 from search.cluster.running import RunningCluster
 from search.driving.note import dashboard_note
 from search.loop.loop import Loop
+from studies.records.trials import TrialRecord
 from studies.store import StudyStore
-from studies.trial_record import TrialRecord
 
 STATUS_SECONDS = 2.0
 """Seconds between two words of a driver."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.facts import DataFacts
-from studies.records import Scores
+from studies.data.facts import DataFacts
+from studies.records.reports import Scores
 from workers.scores import constant_scores
 
 

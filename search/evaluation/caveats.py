@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from search.words import class_name, positive_name, score_label
-from studies.facts import DataFacts
+from studies.data.facts import DataFacts
 
 TYPICAL = 0.8
 """The F1 at which the width of an interval is stated; from 0.3 to 0.7 it is up to 1.4 times as wide."""

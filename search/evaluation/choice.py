@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from studies.finalists_record import Finalists
-from studies.replica_record import Replica, ReplicaRecord, new_seeds
+from studies.records.finalists import Finalists
+from studies.records.replicas import Replica, ReplicaRecord, new_seeds
+from studies.records.trials import TrialRecord
 from studies.study_file import StudyFile
-from studies.trial_record import TrialRecord
 
 FINALISTS = 5
 """By default; where ``analytic`` is the only framework, whose trials are worth nothing to anybody, none."""

@@ -26,10 +26,10 @@ from search.evaluation.statistics import (
     luck,
 )
 from search.evaluation.thresholds import said_at, tuned_threshold
-from studies.configuration import Configuration
 from studies.data.split import Split
-from studies.finalists_record import Difference, Finalist, Finalists, PrecisionRecall, Tuned
-from studies.records import SCORE_NAMES, Scores
+from studies.records.finalists import Difference, Finalist, Finalists, PrecisionRecall, Tuned
+from studies.records.reports import SCORE_NAMES, Scores
+from studies.space.configuration import Configuration
 from workers.scores import confusion_of, metric_of, passing, score
 
 CURVE_POINTS = 101
@@ -48,7 +48,7 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A finalist with its trainings; see :class:`studies.finalists_record.Finalist`."""
+    """A finalist with its trainings; see :class:`studies.records.finalists.Finalist`."""
 
     trial: int
     configuration: Configuration

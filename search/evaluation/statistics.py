@@ -14,7 +14,7 @@ from search.evaluation.confusions import NAMES
 from search.evaluation.influence import Answers
 from search.evaluation.row_covariance import row_covariance
 from search.evaluation.row_noise import logit_interval, row_interval
-from studies.finalists_record import SIGNIFICANT, Difference, Interval, Verdict
+from studies.records.finalists import SIGNIFICANT, Difference, Interval, Verdict
 from workers.scores import confusion_of
 
 MARGIN = 0.01
@@ -32,7 +32,7 @@ class Tested:
 @dataclass(frozen=True)
 class Compared:
     """One finalist's intervals, and how it compares with the best, as in
-    :class:`studies.finalists_record.Finalist`.
+    :class:`studies.records.finalists.Finalist`.
     """
 
     interval: Interval

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.words import brief_label, count_of
-from studies.axes import AXES, OPTIMIZERS
-from studies.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL_BATCH, Configuration
 from studies.errors import StudyFileError
+from studies.space.axes import AXES, OPTIMIZERS
+from studies.space.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL_BATCH, Configuration
 from workers.initialisation import constant_biases
 
 SCORE = "score"

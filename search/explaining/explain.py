@@ -32,10 +32,10 @@ from search.explaining.sides import DEFAULT_SIDES, find_sides, names_a_trial
 from search.explaining.traps import Evidence, find_traps
 from search.explaining.words import to_keep
 from search.reporting.readings import only_class_said
-from studies.configuration import Configuration
 from studies.errors import StudyFailedError, StudyFileError
-from studies.records import SCORE_NAMES, Failure, Scores
-from studies.replica_record import new_seeds
+from studies.records.replicas import new_seeds
+from studies.records.reports import SCORE_NAMES, Failure, Scores
+from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 from workers.outcomes import outcomes_of
 from workers.scores import constant_scores, majority_class, metric_of

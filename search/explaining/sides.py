@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from search.explaining.differences import Side
 from studies.errors import StudyFileError, nearest
-from studies.ranking import ranking
+from studies.records.ranking import ranking
+from studies.records.trials import TrialRecord
 from studies.study_file import StudyFile
-from studies.trial_record import TrialRecord
 
 DEFAULT_SIDES = ("default", "best")
 """What is explained where nobody says what: how the best came about from what one would have tried first."""

@@ -20,10 +20,10 @@ from search.explaining.differences import Side
 from search.explaining.explanation import Trap
 from search.reporting.readings import NEAR_CHANCE, only_class_said
 from search.words import class_name, count_of, from_to, positive_name, score_label, short
-from studies.configuration import FULL_BATCH, Configuration
+from studies.data.facts import facts_of
 from studies.data.split import Split
-from studies.facts import facts_of
-from studies.records import Scores
+from studies.records.reports import Scores
+from studies.space.configuration import FULL_BATCH, Configuration
 from workers.initialisation import initial_weights
 from workers.scores import metric_of, score
 from workers.trainer import Weights

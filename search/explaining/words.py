@@ -9,7 +9,7 @@ from typing import Any
 from search.explaining.explanation import Contribution, Explanation, SideResult
 from search.explaining.figures import Measured
 from search.words import VERDICTS, capital, class_name, count_of, from_to, listed, score_label, with_sign
-from studies.explanation_record import Change, KeptExplanation
+from studies.records.explanations import Change, KeptExplanation
 
 
 def to_json(explanation: Explanation) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from search.reporting.finalist_words import (
 from search.reporting.readings import opening_words
 from search.reporting.report import StudyReport
 from search.words import VERDICTS, count_of, decimals
-from studies.finalists_record import Finalist
-from studies.records import ROW_SETS, Scores
-from studies.trial_record import TrialRecord
+from studies.records.finalists import Finalist
+from studies.records.reports import ROW_SETS, Scores
+from studies.records.trials import TrialRecord
 from workers.network import parameters
 
 CARD = "README.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from search.exporting.model_folder import FEATURES, INDEX, KERAS_MODEL, SPARK_MODEL, ExportedModel
-from studies.data.words import TOKEN
+from studies.data.features.words import TOKEN
 
 EXAMPLE = "example.py"
 

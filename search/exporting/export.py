@@ -29,12 +29,12 @@ from search.exporting.model_folder import (
 )
 from search.output.folders import filled, new_folder
 from search.reporting.report import StudyReport, summarise
-from studies.configuration import Configuration
 from studies.data import Split, open_feature_step
 from studies.errors import StudyFailedError, StudyFileError
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from studies.trial_record import TrialRecord
 from workers import spark_session
 from workers.outcomes import Outcome
 from workers.saved_models import save_keras, save_spark

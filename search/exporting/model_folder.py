@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.evaluation.thresholds import AS_TRAINED
-from studies.configuration import Configuration
 from studies.data import FeatureStep, open_feature_step
 from studies.data.cache import write_feature_step
 from studies.errors import DataError
+from studies.space.configuration import Configuration
 from workers.network import forward
 from workers.trainer import Weights
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from search.exporting.model_folder import ExportedModel, read_model
 from studies.data.labelled_rows import as_float32, listed
-from studies.data.number_columns import numbers_in
 from studies.data.numbers import shown
+from studies.data.readers.number_columns import numbers_in
+from studies.data.readers.table_files import Table, read_delimited, read_parquet
+from studies.data.readers.tables import DELIMITERS, texts_in
 from studies.data.sources import existing_file
-from studies.data.table_files import Table, read_delimited, read_parquet
-from studies.data.tables import DELIMITERS, texts_in
 from studies.errors import DataError, nearest
 from studies.file_kinds import remedy_for
 

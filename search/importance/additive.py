@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import linalg
 
-from studies.numbers import ABSENT, MISSING, Branches, Flags, Floats, Ints, drawn_cells
+from studies.space.numbers import ABSENT, MISSING, Branches, Flags, Floats, Ints, drawn_cells
 
 KNOTS = 8
 """Hat functions on an axis of numbers."""

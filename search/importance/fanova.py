@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from search.importance.additive import Basis
 from search.importance.forest import Forest, grow
 from search.importance.marginals import Marginals
-from studies.numbers import Branches, Floats
+from studies.space.numbers import Branches, Floats
 
 SPLITS = 16
 """Random splits of the trials into halves; a tree for each half."""
@@ -73,7 +73,7 @@ class Fits:
     """Fits to samples of the trials: an additive one each, and a tree.
 
     Args:
-        table: (trials, axes) as :func:`studies.numbers.table_of` makes it.
+        table: (trials, axes) as :func:`studies.space.numbers.table_of` makes it.
         scores: (trials,), or (samples, trials) where each sample has its own; of variance 1.
         samples: (samples, trials) whether each has a trial, and whether its tree has it.
         categories: (axes,) how many each has, absence counted; 0 for an axis of numbers.
@@ -153,7 +153,7 @@ class Fanova:
     """What some trials say of each axis.
 
     Args:
-        table: (trials, axes) as :func:`studies.numbers.table_of` makes it.
+        table: (trials, axes) as :func:`studies.space.numbers.table_of` makes it.
         scores: (trials,) not all equal.
         categories: (axes,) how many each has, absence counted; 0 for an axis of numbers.
         branches: the space that the trials are of.

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.numbers import ABSENT, Flags, Floats, Ints
+from studies.space.numbers import ABSENT, Flags, Floats, Ints
 
 DEEPEST = 64
 """Splits from the root to a leaf at most."""

@@ -29,10 +29,10 @@ from search.importance.ped_shares import Share, best_count, best_of, shares_of
 from search.importance.regions import Outcome, Region, telling_regions
 from search.importance.scores import comparable_scores
 from search.importance.variance import Variance, variance_of
-from studies.distributions import Value
-from studies.numbers import Axis, Floats, axes_of
-from studies.space import Branch, SearchSpace
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.sections.distributions import Value
+from studies.space.numbers import Axis, Floats, axes_of
+from studies.space.space import Branch, SearchSpace
 
 FEWEST_TRIALS = 10
 """Trials below which no shares are given."""

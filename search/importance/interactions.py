@@ -18,7 +18,7 @@ import numpy as np
 
 from search.importance.additive import Basis
 from search.importance.fanova import Fits, at_most, covariances, halves_of
-from studies.numbers import Branches, Floats
+from studies.space.numbers import Branches, Floats
 
 REFITS = 19
 """Refits on additive data; above all of them is one in twenty."""
@@ -43,7 +43,7 @@ def strongest_interaction(
     """The pair of axes that interact most; ``None`` where additive data show as much.
 
     Args:
-        table: (trials, axes) as :func:`studies.numbers.table_of` makes it.
+        table: (trials, axes) as :func:`studies.space.numbers.table_of` makes it.
         scores: (trials,) not all equal.
         categories: (axes,) how many each has, absence counted; 0 for an axis of numbers.
         branches: the space that the trials are of.

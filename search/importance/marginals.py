@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.importance.forest import Forest
-from studies.numbers import ABSENT, FREE, MISSING, Branches, Flags, Floats, Ints, drawn_cells
+from studies.space.numbers import ABSENT, FREE, MISSING, Branches, Flags, Floats, Ints, drawn_cells
 
 
 @dataclass(frozen=True, slots=True)

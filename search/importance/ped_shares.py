@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.importance.ped_anova import Counts, Floats, Grid, divergences
-from studies.numbers import Flags
+from studies.space.numbers import Flags
 
 SHUFFLES = 199
 """Random reorderings of the scores that a share is compared with."""

@@ -32,8 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from studies.distributions import Choice, Range, Value
-from studies.numbers import Axis, Flags, Floats, Ints
+from studies.sections.distributions import Choice, Range, Value
+from studies.space.numbers import Axis, Flags, Floats, Ints
 
 FEWEST = 5
 """Trials that a region has at least."""

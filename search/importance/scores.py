@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import numpy as np
 
 from search.importance.fanova import Estimate, Fanova
 from search.importance.interactions import strongest_interaction
-from studies.distributions import Value
-from studies.numbers import Axis, Floats, branches_of, table_of
-from studies.space import Branch
+from studies.sections.distributions import Value
+from studies.space.numbers import Axis, Floats, branches_of, table_of
+from studies.space.space import Branch
 
 MOST_IN_PAIRS = 4
 """Parameters, those that explain most, among which an interaction is looked for."""

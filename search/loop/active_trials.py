@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from search.loop.slots import Slots
-from studies.records import SegmentReport
-from studies.trial_record import AskedTrial
+from studies.records.reports import SegmentReport
+from studies.records.trials import AskedTrial
 
 
 class Phase(Enum):

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from studies.records import Failure
-from studies.study import Retry
+from studies.records.reports import Failure
+from studies.sections.study import Retry
 
 RETRIED: Mapping[str, str] = {
     "worker died": "worker_died",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.distributions import Range, Value
-from studies.numbers import (
+from studies.sections.distributions import Range, Value
+from studies.space.numbers import (
     ABSENT,
     FREE,
     MISSING,
@@ -21,7 +21,7 @@ from studies.numbers import (
     branches_of,
     table_of,
 )
-from studies.space import SearchSpace
+from studies.space.space import SearchSpace
 
 NEAR = 0.1
 """Standard deviation of a neighbour's numbers, where an axis is 1 long."""
@@ -32,7 +32,7 @@ ANEW = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A space to draw rows from, as :func:`studies.numbers.table_of` writes them."""
+    """A space to draw rows from, as :func:`studies.space.numbers.table_of` writes them."""
 
     axes: tuple[Axis, ...]
     branches: Branches

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search.loop.slots import Slots
-from studies.records import SegmentReport
-from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.records.reports import SegmentReport
+from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, optimize
 
-from studies.numbers import ABSENT, Floats
+from studies.space.numbers import ABSENT, Floats
 
 FITTED = 100
 """Points, evenly spaced in their order, whose likelihood the lengths are fitted to: it takes their third
@@ -47,7 +47,7 @@ class GaussianProcess:
     """Made by :func:`fit`.
 
     Attributes:
-        points: (points, axes) as :func:`studies.numbers.table_of` has them.
+        points: (points, axes) as :func:`studies.space.numbers.table_of` has them.
         categorical: (axes,) whether an axis has categories.
         weights: (axes,) 1/length².
         amplitude: variance of the function.

@@ -11,7 +11,7 @@ import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from studies.study import Pruner
+from studies.sections.study import Pruner
 
 
 @dataclass(frozen=True, slots=True)

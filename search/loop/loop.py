@@ -48,8 +48,8 @@ from search.loop.stopping import (
     gives_up,
     reason_to_stop,
 )
-from studies.records import SegmentReport
-from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.records.reports import SegmentReport
+from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
 
 READY_A_SLOT = 2
 """Trials a slot that may wait for one of their kind: a Spark trial that was drawn while Spark's slots are

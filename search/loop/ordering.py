@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from studies.records import SegmentReport
+from studies.records.reports import SegmentReport
 
 
 @dataclass

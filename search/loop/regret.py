@@ -30,9 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.loop.candidates import Candidates
-from studies.numbers import Flags, Floats, Ints
-from studies.space import SearchSpace
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.space.numbers import Flags, Floats, Ints
+from studies.space.space import SearchSpace
 
 FIRST = 20
 """Trials told before the first estimate: fewer don't show how rough the scores are."""

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from studies.cluster import DEPLOYED, Cluster
+from studies.sections.cluster import DEPLOYED, Cluster
 from workers import spark_settings
 from workers.resources import GPU, SPARK, TRIAL
 

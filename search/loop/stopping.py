@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
 
 INTERRUPTED = "interrupted"
 """Why a search ended that was asked to stop, and finished what ran."""

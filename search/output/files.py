@@ -20,7 +20,7 @@ from pathlib import Path
 
 from search.output.streams import write_to_stdout
 from studies.errors import OutputError, UnwrittenError
-from studies.sizes import describe_size
+from studies.sections.sizes import describe_size
 
 STDOUT = "-"
 

@@ -11,7 +11,7 @@ from search.reporting.markdown import markdown_of
 from search.reporting.page.page import page
 from search.reporting.report import StudyReport
 from studies.errors import OutputError, UserError
-from studies.locations import location_of
+from studies.storage.locations import location_of
 from studies.study_file import read_study_file
 
 WHOLE = ("number", "batch_size", "epochs", "seed")

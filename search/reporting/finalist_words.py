@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from search.words import VERDICTS, brief_label, count_of, listed, with_sign
-from studies.finalists_record import Difference, Finalist, Finalists, Interval
+from studies.records.finalists import Difference, Finalist, Finalists, Interval
 
 
 def finalist_sentences(found: Finalists, rows: int) -> Iterator[str]:

@@ -32,8 +32,8 @@ from search.words import (
     or_dash,
     score_label,
 )
-from studies.records import ROW_SETS, SCORE_NAMES
-from studies.trial_record import TrialRecord
+from studies.records.reports import ROW_SETS, SCORE_NAMES
+from studies.records.trials import TrialRecord
 
 
 def markdown_of(report: StudyReport) -> str:

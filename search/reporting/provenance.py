@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from studies.addresses import without_passwords
+from studies.sections.addresses import without_passwords
+from studies.sections.study import Study
 from studies.stored_study import StoredStudy
-from studies.study import Study
 from studies.study_file import StudyFile
 
 

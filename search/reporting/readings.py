@@ -13,9 +13,9 @@ from datetime import datetime
 
 from search.reporting.report import StudyReport
 from search.words import count_of, listed, short
-from studies.facts import DataFacts
-from studies.openings import Opening
-from studies.records import Scores
+from studies.data.facts import DataFacts
+from studies.records.openings import Opening
+from studies.records.reports import Scores
 
 NEAR_CHANCE = 0.85
 """Share of the log loss of :func:`shares_loss` above which a network has hardly begun to learn."""

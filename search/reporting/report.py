@@ -21,17 +21,17 @@ from search.evaluation.choice import best_by_framework, finalists_wanted, missin
 from search.importance.importance import Importance, importance
 from search.loop.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from search.reporting.provenance import Provenance, provenance_of
-from studies.configuration import Configuration
-from studies.distributions import Distribution
-from studies.explanation_record import KeptExplanation
-from studies.facts import DataFacts
-from studies.finalists_record import Finalists
-from studies.openings import OpenedTrial, Opening, opened_trials, plain_openings
-from studies.ranking import FailedTrials, complete_trials, failures_of, mean, ranking
-from studies.records import SCORE_NAMES, Scores
+from studies.data.facts import DataFacts
+from studies.records.explanations import KeptExplanation
+from studies.records.finalists import Finalists
+from studies.records.openings import OpenedTrial, Opening, opened_trials, plain_openings
+from studies.records.ranking import FailedTrials, complete_trials, failures_of, mean, ranking
+from studies.records.reports import SCORE_NAMES, Scores
+from studies.records.trials import TrialRecord
+from studies.sections.distributions import Distribution
+from studies.space.configuration import Configuration
 from studies.stored_study import StoredStudy, read_study
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,9 +28,9 @@ from search.words import (
     score_label,
     short,
 )
-from studies.facts import DataFacts
-from studies.records import ROW_SETS, SCORE_NAMES, Scores
-from studies.trial_record import TrialRecord
+from studies.data.facts import DataFacts
+from studies.records.reports import ROW_SETS, SCORE_NAMES, Scores
+from studies.records.trials import TrialRecord
 
 LARGEST_CONFUSION = 6
 """Classes up to which a confusion matrix is printed."""

@@ -29,8 +29,8 @@ from search.words import (
     score_label,
     short,
 )
-from studies.finalists_record import Finalist, Finalists
-from studies.records import SCORE_NAMES
+from studies.records.finalists import Finalist, Finalists
+from studies.records.reports import SCORE_NAMES
 
 
 def finalist_sections(report: StudyReport, width: int) -> Iterator[list[RenderableType]]:

@@ -10,7 +10,7 @@ from search.importance.sentences import beneath, label_of, sentence
 from search.importance.variance import Curve, CurveCell
 from search.output.tables import INDENT, Column, fitted_table, indented, inset
 from search.output.terminal import Text
-from studies.distributions import Value
+from studies.sections.distributions import Value
 
 MOST_CURVES = 3
 """Curves that are drawn for a group."""

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.data.features import FeatureStep
+from studies.data.features.features import FeatureStep
 from studies.data.repeats import Repeats
 from studies.data.sources import digest_of
 from studies.data.split import Rows, Split
 from studies.errors import DataError, MachineError
-from studies.records import ROW_SETS
+from studies.records.reports import ROW_SETS
 
 INDEX = "split.json"
 STEP = "step.json"

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from studies.data.cache import is_whole, open_split, store
-from studies.data.features import FeatureStep, fit_features
+from studies.data.features.features import FeatureStep, fit_features
 from studies.data.labelled_rows import LabelledRows
 from studies.data.labels import Labels, encode_labels
-from studies.data.number_columns import gives_away, has_saved_index
 from studies.data.numbers import shown
+from studies.data.readers.number_columns import gives_away, has_saved_index
 from studies.data.repeats import Groups, count_repeats, describe, groups_of
 from studies.data.sources import Source, digest_of, existing_file, locate, read
 from studies.data.split import Rows, Split
 from studies.data.splitting import Indices, farthest_from_shares, stratified_split, thinned
-from studies.records import ROW_SETS
-from studies.study import Data, Features
+from studies.records.reports import ROW_SETS
+from studies.sections.study import Data, Features
 
 CODE_VERSION = 1
 """Goes up whenever the same source and settings would give other rows than before."""

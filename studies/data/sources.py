@@ -6,15 +6,15 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies.data.arrays import read_arrays
-from studies.data.builtin import COLUMNS, by_label, check_sms_spam, locate_sms_spam, read_sms_spam
 from studies.data.labelled_rows import LONGEST_SHOWN, LabelledRows, cut, listed
-from studies.data.libsvm import read_libsvm
-from studies.data.tables import read_table
+from studies.data.readers.arrays import read_arrays
+from studies.data.readers.builtin import COLUMNS, by_label, check_sms_spam, locate_sms_spam, read_sms_spam
+from studies.data.readers.libsvm import read_libsvm
+from studies.data.readers.tables import read_table
 from studies.errors import DataError, nearest
 from studies.file_kinds import remedy_for
 from studies.printable import as_toml
-from studies.study import Data
+from studies.sections.study import Data
 
 FORMATS = {
     ".csv": "csv",

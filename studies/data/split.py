@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.data.repeats import Repeats
-from studies.records import ROW_SETS
+from studies.records.reports import ROW_SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Split:
         return int(self.train.features.shape[1])
 
     def class_counts(self) -> dict[str, dict[str, int]]:
-        """Rows of each class in each of :data:`~studies.records.ROW_SETS`: ``counts["test"]["spam"]``."""
+        """Rows of each class in each of ``ROW_SETS``: ``counts["test"]["spam"]``."""
         counts: dict[str, dict[str, int]] = {}
         for name in ROW_SETS:
             rows: Rows = getattr(self, name)

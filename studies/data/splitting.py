@@ -12,7 +12,7 @@ from studies.data.labels import Labels
 from studies.data.numbers import shown
 from studies.data.repeats import Groups
 from studies.errors import DataError
-from studies.records import ROW_SETS
+from studies.records.reports import ROW_SETS
 
 PARTS = len(ROW_SETS)
 """Training, validation and test rows, in this order everywhere below."""

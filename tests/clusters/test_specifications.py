@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from search.cluster.deployers import kubernetes_options, queue_options
-from studies.cluster import Cluster
+from studies.sections.cluster import Cluster
 
 pytestmark = pytest.mark.clusters
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workers.tensorflow_full_batch as full_batch
-from studies.configuration import Configuration
-from studies.records import Scores
+from studies.records.reports import Scores
+from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
 from workers import parity_tensorflow
 from workers.initialisation import SCHEMES, initial_weights

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.configuration import Configuration
 from studies.data.split import Split
 from studies.errors import StudyFileError
+from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
 from workers.checkpoints import Checkpoints
 from workers.initialisation import initial_weights

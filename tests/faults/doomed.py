@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studies.records import SegmentReport
+from studies.records.reports import SegmentReport
 from workers.analytic_trainer import AnalyticTrainer
 from workers.task import Segment, run_segment
 from workers.trainer import Deadline, State

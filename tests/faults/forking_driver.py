@@ -15,7 +15,7 @@ import traceback
 
 from search.commands.launch import launch
 from search.driving.display import SilentDisplay
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
 from tests.faults.points import arm
 
 

@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial
 from search.driving.driver import at_rungs
 from search.driving.preflight import prepare_data
 from search.loop.halving import ladder_of
+from studies.records.trials import TrialRecord
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from studies.trial_record import TrialRecord
 from tests.faults.programs import stored
 from workers.task import Segment, run_segment
 

@@ -21,8 +21,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from search.driving.dispatch import Dispatcher
-from studies.journal_file import JournalFile
-from studies.sole_writer import DRAFT, SoleWriterStorage
+from studies.storage.journal_file import JournalFile
+from studies.storage.sole_writer import DRAFT, SoleWriterStorage
 from studies.store import StudyStore
 from workers.analytic_trainer import AnalyticTrainer
 from workers.checkpoints import Checkpoints

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
+from studies.records.trials import TrialRecord
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from studies.trial_record import TrialRecord
 
 ROOT = Path(__file__).parents[2]
 SEARCH = str(Path(sys.executable).with_name("search"))

@@ -15,8 +15,8 @@ from search.cluster import starting
 from search.cluster.starting import start_cluster
 from search.driving.display import SilentDisplay
 from search.loop.slots import Slots
-from studies.cluster import Cluster
 from studies.errors import MachineError
+from studies.sections.cluster import Cluster
 from tests.conftest import write_rows
 from tests.faults.dask_programs import DaskPrograms, dask_programs
 from tests.faults.histories import every_score_is_that_of_an_undisturbed_run, is_whole, told_rows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.finalists_record import Finalists
+from studies.records.finalists import Finalists
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.faults.points import FINALISTS

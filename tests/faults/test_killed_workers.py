@@ -19,8 +19,8 @@ from search.cluster import local, starting
 from search.driving import runs
 from search.driving.display import SilentDisplay
 from search.reporting.report import StudyReport
-from studies.records import Failure
-from studies.trial_record import TrialRecord
+from studies.records.reports import Failure
+from studies.records.trials import TrialRecord
 from tests.faults.doomed import AFTER, BEFORE, HALF, TRAINING, Plan, plan_of, run_doomed
 from tests.faults.histories import (
     every_rung_promoted_its_best,

@@ -13,8 +13,8 @@ from search.cluster.starting import start_cluster
 from search.driving.display import SilentDisplay
 from search.loop.slots import Slots
 from search.loop.stopping import Limits
-from studies.cluster import Cluster
 from studies.errors import MachineError
+from studies.sections.cluster import Cluster
 from tests.certificates import make_certificates
 from tests.conftest import write_rows
 from tests.faults.dask_programs import SEARCH, DaskPrograms, dask_programs

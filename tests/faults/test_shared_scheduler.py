@@ -14,7 +14,7 @@ import pytest
 
 from search.cluster.starting import start_cluster
 from search.loop.slots import Slots
-from studies.cluster import Cluster
+from studies.sections.cluster import Cluster
 from tests.conftest import SMALL, write_rows
 from tests.faults.dask_programs import DaskPrograms, dask_programs
 from tests.faults.histories import table

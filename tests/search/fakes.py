@@ -12,16 +12,16 @@ from typing import Any
 import optuna
 
 from search.reporting.report import StudyReport, summarise
-from studies.configuration import Configuration
-from studies.facts import DataFacts
-from studies.locations import locate
-from studies.openings import OpenedTrial, Opening
-from studies.records import Cause, Failure, Scores, SegmentReport, TimeLedger
-from studies.space import SearchSpace
+from studies.data.facts import DataFacts
+from studies.records.openings import OpenedTrial, Opening
+from studies.records.reports import Cause, Failure, Scores, SegmentReport, TimeLedger
+from studies.records.trials import TrialRecord
+from studies.sections.study import Study
+from studies.space.configuration import Configuration
+from studies.space.space import SearchSpace
+from studies.storage.locations import locate
 from studies.stored_study import StoredStudy
-from studies.study import Study
 from studies.study_file import StudyFile
-from studies.trial_record import TrialRecord
 
 FACTS = DataFacts(
     classes=("ham", "spam"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from search.exporting.model_folder import ExportedModel, Origin
-from studies.configuration import Configuration
 from studies.data import FeatureStep
+from studies.space.configuration import Configuration
 
 TENSORFLOW = Configuration(
     "tensorflow", "glorot_uniform", "adam", epochs=27, learning_rate=0.01, batch_size=32, activation="tanh"

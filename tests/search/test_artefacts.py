@@ -11,9 +11,9 @@ import pytest
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from search.dashboard.artefacts import DrawnArtefacts, Known, ValidationRows, artefacts_of, artefacts_of_study
-from studies.explanation_record import Change, KeptExplanation
-from studies.records import CurvePoint
-from studies.trial_record import TrialRecord
+from studies.records.explanations import Change, KeptExplanation
+from studies.records.reports import CurvePoint
+from studies.records.trials import TrialRecord
 from tests.search.fakes import FACTS, complete, draw, running
 
 ROWS = ValidationRows(

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.loop.attempts import RETRIED, SPARED, Attempt, after_failure, with_count
-from studies.records import Cause, Failure
-from studies.study import Retry
+from studies.records.reports import Cause, Failure
+from studies.sections.study import Retry
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 RULES = st.builds(

@@ -18,8 +18,8 @@ from search.reporting.markdown import markdown_of
 from search.reporting.page.page import page
 from search.reporting.report import StudyReport
 from search.reporting.terminal import render_report
-from studies.configuration import Configuration
-from studies.facts import DataFacts
+from studies.data.facts import DataFacts
+from studies.space.configuration import Configuration
 from tests.search import fakes
 
 RARE = DataFacts(("well", "sick"), "sick", 7, {"train": (2650, 21), "validation": (663, 5), "test": (829, 6)})

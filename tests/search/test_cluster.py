@@ -27,9 +27,9 @@ from search.driving.preflight import prepare_data
 from search.loop.events import Lost, Reported
 from search.loop.slots import SPARK, TRIAL, Slots
 from search.reporting.report import StudyReport
-from studies.cluster import Cluster
-from studies.configuration import Configuration
-from studies.study import Retry
+from studies.sections.cluster import Cluster
+from studies.sections.study import Retry
+from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 from tests.conftest import SMALL, write_rows
 from tests.faults.programs import PATIENCE, environment, wait_until

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from search.cli import main
 from search.cluster.dask_settings import not_used_here, own_settings, personal_settings
 from search.cluster.starting import start_cluster
-from studies.cluster import Cluster
 from studies.errors import MachineError
+from studies.sections.cluster import Cluster
 
 Says = Callable[[str], None]
 

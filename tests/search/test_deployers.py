@@ -11,8 +11,8 @@ import pytest
 from search.cluster import deployers
 from search.cluster.growing import wanted_workers
 from search.loop.slots import describe_cluster
-from studies.cluster import Cluster
 from studies.errors import MachineError
+from studies.sections.cluster import Cluster
 from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
 
 BOTH = ("tensorflow", "spark")

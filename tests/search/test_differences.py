@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.explaining.differences import Between, Side
-from studies.axes import AXES, INITIALISATIONS, OPTIMIZERS
-from studies.configuration import Configuration
 from studies.errors import StudyFileError
+from studies.space.axes import AXES, INITIALISATIONS, OPTIMIZERS
+from studies.space.configuration import Configuration
 
 SPARK = Configuration("spark", "spark_uniform", "l-bfgs", 10)
 SEED = Configuration(

@@ -23,9 +23,9 @@ from search.driving.runs import STRANDED_SECONDS, WATCHDOG_SECONDS
 from search.loop.attempts import SPARED
 from search.loop.events import Lost, Reported, Resized
 from search.loop.slots import GPU, SPARK, TRIAL, Slots
-from studies.configuration import Configuration
-from studies.records import Cause, Failure, SegmentReport, TimeLedger
-from studies.study import Retry
+from studies.records.reports import Cause, Failure, SegmentReport, TimeLedger
+from studies.sections.study import Retry
+from studies.space.configuration import Configuration
 from workers.spark_settings import DEFAULTS
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
 from workers.tenants import LOOK, SPARE, Look, Task

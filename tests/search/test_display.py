@@ -22,9 +22,9 @@ from search.loop.loop import Loop
 from search.loop.slots import Slots
 from search.loop.stopping import Limits
 from search.words import duration_text
-from studies.configuration import Configuration
-from studies.records import SegmentReport
-from studies.trial_record import AskedTrial, TrialRecord
+from studies.records.reports import SegmentReport
+from studies.records.trials import AskedTrial, TrialRecord
+from studies.space.configuration import Configuration
 from tests.search import fakes
 
 ADAM = Configuration("tensorflow", "glorot_uniform", "adam", 27, learning_rate=0.00123, batch_size=64)

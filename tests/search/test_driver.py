@@ -20,14 +20,14 @@ from search.driving.display import SilentDisplay
 from search.driving.opened import open_study
 from search.driving.preflight import package_versions, prepare_data
 from search.loop.halving import Ladder
-from studies.configuration import Configuration
+from studies.data.facts import facts_of
 from studies.errors import DataError, StorageError, UserError
-from studies.facts import facts_of
 from studies.opening import open_store
+from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.space.configuration import Configuration
 from studies.store import StudyStore
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
 from tests.conftest import write_rows
 from tests.faults.programs import contents
 from workers.analytic_trainer import AnalyticTrainer

@@ -20,10 +20,10 @@ from search.reporting.finalist_words import (
     over_logistic,
     thresholds,
 )
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
-from studies.finalists_record import Finalists
-from studies.records import SCORE_NAMES
+from studies.records.finalists import Finalists
+from studies.records.reports import SCORE_NAMES
+from studies.space.configuration import Configuration
 from workers.scores import METRICS, score
 
 CONFIGURATION = Configuration("tensorflow", "he_normal", "adam", 9, learning_rate=0.1, batch_size=16)

@@ -20,10 +20,10 @@ from search.explaining.differences import Between, Side
 from search.explaining.explain import Effort, explain
 from search.explaining.words import to_keep
 from search.reporting.page.page import page
-from studies.configuration import Configuration
 from studies.data import prepare
 from studies.errors import NotStoredError, StudyFailedError, StudyFileError
-from studies.replica_record import new_seeds
+from studies.records.replicas import new_seeds
+from studies.space.configuration import Configuration
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.search.test_driver import advance_of_the_trainer

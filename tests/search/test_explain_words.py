@@ -10,8 +10,8 @@ from search.explaining.differences import Difference, Side
 from search.explaining.explanation import Contribution, Explanation, Rows, SideResult, Step, two_kinds
 from search.explaining.figures import Errors, Measured
 from search.explaining.words import covers, sentences, to_json, to_keep
-from studies.configuration import Configuration
-from studies.explanation_record import SEEDS_ALONE, KeptExplanation
+from studies.records.explanations import SEEDS_ALONE, KeptExplanation
+from studies.space.configuration import Configuration
 
 CONFIGURATION = Configuration("tensorflow", "he_normal", "sgd", 9, learning_rate=0.1, batch_size=32)
 RATE = Difference("learning_rate", "0.01", "1")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from search.importance.forest import Forest, grow
 from search.importance.marginals import Marginals
-from studies.numbers import ABSENT, FREE, MISSING, Branches, Floats
+from studies.space.numbers import ABSENT, FREE, MISSING, Branches, Floats
 from tests.search.test_fanova_forest import MIXED, bootstrap, mixed
 
 STEPS = 8

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.importance.forest import Forest, grow
-from studies.numbers import ABSENT, Floats
+from studies.space.numbers import ABSENT, Floats
 
 MIXED = (0, 3, 0)
 """An axis of numbers, one of three categories, and one of numbers that some trials don't have."""

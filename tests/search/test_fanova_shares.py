@@ -5,7 +5,7 @@ import pytest
 
 from search.importance import fanova as fanova_shares
 from search.importance.fanova import Fanova
-from studies.numbers import ABSENT, FREE, MISSING, Branches, Floats
+from studies.space.numbers import ABSENT, FREE, MISSING, Branches, Floats
 
 BOX = Branches.one_box((0, 0, 0))
 

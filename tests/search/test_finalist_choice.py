@@ -8,11 +8,11 @@ from collections.abc import Collection
 import pytest
 
 from search.evaluation.choice import Wanted, choose, finalists_wanted, missing_of, shown, wanted_of
-from studies.configuration import trial_seed
-from studies.finalists_record import Finalists
-from studies.records import SegmentReport
-from studies.replica_record import ReplicaRecord, new_seeds
-from studies.trial_record import TrialRecord
+from studies.records.finalists import Finalists
+from studies.records.replicas import ReplicaRecord, new_seeds
+from studies.records.reports import SegmentReport
+from studies.records.trials import TrialRecord
+from studies.space.configuration import trial_seed
 from tests.search import fakes
 
 GENERATOR = random.Random(1)

@@ -15,9 +15,9 @@ from search import launch, report
 from search.cli import main
 from search.commands.finalists import finalists
 from search.driving.display import SilentDisplay
-from studies.configuration import Configuration
 from studies.errors import NotStoredError, StudyFailedError
-from studies.replica_record import new_seeds
+from studies.records.replicas import new_seeds
+from studies.space.configuration import Configuration
 from studies.store import StudyStore
 from studies.stored_study import read_study
 from studies.study_file import read_study_file

@@ -27,8 +27,8 @@ from search.reporting.page.page import page
 from search.reporting.report import StudyReport
 from search.reporting.terminal import render_report
 from search.words import class_names, short
-from studies.facts import DataFacts
-from studies.ranking import FailedTrials
+from studies.data.facts import DataFacts
+from studies.records.ranking import FailedTrials
 from tests.search import fakes
 from tests.search.page.finalist_fakes import with_finalists
 from tests.search.page.test_page import NOW

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from search.importance.importance import ImportanceGroup, importance
 from search.importance.ped_shares import best_count
 from search.importance.variance import MOST_IN_PAIRS
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
 from tests.search import fakes
 
 SPACE = fakes.study_file().space

@@ -10,7 +10,7 @@ import pytest
 
 from search.importance.ped_anova import divergences, grid_of, to_optuna
 from search.importance.ped_shares import best_count, best_of, shares_of
-from studies.distributions import Choice, Range
+from studies.sections.distributions import Choice, Range
 from tests.search import fakes
 
 SPACE = fakes.study_file().space.parameters()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from search.importance.importance import importance
 from search.importance.scores import Progress, comparable_scores, expected_scores
-from studies.records import CurvePoint, SegmentReport
-from studies.trial_record import TrialRecord
+from studies.records.reports import CurvePoint, SegmentReport
+from studies.records.trials import TrialRecord
 from tests.search import fakes
 
 RUNGS = (1, 3, 9, 27)

@@ -4,7 +4,7 @@ import numpy as np
 
 from search.importance.ped_anova import Grid
 from search.importance.ped_shares import corrected, shares_of
-from studies.numbers import Floats
+from studies.space.numbers import Floats
 
 SIZES = (2, 3, 5, 5, 50, 50)
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 
 from search.importance.interactions import strongest_interaction
-from studies.numbers import Branches, Floats
+from studies.space.numbers import Branches, Floats
 
 PAIRS = list(combinations(range(4), 2))
 BOX = Branches.one_box((0,) * 4)

@@ -21,8 +21,8 @@ from search.cluster.security import security_of
 from search.cluster.starting import start_cluster
 from search.driving.display import SilentDisplay
 from search.loop.slots import Slots
-from studies.cluster import Cluster
 from studies.errors import MachineError
+from studies.sections.cluster import Cluster
 from tests.certificates import make_certificates
 from tests.faults.programs import wait_until
 from workers import process, rows

@@ -36,9 +36,9 @@ from search.loop.loop import READY_A_SLOT, AtRungs, Loop
 from search.loop.ordering import InOrder
 from search.loop.slots import Slots
 from search.loop.stopping import INTERRUPTED, NO_CHECKPOINTS, STOPPED_AT_ONCE, Limits
-from studies.configuration import Configuration
-from studies.records import Failure, SegmentReport
-from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.records.reports import Failure, SegmentReport
+from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.space.configuration import Configuration
 
 EPOCHS = 27
 

@@ -4,8 +4,8 @@ import random
 from dataclasses import replace
 
 from search.exporting.card import model_card
-from studies.finalists_record import Difference, Finalist, Finalists, Interval, Tuned
-from studies.trial_record import TrialRecord
+from studies.records.finalists import Difference, Finalist, Finalists, Interval, Tuned
+from studies.records.trials import TrialRecord
 from tests.search.fakes import FACTS, complete, draw, report_of, scores
 from tests.search.models import SPARK, model_of_numbers, model_of_texts
 

@@ -25,7 +25,7 @@ from search.reporting.markdown import markdown_of
 from search.reporting.page.page import page
 from search.reporting.report import StudyReport
 from studies.data import open_split
-from studies.openings import OpenedTrial, Opening, opened_trials, openings_of, plain_openings
+from studies.records.openings import OpenedTrial, Opening, opened_trials, openings_of, plain_openings
 from studies.store import StudyStore
 from studies.stored_study import read_study
 from studies.study_file import read_study_file

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.loop.ordering import InOrder
-from studies.records import SegmentReport
+from studies.records.reports import SegmentReport
 
 
 def report(trial: int, epoch: int = 1) -> SegmentReport:

@@ -19,7 +19,7 @@ from search.cli import main
 from search.commands.parity import MOST_ROWS, Parity, parity, render_parity, thinned
 from studies.data.split import Rows
 from studies.errors import MachineError, StudyFailedError
-from studies.records import Failure
+from studies.records.reports import Failure
 from tests.contracts.drawn import drawn_split
 from tests.faults.programs import SEARCH, environment
 from workers.parity import Comparison, Section

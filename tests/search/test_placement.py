@@ -10,7 +10,7 @@ from search.cluster import local
 from search.cluster.pulse import offered
 from search.loop.placement import KEPT, Speeds, pays, place
 from search.loop.slots import GPU, SPARK, TRIAL, Slots
-from studies.cluster import Cluster
+from studies.sections.cluster import Cluster
 from workers.gpus import Gpu
 
 MIXED = Slots(trial=2, spark=1, gpu=2)

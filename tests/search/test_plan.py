@@ -17,7 +17,7 @@ from search import launch
 from search.commands.check import Plan, check, render_plan
 from search.driving.display import SilentDisplay
 from studies.errors import DataError, MachineError, StorageError, StudyFileError
-from studies.records import ROW_SETS
+from studies.records.reports import ROW_SETS
 from tests.faults.programs import PATIENCE, ROOT, contents, environment
 
 Writes = Callable[..., Path]

@@ -16,10 +16,10 @@ from search import launch
 from search.driving.display import SilentDisplay
 from search.driving.preflight import prepare_data
 from search.reporting.report import StudyReport
-from studies.records import SegmentReport
+from studies.records.reports import SegmentReport
+from studies.records.trials import TrialRecord
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from studies.trial_record import TrialRecord
 from workers.task import Segment, run_segment
 
 Writes = Callable[..., Path]

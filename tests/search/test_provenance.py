@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from studies.addresses import without_passwords
+from studies.sections.addresses import without_passwords
 from tests.search import fakes
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from search.reporting.readings import only_class_said, readings, shares_loss
 from search.reporting.report import baselines_of
-from studies.configuration import Configuration
-from studies.records import Scores
-from studies.trial_record import TrialRecord
+from studies.records.reports import Scores
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
 from tests.search import fakes
 from tests.search.test_render import printed
 

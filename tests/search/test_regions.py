@@ -7,8 +7,8 @@ import pytest
 
 from search.importance.regions import FEWEST, Condition, Outcome, round_values, telling_regions
 from search.importance.sentences import sentence
-from studies.distributions import Range
-from studies.numbers import axes_of
+from studies.sections.distributions import Range
+from studies.space.numbers import axes_of
 from tests.search import fakes
 
 SPACE = fakes.study_file().space

@@ -15,11 +15,11 @@ from scipy import optimize
 from search.loop import gaussian_process
 from search.loop.candidates import Candidates
 from search.loop.regret import FIRST, POINTS, estimate, is_due, regret_so_far
-from studies.configuration import Configuration
-from studies.numbers import ABSENT
-from studies.records import Cause, Failure, SegmentReport
-from studies.space import SearchSpace
-from studies.trial_record import TrialRecord
+from studies.records.reports import Cause, Failure, SegmentReport
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
+from studies.space.numbers import ABSENT
+from studies.space.space import SearchSpace
 from tests.search.fakes import study_file
 
 LIMIT = 0.02

@@ -17,9 +17,9 @@ from search.reporting.page.page import page
 from search.reporting.report import StudyReport
 from search.reporting.terminal import render_report
 from search.words import configuration_text, decimals, of_limit, with_sign
-from studies.configuration import Configuration
-from studies.facts import DataFacts
-from studies.trial_record import TrialRecord
+from studies.data.facts import DataFacts
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
 from tests.search import fakes
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 120])

@@ -12,9 +12,9 @@ from rich.console import Console
 from search.reporting.report import FinalistsDue, StudyReport
 from search.reporting.terminal import render_report
 from search.reporting.terminal_finalists import finalist_sections
-from studies.finalists_record import Finalist, Finalists, Interval, PrecisionRecall, Tuned
-from studies.openings import Opening
-from studies.trial_record import TrialRecord
+from studies.records.finalists import Finalist, Finalists, Interval, PrecisionRecall, Tuned
+from studies.records.openings import Opening
+from studies.records.trials import TrialRecord
 from tests.search import fakes
 
 GENERATOR = random.Random(2)

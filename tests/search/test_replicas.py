@@ -17,9 +17,9 @@ from search.commands.status import status
 from search.driving.display import SilentDisplay
 from search.driving.opened import OpenedStudy, open_stored_study
 from search.driving.replicas import NO_TRIAL, Replica, key_of, predictions_of, run_replicas
-from studies.configuration import Configuration
 from studies.errors import CheckpointError, NotStoredError
-from studies.replica_record import ReplicaRecord
+from studies.records.replicas import ReplicaRecord
+from studies.space.configuration import Configuration
 from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import read_study_file
 from tests.search.test_driver import advance_of_the_trainer

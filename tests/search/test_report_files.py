@@ -17,8 +17,8 @@ from search.output.files import output_file
 from search.output.markdown_text import plain
 from search.reporting.files import targets, write_csv, write_html
 from search.reporting.markdown import markdown_of
+from studies.data.facts import DataFacts
 from studies.errors import OutputError
-from studies.facts import DataFacts
 from tests.search import fakes
 from tests.search.page.finalist_fakes import with_finalists
 

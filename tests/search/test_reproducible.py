@@ -16,7 +16,7 @@ import pytest
 from search import launch
 from search.driving.display import SilentDisplay
 from search.reporting.report import StudyReport
-from studies.sole_writer import SoleWriterStorage
+from studies.storage.sole_writer import SoleWriterStorage
 from tests.conftest import SMALL, write_rows
 from workers.analytic_trainer import AnalyticTrainer
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 import search
 from search.reporting.report import baselines_of, report
-from studies.configuration import Configuration
+from studies.data.facts import DataFacts
 from studies.errors import StorageError
-from studies.facts import DataFacts
 from studies.opening import open_store
-from studies.records import SegmentReport
+from studies.records.reports import SegmentReport
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
-from studies.trial_record import TrialRecord
 from tests.search import fakes
 
 SPARK = Configuration("spark", "spark_uniform", "l-bfgs", 10)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from search.evaluation import row_covariance as module
 from search.evaluation.influence import Answers
 from search.evaluation.row_covariance import row_covariance
-from studies.records import Scores
+from studies.records.reports import Scores
 from workers.scores import METRICS, metric_of, score
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from search.driving.runs import STRANDED_SECONDS, WATCHDOG_SECONDS, Run
 from search.loop.attempts import Attempt
-from studies.configuration import Configuration
+from studies.space.configuration import Configuration
 from workers.task import Segment
 from workers.tenants import Task
 

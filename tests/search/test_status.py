@@ -29,14 +29,14 @@ from search.loop.events import Asked
 from search.loop.loop import Loop
 from search.loop.slots import TRIAL, Slots
 from search.loop.stopping import Limits
+from studies.data.facts import DataFacts
 from studies.errors import StorageError
-from studies.facts import DataFacts
 from studies.opening import open_store
-from studies.ranking import FailedTrials
-from studies.records import CurvePoint, Failure, Scores, SegmentReport
+from studies.records.ranking import FailedTrials
+from studies.records.reports import CurvePoint, Failure, Scores, SegmentReport
+from studies.records.trials import AskedTrial, TrialRecord
 from studies.store import StudyStore
 from studies.study_file import read_study_file
-from studies.trial_record import AskedTrial, TrialRecord
 from workers.tenants import LOOK
 
 Writes = Callable[..., Path]

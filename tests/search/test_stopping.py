@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.loop.stopping import Limits, Progress, reason_to_stop
-from studies.records import Cause, Failure, SegmentReport
-from studies.trial_record import TrialRecord
+from studies.records.reports import Cause, Failure, SegmentReport
+from studies.records.trials import TrialRecord
 
 
 def told(number: int, value: float | None = None, cause: Cause | None = None) -> TrialRecord:

@@ -13,7 +13,7 @@ from distributed import Scheduler, SpecCluster, Worker
 from search.cluster.running import RunningCluster
 from search.cluster.starting import start_cluster
 from search.loop.slots import TRIAL, Slots
-from studies.cluster import Cluster
+from studies.sections.cluster import Cluster
 from tests.faults.programs import PATIENCE, wait_until
 
 LOOPBACK = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}

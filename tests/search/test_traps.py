@@ -10,9 +10,9 @@ import pytest
 from search.driving.replicas import Replica, ReplicaResult
 from search.explaining.differences import Side
 from search.explaining.traps import Evidence, find_traps, row_noise, saturated_share
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
-from studies.records import CurvePoint, SegmentReport
+from studies.records.reports import CurvePoint, SegmentReport
+from studies.space.configuration import Configuration
 from tests.search.test_differences import SEED, SPARK
 from workers.initialisation import initial_weights
 from workers.outcomes import Outcome

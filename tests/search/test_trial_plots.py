@@ -17,7 +17,7 @@ from search.dashboard.plots import (
     precision_recall,
     precision_recall_points,
 )
-from studies.records import CurvePoint
+from studies.records.reports import CurvePoint
 
 SVG = "{http://www.w3.org/2000/svg}"
 

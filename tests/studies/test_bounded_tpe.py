@@ -13,7 +13,7 @@ from optuna.samplers import TPESampler
 from optuna.samplers._tpe.sampler import _split_trials, default_gamma
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from studies.bounded_tpe import (
+from studies.samplers.bounded_tpe import (
     BEST,
     LATEST,
     REUSE,
@@ -21,7 +21,7 @@ from studies.bounded_tpe import (
     BoundedTPESampler,
     best_and_latest,
 )
-from studies.experimental import experimental_allowed
+from studies.samplers.experimental import experimental_allowed
 
 SPACE: dict[str, BaseDistribution] = {
     "rate": FloatDistribution(1e-4, 1.0, log=True),
@@ -117,7 +117,7 @@ def test_a_long_study_is_drawn_from_its_part(monkeypatch: pytest.MonkeyPatch) ->
         seen.append(len(part))
         return part
 
-    monkeypatch.setattr("studies.bounded_tpe.best_and_latest", counted)
+    monkeypatch.setattr("studies.samplers.bounded_tpe.best_and_latest", counted)
     sampler = BoundedTPESampler(n_startup_trials=10, seed=3)
     study = optuna.create_study(sampler=sampler, direction="maximize")
     study.add_trials([trial(number, number % 7 / 7) for number in range(60)])
@@ -136,7 +136,7 @@ def test_a_large_study_is_read_once_for_some_trials_and_each_of_them_is_another(
         seen.append(len(trials))
         return trials
 
-    monkeypatch.setattr("studies.bounded_tpe.best_and_latest", counted)
+    monkeypatch.setattr("studies.samplers.bounded_tpe.best_and_latest", counted)
     study = optuna.create_study(sampler=BoundedTPESampler(n_startup_trials=10, seed=3), direction="maximize")
     study.add_trials([trial(number, number % 7 / 7) for number in range(ended)])
     for _ in range(running):

@@ -12,13 +12,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from studies.bulk_reading import read_records, read_trials
-from studies.configuration import Configuration
-from studies.guarded_storage import GuardedStorage
-from studies.locations import locate
-from studies.records import CurvePoint, SegmentReport
-from studies.storage import open_storage
-from studies.trial_records import records_of
+from studies.records.reports import CurvePoint, SegmentReport
+from studies.space.configuration import Configuration
+from studies.storage.bulk_reading import read_records, read_trials
+from studies.storage.guarded import GuardedStorage
+from studies.storage.locations import locate
+from studies.storage.storage import open_storage
+from studies.storage.trial_records import records_of
 from tests.postgres import Server
 
 DISTRIBUTIONS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from studies.errors import StorageError
-from studies.locations import Location, locate
-from studies.storage import is_made, open_storage
+from studies.storage.locations import Location, locate
+from studies.storage.storage import is_made, open_storage
 
 
 def other_program(path: Path, *statements: str) -> Location:

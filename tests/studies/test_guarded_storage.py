@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 from sqlalchemy import event
 
 from studies.errors import StorageLostError
-from studies.guarded_storage import GuardedStorage, Patience, is_away
-from studies.sole_writer import SoleWriterStorage
+from studies.storage.guarded import GuardedStorage, Patience, is_away
+from studies.storage.sole_writer import SoleWriterStorage
 from studies.store import StudyStore
 from studies.study_file import StudyFile, read_study_file
 from tests.limits import files_no_larger_than

@@ -17,19 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from studies import leases, many_writers, turns
-from studies.drivers import SILENT_SECONDS, Watch, is_dead_process, process_state, this_driver
 from studies.errors import StorageError, StorageLostError
-from studies.guarded_storage import GuardedStorage, Patience
-from studies.leases import Shared
-from studies.locations import locate
-from studies.many_writers import ManyWritersStorage
-from studies.storage import open_storage
+from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.storage.guarded import GuardedStorage, Patience
+from studies.storage.locations import locate
+from studies.storage.sharing import leases, many_writers, turns
+from studies.storage.sharing.drivers import SILENT_SECONDS, Watch, is_dead_process, process_state, this_driver
+from studies.storage.sharing.leases import Shared
+from studies.storage.sharing.many_writers import ManyWritersStorage
+from studies.storage.sharing.turns import in_turn, lock_key
+from studies.storage.storage import open_storage
 from studies.store import StudyStore
 from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import AskedTrial, TrialRecord, UnfinishedTrial
-from studies.turns import in_turn, lock_key
 from tests.postgres import Server
 from tests.studies.test_guarded_storage import away
 from tests.studies.test_store import good_report, opened

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
-from studies.addresses import Hidden, shown_address, without_passwords
 from studies.errors import MachineError, StorageError, UserError
-from studies.locations import Location, locate
-from studies.storage import is_made, open_storage
+from studies.sections.addresses import Hidden, shown_address, without_passwords
+from studies.storage.locations import Location, locate
+from studies.storage.storage import is_made, open_storage
 from tests.hostile import FOLDER, PASSWORD
 
 

@@ -25,10 +25,10 @@ from optuna.samplers import RandomSampler
 from optuna.study._study_direction import StudyDirection
 from optuna.trial import Trial, TrialState
 
-from studies.guarded_storage import GuardedStorage
-from studies.locations import Location, locate
-from studies.many_writers import OWNER, ManyWritersStorage
-from studies.storage import open_storage
+from studies.storage.guarded import GuardedStorage
+from studies.storage.locations import Location, locate
+from studies.storage.sharing.many_writers import OWNER, ManyWritersStorage
+from studies.storage.storage import open_storage
 from tests.postgres import Server
 from tests.studies.test_sole_writer import SPACE, plain
 
@@ -174,7 +174,8 @@ def test_a_drivers_own_trials_are_not_read_again(monkeypatch: pytest.MonkeyPatch
         study = optuna.Study("kept", memory, sampler=RandomSampler(seed=0))
         read: list[int] = []
         monkeypatch.setattr(
-            "studies.many_writers.read_trials", lambda _database, trials: read.extend(trials) or []
+            "studies.storage.sharing.many_writers.read_trials",
+            lambda _database, trials: read.extend(trials) or [],
         )
         for _ in range(3):
             memory.refresh()

@@ -12,9 +12,9 @@ from search.commands.check import check
 from search.commands.launch import launch
 from search.driving.display import SilentDisplay
 from studies.errors import StorageError
-from studies.locations import location_of
-from studies.ownership import MADE_FROM, is_own, made_from
-from studies.storage import open_storage
+from studies.storage.locations import location_of
+from studies.storage.ownership import MADE_FROM, is_own, made_from
+from studies.storage.storage import open_storage
 from studies.study_file import read_study_file
 
 SHARED = '\n[storage]\nurl = "sqlite:///shared.db"\n'

@@ -19,9 +19,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.pool import StaticPool
 
-from studies.locations import locate
-from studies.plain_rdb import PlainRDBStorage
-from studies.storage import open_storage
+from studies.storage.locations import locate
+from studies.storage.plain_rdb import PlainRDBStorage
+from studies.storage.storage import open_storage
 from tests.postgres import Server
 
 DISTRIBUTIONS = {

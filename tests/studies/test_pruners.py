@@ -11,15 +11,15 @@ import pytest
 
 from search.driving.preflight import prepare_data
 from search.loop.halving import Ladder
-from studies.configuration import Configuration
-from studies.facts import facts_of
+from studies.data.facts import facts_of
 from studies.opening import open_store
-from studies.pruners import asks_optuna, make_pruner
-from studies.records import SegmentReport
+from studies.records.reports import SegmentReport
+from studies.records.trials import AskedTrial
+from studies.samplers.pruners import asks_optuna, make_pruner
+from studies.sections.study import Pruner
+from studies.space.configuration import Configuration
 from studies.store import StudyStore
-from studies.study import Pruner
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import AskedTrial
 from workers.task import Segment, run_segment
 
 Writes = Callable[..., Path]

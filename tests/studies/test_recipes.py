@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from optuna.trial import FixedTrial
 
-from studies.configuration import Configuration
 from studies.errors import StudyFileError
+from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 
 HEAD = """

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studies.reference import reference
-from studies.study import Study
+from studies.sections.reference import reference
+from studies.sections.study import Study
 
 
 def test_the_page_in_docs_is_the_one_that_the_classes_give() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studies.errors import StudyFileError
-from studies.sizes import describe_size, parse_size
+from studies.sections.sizes import describe_size, parse_size
 from studies.study_file import read_study_file
 
 

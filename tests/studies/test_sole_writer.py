@@ -30,9 +30,9 @@ from optuna.storages import BaseStorage
 from optuna.study._study_direction import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.locations import Location, locate
-from studies.sole_writer import SoleWriterStorage
-from studies.storage import open_storage
+from studies.storage.locations import Location, locate
+from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.storage import open_storage
 
 KINDS = {"sqlite": "sqlite:///kept.db", "journal": "journal:kept.log"}
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
-from studies.axes import ACTIVATIONS, AXES, INITIALISATIONS, OPTIMIZERS
-from studies.configuration import FULL_BATCH, Configuration, trial_seed
-from studies.distributions import Choice, Fixed, Range, parse_distribution
 from studies.errors import StudyFileError
-from studies.space import SearchSpace
-from studies.study import Study
+from studies.sections.distributions import Choice, Fixed, Range, parse_distribution
+from studies.sections.study import Study
+from studies.space.axes import ACTIVATIONS, AXES, INITIALISATIONS, OPTIMIZERS
+from studies.space.configuration import FULL_BATCH, Configuration, trial_seed
+from studies.space.space import SearchSpace
 
 
 def space_of(**axes: Any) -> SearchSpace:

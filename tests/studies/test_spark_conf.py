@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studies.identity import identity_of
-from studies.spark_conf import is_local, is_master, why_refused
+from studies.sections.spark_conf import is_local, is_master, why_refused
 from studies.study_file import read_study_file
 
 

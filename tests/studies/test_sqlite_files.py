@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from studies import storage
 from studies.errors import StorageError
-from studies.locations import locate
-from studies.sqlite_files import stamp_of
-from studies.storage import read_settled
+from studies.storage import storage
+from studies.storage.locations import locate
+from studies.storage.sqlite_files import stamp_of
+from studies.storage.storage import read_settled
 from tests.hostile import FOLDER
 from tests.readers import may_only_read, run
 
 READ = """
 import json, sys
 from pathlib import Path
-from studies.sqlite_files import connect_to_read, may_write
+from studies.storage.sqlite_files import connect_to_read, may_write
 found = {}
 for each in sorted(Path(sys.argv[1]).iterdir()):
     file = each / "kept.db"

@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from studies.errors import MachineError, StorageError
-from studies.locations import locate
-from studies.storage import check_place, mend_journal, open_storage
+from studies.storage.locations import locate
+from studies.storage.storage import check_place, mend_journal, open_storage
 from tests.faults.programs import contents
 
 FOREIGN = b"text,label\nhello,spam\nthe last line has no end"

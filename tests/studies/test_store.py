@@ -19,19 +19,19 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from studies.data.facts import DataFacts
 from studies.errors import MachineError, NotStoredError, StorageError, UserError
-from studies.facts import DataFacts
-from studies.locations import Location, locate
 from studies.opening import open_store
-from studies.records import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
-from studies.samplers import make_sampler
-from studies.sole_writer import SoleWriterStorage
-from studies.storage import mend_journal, open_storage
+from studies.records.reports import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
+from studies.records.trials import TrialRecord, UnfinishedTrial
+from studies.samplers.samplers import make_sampler
+from studies.sections.study import Sampler
+from studies.storage.locations import Location, locate
+from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.storage import mend_journal, open_storage
 from studies.store import StudyStore
 from studies.stored_study import read_study
-from studies.study import Sampler
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_record import TrialRecord, UnfinishedTrial
 
 FACTS = DataFacts(("0", "1"), "1", 3, {"train": (60, 20), "validation": (10, 5), "test": (12, 6)})
 SCORES = Scores(0.5, 0.6, 0.7, 0.4, 0.8, 0.55, 0.3, 0.9, 0.2, ((8, 2), (1, 4)))

@@ -17,10 +17,10 @@ from search.commands.repair import repair
 from search.dashboard.artefacts import ARTEFACTS, Known
 from search.dashboard.view import study_attributes, trial_attributes
 from search.reporting.readings import opening_words
-from studies.records import Scores, SegmentReport
+from studies.records.reports import Scores, SegmentReport
+from studies.storage.trial_records import record_of
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
-from studies.trial_records import record_of
 from tests.postgres import Server
 from tests.studies.test_store import ask, good_report, opened
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.errors import StudyFileError
-from studies.study import Study
+from studies.sections.study import Study
 from studies.study_file import read_study_file
 
 MINIMAL = '[data]\nsource = "sms-spam"\n'

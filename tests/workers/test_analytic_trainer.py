@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
+from studies.space.configuration import Configuration
 from workers.analytic_trainer import OPTIMIZERS, AnalyticTrainer
 from workers.initialisation import initial_weights
 from workers.scores import score

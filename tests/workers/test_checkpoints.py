@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 from numpy.typing import NDArray
 
-from studies.configuration import Configuration
 from studies.errors import CheckpointError
+from studies.space.configuration import Configuration
 from tests.limits import files_no_larger_than
 from workers.checkpoints import Checkpoints, trial_identity
 from workers.trainer import State

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.configuration import Configuration
 from studies.data import prepare
 from studies.errors import CheckpointError
+from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 from workers import process
 from workers.analytic_trainer import AnalyticTrainer

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studies.records import Scores
+from studies.records.reports import Scores
 from workers.parity import (
     DEFINITIONS,
     SAME_F1,

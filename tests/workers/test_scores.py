@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from studies.records import Scores
-from studies.study import Metric
+from studies.records.reports import Scores
+from studies.sections.study import Metric
 from workers.scores import (
     METRICS,
     SMALLEST,

@@ -16,9 +16,9 @@ import numpy as np
 import pyspark
 import pytest
 
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import MachineError
+from studies.space.configuration import Configuration
 from workers import spark_session
 from workers.spark_settings import DEFAULTS, SparkSettings
 from workers.spark_trainer import SparkTrainer

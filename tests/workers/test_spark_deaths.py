@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
-from studies.records import Failure
+from studies.records.reports import Failure
+from studies.space.configuration import Configuration
 from workers import spark_failures, spark_session
 from workers.spark_settings import SparkSettings
 from workers.spark_trainer import SparkTrainer

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import MachineError
+from studies.space.configuration import Configuration
 from workers import spark_session
 from workers.spark_settings import PARTITIONS, cores
 from workers.spark_trainer import SparkTrainer

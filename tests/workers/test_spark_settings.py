@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from studies.errors import MachineError
-from studies.study import Spark
+from studies.sections.study import Spark
 from workers.spark_settings import DEFAULTS, SparkSettings, cores, is_secret, properties
 
 SCRATCH = Path("/scratch")

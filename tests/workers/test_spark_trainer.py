@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
+from studies.space.configuration import Configuration
 from tests.hostile import FOLDER
 from workers import spark_session
 from workers.network import cross_entropy, flatten

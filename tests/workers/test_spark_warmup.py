@@ -11,9 +11,9 @@ import pytest
 
 from search import launch
 from search.driving import preflight
-from studies.configuration import Configuration
 from studies.data import prepare
-from studies.records import Failure
+from studies.records.reports import Failure
+from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 from workers import process, spark_session, spark_trainer
 from workers.spark_settings import DEFAULTS, SparkSettings

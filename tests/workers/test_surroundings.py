@@ -126,7 +126,7 @@ def test_what_is_named_is_what_is_changed_and_settling_twice_changes_nothing(
 TRAINS = """
 import hashlib, warnings
 import numpy as np
-from studies.configuration import Configuration
+from studies.space.configuration import Configuration
 from studies.data.split import Rows, Split
 from workers.tensorflow_trainer import TensorFlowTrainer
 from workers.trainer import Deadline

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.configuration import Configuration
 from studies.data import prepare
 from studies.errors import MachineError
-from studies.records import SCORED, Failure, SegmentReport, TimeLedger
+from studies.records.reports import SCORED, Failure, SegmentReport, TimeLedger
+from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 from workers import process, task
 from workers.analytic_trainer import AnalyticTrainer

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.configuration import Configuration
 from studies.data import prepare
-from studies.records import SegmentReport
-from studies.study import Data, Features
+from studies.records.reports import SegmentReport
+from studies.sections.study import Data, Features
+from studies.space.configuration import Configuration
 from tests.conftest import write_rows
 from workers import process, task
 from workers.scores import score

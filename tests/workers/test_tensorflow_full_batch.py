@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.configuration import Configuration
+from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
 from workers.checkpoints import Checkpoints
 from workers.network import class_weights, cross_entropy, flatten, forward

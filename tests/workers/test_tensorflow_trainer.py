@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from studies.configuration import Configuration
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
+from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
 from workers.checkpoints import Checkpoints
 from workers.network import ROWS_AT_ONCE, cross_entropy, forward

@@ -9,8 +9,8 @@ from typing import Any
 
 from search.reporting.report import StudyReport
 from search.words import score_label
-from studies.configuration import FULL_BATCH, Configuration
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.space.configuration import FULL_BATCH, Configuration
 
 FRAMEWORKS = {"tensorflow": "TensorFlow", "spark": "Spark", "analytic": "analytic"}
 """Frameworks as they write themselves."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from search.evaluation.row_noise import row_interval
 from search.reporting.report import StudyReport
-from studies.configuration import Configuration
-from studies.finalists_record import Finalist
-from studies.records import SCORE_NAMES
-from studies.trial_record import TrialRecord
+from studies.records.finalists import Finalist
+from studies.records.reports import SCORE_NAMES
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
 
 
 @dataclass(frozen=True, slots=True)

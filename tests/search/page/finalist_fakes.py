@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from search.reporting.report import StudyReport
-from studies.finalists_record import Finalist, Finalists, Interval, PrecisionRecall, Tuned, Verdict
-from studies.openings import Opening
-from studies.records import SCORE_NAMES
+from studies.records.finalists import Finalist, Finalists, Interval, PrecisionRecall, Tuned, Verdict
+from studies.records.openings import Opening
+from studies.records.reports import SCORE_NAMES
 from tests.search import fakes
 
 SEEDS = (101, 102, 103, 104, 105)

@@ -17,9 +17,9 @@ from search.reporting.page.page import SECTIONS, page
 from search.reporting.page.sections.mattered import mattered
 from search.reporting.page.words import as_toml
 from search.reporting.report import FinalistsDue, StudyReport
-from studies.facts import DataFacts
-from studies.records import CurvePoint
-from studies.trial_record import TrialRecord
+from studies.data.facts import DataFacts
+from studies.records.reports import CurvePoint
+from studies.records.trials import TrialRecord
 from tests.search import fakes
 from tests.search.page.finalist_fakes import OPENING, with_finalists
 

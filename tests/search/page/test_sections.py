@@ -20,8 +20,8 @@ from search.reporting.page.sections.curves import rungs_of, scores_by_epoch
 from search.reporting.page.sections.time_spent import Work, busy, without_idle, work_of
 from search.reporting.page.words import as_toml, in_words, parameter_label
 from search.words import listed
-from studies.distributions import Choice, Range
-from studies.records import CurvePoint
+from studies.records.reports import CurvePoint
+from studies.sections.distributions import Choice, Range
 from studies.study_file import read_study_file
 from tests.conftest import SMALL, write_rows
 from tests.search import fakes

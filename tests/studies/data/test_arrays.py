@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.data.arrays import read_arrays
+from studies.data.readers.arrays import read_arrays
 from studies.errors import DataError
-from studies.study import Data
+from studies.sections.study import Data
 
 X = np.array([[1, 2], [3, 4], [5, 6]])
 Y = np.array(["a", "b", "a"])

@@ -8,7 +8,7 @@ import pytest
 
 from studies.data import cache
 from studies.data.cache import is_whole, open_feature_step, open_split, store
-from studies.data.features import FeatureStep
+from studies.data.features.features import FeatureStep
 from studies.data.split import Rows, Split
 from studies.errors import DataError, MachineError
 

@@ -9,10 +9,10 @@ from hypothesis import settings as tries
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from studies.data.features import fit_features, resolve_kind
+from studies.data.features.features import fit_features, resolve_kind
 from studies.data.labelled_rows import LabelledRows
 from studies.errors import DataError
-from studies.study import Features
+from studies.sections.study import Features
 
 TRAIN = np.array([0, 2, 3])
 TEXTS = ("a b a", "c", "b b", "a", "?")

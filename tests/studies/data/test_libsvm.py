@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import dump_svmlight_file
 
 from studies.data.labelled_rows import LabelledRows
-from studies.data.libsvm import read_libsvm
+from studies.data.readers.libsvm import read_libsvm
 from studies.errors import DataError
 
 values = st.floats(-1e6, 1e6, width=32).map(lambda value: value + 0.0)  # no -0.0

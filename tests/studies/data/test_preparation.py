@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from studies.data import open_feature_step, open_split, prepare, source_of_parts
-from studies.data.builtin import locate_sms_spam, read_sms_spam
+from studies.data.facts import DataFacts, facts_of
+from studies.data.readers.builtin import locate_sms_spam, read_sms_spam
 from studies.data.repeats import Repeats
 from studies.errors import DataError
-from studies.facts import DataFacts, facts_of
-from studies.study import Data, Features
+from studies.sections.study import Data, Features
 
 SMALL = Features(dimensions=8, iterations=1)
 
@@ -204,7 +204,7 @@ def test_a_cached_open_imports_neither_gensim_nor_pandas(tmp_path: Path) -> None
     prepare(Data(source="sms-spam"), SMALL, 7, tmp_path, tmp_path)
     code = (
         "import sys; from pathlib import Path; from studies.data import prepare;"
-        "from studies.study import Data, Features;"
+        "from studies.sections.study import Data, Features;"
         "base = Path(sys.argv[1]);"
         "made = prepare(Data(source='sms-spam'), Features(dimensions=8, iterations=1), 7, base, base);"
         "slow = {'gensim', 'pandas', 'scipy', 'pyarrow', 'tensorflow', 'pyspark', 'dask'} & set(sys.modules);"

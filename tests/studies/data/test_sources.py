@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.data import builtin
+from studies.data.readers import builtin
 from studies.data.sources import Source, locate, read
 from studies.errors import DataError, MachineError
-from studies.study import Data
+from studies.sections.study import Data
 
 
 @pytest.mark.parametrize(

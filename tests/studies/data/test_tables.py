@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from studies.data.labelled_rows import LabelledRows
-from studies.data.tables import match_columns, read_table
+from studies.data.readers.tables import match_columns, read_table
 from studies.errors import DataError
-from studies.study import Data
+from studies.sections.study import Data
 
 NUMBERS = "f1,f2,note,label\n1,2.5,x,a\n3,4,y,b\n"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.data.vectors import read_vectors
+from studies.data.features.vectors import read_vectors
 from studies.errors import DataError
 
 TEXT = "the 0.5 -1e-2 3\nParis 1 2 3\nparis 4 5 6\n. . . 7 8 9\n"

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.data import words
-from studies.data.words import mean_vectors, tokens, train_word2vec, trained_tokens
+from studies.data.features import words
+from studies.data.features.words import mean_vectors, tokens, train_word2vec, trained_tokens
 from studies.errors import DataError
-from studies.study import Features
+from studies.sections.study import Features
 
 TEXTS = ["the cat sat on the mat", "the dog sat on the cat", "a dog and a cat"] * 60
 

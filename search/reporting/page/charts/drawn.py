@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from search.reporting.page.charts.scales import Bands, Linear, Log, Scale
-from studies.distributions import Choice, Distribution, Range, Value
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.sections.distributions import Choice, Distribution, Range, Value
 
 T = TypeVar("T")
 

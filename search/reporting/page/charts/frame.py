@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from search.reporting.page.charts.scales import Bands, Scale, Tick, category
 from search.reporting.page.html import Content, Html, joined, number, tag
-from studies.distributions import Value
+from studies.sections.distributions import Value
 
 WIDE, HALF = 920, 440
 """Widths that charts are drawn for: that of the page, and of a phone or of two beside each other."""

@@ -13,8 +13,8 @@ from search.reporting.page.html import Html, joined, tag
 from search.reporting.page.section import beside, figure, legend, paragraph
 from search.reporting.page.words import FRAMEWORKS, parameter_label
 from search.reporting.report import StudyReport
-from studies.distributions import Distribution, Value
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.sections.distributions import Distribution, Value
 
 MOST_DOTS = 300
 """Trials that are drawn over the fields, evenly out of all."""

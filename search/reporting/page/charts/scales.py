@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Protocol
 
-from studies.distributions import Value
+from studies.sections.distributions import Value
 
 
 @dataclass(frozen=True, slots=True)

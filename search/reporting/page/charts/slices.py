@@ -10,7 +10,7 @@ from search.reporting.page.html import Html, joined, tag
 from search.reporting.page.section import beside, figure, legend, paragraph
 from search.reporting.page.words import FRAMEWORKS, metric_label, parameter_label
 from search.reporting.report import StudyReport
-from studies.distributions import Distribution
+from studies.sections.distributions import Distribution
 
 MOST_SLICES = 6
 """Parameters that are drawn one by one."""

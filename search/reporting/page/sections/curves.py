@@ -12,7 +12,7 @@ from search.reporting.page.html import Html, joined
 from search.reporting.page.section import Cells, Section, beside, figure, legend, paragraph, table
 from search.reporting.page.words import metric_label
 from search.reporting.report import StudyReport
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
 
 MOST_LINES = 150
 """Trials whose curves are drawn besides the best."""

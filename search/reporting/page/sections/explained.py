@@ -11,7 +11,7 @@ from search.reporting.page.section import Cells, Section, figure, paragraph, tab
 from search.reporting.page.words import counted
 from search.reporting.report import StudyReport
 from search.words import VERDICTS, capital, short, with_sign
-from studies.explanation_record import Change, KeptExplanation
+from studies.records.explanations import Change, KeptExplanation
 
 
 def explained(report: StudyReport) -> Section | None:

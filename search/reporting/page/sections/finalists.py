@@ -32,7 +32,7 @@ from search.reporting.page.words import counted, metric_label
 from search.reporting.readings import finalists_due
 from search.reporting.report import StudyReport
 from search.words import VERDICTS, brief_label, configuration_text, from_to, listed, positive_name, short
-from studies.finalists_record import Finalist, Finalists
+from studies.records.finalists import Finalist, Finalists
 
 SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted", "average_precision", "mcc")
 """Test scores in the table, besides the study's own."""

@@ -17,7 +17,7 @@ from search.reporting.page.worth import Worth, contenders
 from search.reporting.readings import readings
 from search.reporting.report import StudyReport
 from search.words import VERDICTS, class_name, positive_name, score_label
-from studies.records import SCORE_NAMES
+from studies.records.reports import SCORE_NAMES
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
 """F1 whose curves stand behind precision and recall."""

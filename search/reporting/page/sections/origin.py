@@ -10,7 +10,7 @@ from search.reporting.page.section import Cells, Section, copied, folded, pairs,
 from search.reporting.page.words import metric_label
 from search.reporting.report import StudyReport
 from search.words import positive_name
-from studies.records import ROW_SETS
+from studies.records.reports import ROW_SETS
 
 PURPOSE = {
     "train": "networks learn from these",

@@ -12,8 +12,8 @@ from search.reporting.page.html import Content, Html, joined, number, tag
 from search.reporting.page.section import Section, figure, legend
 from search.reporting.page.words import metric_label, parameter_label
 from search.reporting.report import StudyReport
-from studies.distributions import Choice, Distribution, Value
-from studies.trial_record import TrialRecord
+from studies.records.trials import TrialRecord
+from studies.sections.distributions import Choice, Distribution, Value
 
 MOST_BEST, MOST_OTHERS = 60, 140
 """Lines of the best trials, and of the others, evenly out of all."""

@@ -13,8 +13,8 @@ from search.reporting.page.section import Cells, Section, figure, legend, table
 from search.reporting.page.words import FRAMEWORKS, counted
 from search.reporting.report import StudyReport
 from search.words import duration_text, listed, one_line
-from studies.records import TimeLedger
-from studies.trial_record import TrialRecord
+from studies.records.reports import TimeLedger
+from studies.records.trials import TrialRecord
 
 MOST_NAMED = 12
 """Numbers of failed trials that are listed for one cause."""

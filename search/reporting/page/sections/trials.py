@@ -11,9 +11,9 @@ from search.reporting.page.section import Cells, Section, figure, folded, legend
 from search.reporting.page.words import FRAMEWORKS, counted, framework_name, metric_label
 from search.reporting.report import StudyReport
 from search.words import decimals
-from studies.configuration import Configuration
-from studies.records import Scores
-from studies.trial_record import TrialRecord
+from studies.records.reports import Scores
+from studies.records.trials import TrialRecord
+from studies.space.configuration import Configuration
 
 MOST_LISTED = 200
 """Configurations in the long table."""

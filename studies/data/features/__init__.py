@@ -1,0 +1,1 @@
+"""From texts and numbers to one float32 matrix, fitted on the training rows."""

@@ -1,0 +1,1 @@
+"""What storage keeps of trials, trainings, finalists and explanations, as plain values. Pure."""

@@ -1,0 +1,1 @@
+"""Optuna's samplers and pruners by the names of the study file."""

@@ -1,0 +1,1 @@
+"""The space of a study, its axes and its points. Pure."""

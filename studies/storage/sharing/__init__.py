@@ -1,0 +1,1 @@
+"""Several drivers on one study, on one PostgreSQL server."""

@@ -1,0 +1,59 @@
+"""Optuna's trials as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.records.reports import SegmentReport
+from studies.records.trials import TrialRecord, configuration_of, rung_of
+
+
+def records_of(study: optuna.Study) -> list[TrialRecord]:
+    """All trials of a study but those that wait, by number."""
+    trials = study.get_trials(deepcopy=False)
+    return [record_of(trial) for trial in trials if trial.state != TrialState.WAITING]
+
+
+def record_of(trial: FrozenTrial) -> TrialRecord:
+    """The record of one trial."""
+    return record_from(
+        number=trial.number,
+        state=trial.state,
+        attributes=trial.user_attrs,
+        value=trial.value,
+        params=trial.params,
+        rung_scores=trial.intermediate_values,
+        started=trial.datetime_start,
+        completed=trial.datetime_complete,
+    )
+
+
+def record_from(
+    *, number: int, state: TrialState, attributes: Mapping[str, Any], value: float | None, **more: Any
+) -> TrialRecord:
+    """The record of what Optuna keeps of a trial.
+
+    Args:
+        number: the trial's.
+        state: the trial's.
+        attributes: the user attributes, :data:`USED_ATTRIBUTES` at least.
+        value: the trial's, where it has one.
+        more: fields of the record that are kept as they are in it.
+    """
+    configuration, seed = configuration_of(attributes) if "configuration" in attributes else (None, None)
+    result = attributes.get("result")
+    return TrialRecord(
+        number=number,
+        state=state.name.lower(),
+        configuration=configuration,
+        seed=seed,
+        value=value if state == TrialState.COMPLETE else None,
+        report=SegmentReport.from_dict(result) if result else None,
+        enqueued="enqueued" in attributes,
+        rung=rung_of(attributes),
+        **more,
+    )

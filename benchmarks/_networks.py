@@ -24,7 +24,7 @@ from search.evaluation.influence import Answers
 from search.evaluation.statistics import LabelledRows, Tested
 from studies.data.split import Rows, Split
 from studies.space.configuration import Configuration
-from workers.scores import metric_of, score
+from workers.training.scores import metric_of, score
 
 SHARE = 0.13
 """Of positive rows."""

@@ -15,8 +15,8 @@ sys.path.pop(0)  # this folder, in which a file is called tensorflow.py
 
 from studies.data import open_split
 from studies.space.configuration import Configuration
-from workers.tensorflow_trainer import TensorFlowTrainer
-from workers.trainer import Deadline
+from workers.tensorflow.trainer import TensorFlowTrainer
+from workers.training.trainer import Deadline
 
 EPOCHS = 10
 

@@ -32,7 +32,7 @@ from search.explaining.attribution import (
     weighted,
 )
 from search.explaining.figures import Figures, Layout, Measured
-from workers.scores import score
+from workers.training.scores import score
 
 STUDIES = 200
 """Simulated explanations a cell."""

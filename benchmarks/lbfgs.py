@@ -18,13 +18,13 @@ from _sms_spam import sms_spam
 from numpy.typing import NDArray
 
 from studies.data.split import Split
-from workers import spark_session
-from workers.initialisation import initial_weights
-from workers.lbfgs import TOLERANCE, begin, iterations
-from workers.network import flatten, parameters
-from workers.spark_rows import BLOCK_SIZE, PARTITIONS, heap_mib, load, write_once
-from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, mllib_row_weights
-from workers.trainer import layer_sizes
+from workers.solvers.lbfgs import TOLERANCE, begin, iterations
+from workers.spark import session as spark_session
+from workers.spark.rows import BLOCK_SIZE, PARTITIONS, heap_mib, load, write_once
+from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights
+from workers.training.initialisation import initial_weights
+from workers.training.network import flatten, parameters
+from workers.training.trainer import layer_sizes
 
 ITERATIONS = 100
 COMPARED = 10

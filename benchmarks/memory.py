@@ -25,9 +25,9 @@ from _figures import Figure, run
 
 from studies.data.split import Rows, Split
 from studies.space.configuration import FULL_BATCH, Configuration
-from workers.tensorflow_programs import KEPT_PROGRAMS, Program, ProgramPool
-from workers.tensorflow_trainer import OPTIMIZERS, TensorFlowTrainer
-from workers.trainer import Deadline
+from workers.tensorflow.programs import KEPT_PROGRAMS, Program, ProgramPool
+from workers.tensorflow.trainer import OPTIMIZERS, TensorFlowTrainer
+from workers.training.trainer import Deadline
 
 SETTLED = 50
 """Trials after which the process counts as having what it needs."""

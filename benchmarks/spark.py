@@ -26,13 +26,13 @@ from _sms_spam import sms_spam
 
 from studies.data.split import Split
 from studies.space.configuration import Configuration
-from workers import spark_session
-from workers.initialisation import initial_weights
-from workers.network import flatten, parameters
-from workers.spark_rows import heap_mib
-from workers.spark_settings import DEFAULTS, SparkSettings
-from workers.spark_trainer import SparkTrainer
-from workers.trainer import Deadline, State, Trainer, layer_sizes
+from workers.spark import session as spark_session
+from workers.spark.rows import heap_mib
+from workers.spark.settings import DEFAULTS, SparkSettings
+from workers.spark.trainer import SparkTrainer
+from workers.training.initialisation import initial_weights
+from workers.training.network import flatten, parameters
+from workers.training.trainer import Deadline, State, Trainer, layer_sizes
 
 HIDDEN = (600,)
 SEED = 7
@@ -200,7 +200,7 @@ def _shapes(split: Split) -> list[Figure]:
 def _company(split: Split) -> list[Figure]:
     """Spark trials at once and threads of the session, with a TensorFlow trial beside them."""
     # Late: the other parts shall not wait for TensorFlow, nor have its memory.
-    from workers.tensorflow_trainer import TensorFlowTrainer
+    from workers.tensorflow.trainer import TensorFlowTrainer
 
     figures = []
     tensorflow = TensorFlowTrainer(split, HIDDEN)
@@ -291,7 +291,7 @@ def _trainer(split: Split, settings: SparkSettings = DEFAULTS) -> Iterator[Spark
 
 @contextmanager
 def _block_size(size: int) -> Iterator[None]:
-    from workers import spark_fit
+    from workers.spark import fit as spark_fit
 
     before, spark_fit.BLOCK_SIZE = spark_fit.BLOCK_SIZE, size
     try:

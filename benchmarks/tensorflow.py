@@ -26,11 +26,11 @@ from _sms_spam import prepared
 from search.loop.slots import cores
 from studies.data.split import Split
 from studies.space.configuration import Configuration
-from workers.cpu_threads import environment
-from workers.tensorflow_programs import ProgramPool
-from workers.tensorflow_setup import keras, tf
-from workers.tensorflow_trainer import TensorFlowTrainer
-from workers.trainer import Deadline, State, layer_sizes
+from workers.machine.cpu_threads import environment
+from workers.tensorflow.programs import ProgramPool
+from workers.tensorflow.setup import keras, tf
+from workers.tensorflow.trainer import TensorFlowTrainer
+from workers.training.trainer import Deadline, State, layer_sizes
 
 BATCHES = {32: 8.0, 256: 4.0, 1024: 3.0}
 """Batch size → how many times as quick as keras.fit an epoch must be."""

@@ -11,8 +11,8 @@ import os
 from typing import Any
 
 from workers import process
-from workers.gpus import find_gpus
-from workers.resources import RESOURCES, own_share
+from workers.machine.gpus import find_gpus
+from workers.machine.resources import RESOURCES, own_share
 
 
 async def dask_setup(worker: Any) -> None:

@@ -16,10 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from studies.data import open_split
 from studies.data.split import Split
-from workers.rows import find_rows
-from workers.spark_settings import DEFAULTS, SparkSettings
-from workers.trainer import Trainer
+from workers.machine.rows import find_rows
+from workers.spark.settings import DEFAULTS, SparkSettings
 from workers.trainers import make_trainer
+from workers.training.trainer import Trainer
 
 # OpenBLAS splits a product among its threads, and with it the order of its sums: the probabilities of a
 # network with 600 hidden units differ in their last bit between one thread and two, from 1,024 rows on. Dask

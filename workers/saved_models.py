@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from studies.errors import StudyFailedError
-from workers import spark_session
-from workers.network import flatten
-from workers.spark_paths import plain_link, spark_path
-from workers.spark_rows import BLOCK_SIZE
-from workers.spark_settings import DEFAULTS
-from workers.trainer import Weights
+from workers.spark import session as spark_session
+from workers.spark.paths import plain_link, spark_path
+from workers.spark.rows import BLOCK_SIZE
+from workers.spark.settings import DEFAULTS
+from workers.training.network import flatten
+from workers.training.trainer import Weights
 
 
 def save_keras(path: Path, weights: Weights, activation: str) -> None:
@@ -22,7 +22,7 @@ def save_keras(path: Path, weights: Weights, activation: str) -> None:
     Not to be called from several threads at once: building a Keras model is not safe there.
     """
     # Late: importing TensorFlow costs 4 to 25 seconds.
-    from workers.tensorflow_setup import keras
+    from workers.tensorflow.setup import keras
 
     precision = np.asarray(weights[0]).dtype.name
     layers: list[Any] = [keras.Input((len(weights[0]),), name="features", dtype=precision)]

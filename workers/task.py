@@ -19,12 +19,21 @@ from studies.data.split import Split
 from studies.errors import CheckpointError, MachineError
 from studies.records.reports import SCORED, Assignment, Failure, Scores, SegmentReport, TimeLedger
 from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
-from workers import early_stopping, process
-from workers.checkpoints import Checkpoints, trial_identity
-from workers.outcomes import PREDICTED, Outcome, Outcomes, outcome_key
-from workers.scores import metric_of, score
-from workers.spark_settings import DEFAULTS, SparkSettings
-from workers.trainer import Deadline, State, Trainer, TrainingFailed, check_finite, curve_of, layer_sizes
+from workers import process
+from workers.checkpoints.checkpoints import Checkpoints, trial_identity
+from workers.checkpoints.outcomes import PREDICTED, Outcome, Outcomes, outcome_key
+from workers.spark.settings import DEFAULTS, SparkSettings
+from workers.training import early_stopping
+from workers.training.scores import metric_of, score
+from workers.training.trainer import (
+    Deadline,
+    State,
+    Trainer,
+    TrainingFailed,
+    check_finite,
+    curve_of,
+    layer_sizes,
+)
 
 MESSAGE_CHARACTERS = 1000
 """What is kept of a failure's message, from its start; TensorFlow puts whole graphs into some."""
@@ -58,7 +67,7 @@ class Segment:
         trial_timeout: seconds after the segment's training began, from which on no further epoch begins.
         spark: how Spark's trials of the study run.
         outcomes: directory or URL where a finished trial's weights and probabilities are kept; ``None`` keeps
-            neither. See :mod:`workers.outcomes`.
+            neither. See :mod:`workers.checkpoints.outcomes`.
         weights: whether the weights, and the probabilities of the test rows, are kept there too.
         predictions: the same place for its probabilities of the validation rows alone, for a person to look
             at; ``None`` keeps none.

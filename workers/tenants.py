@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from distributed import SchedulerPlugin
 
-from workers.resources import RESOURCES
-from workers.rows import KEY
+from workers.machine.resources import RESOURCES
+from workers.machine.rows import KEY
 
 LOOK, SPARE = "honest_search_look_1", "honest_search_spare_1"
 """Names of what a scheduler with the plugin can be asked; another number wherever an answer changes, because

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from studies.data.split import Split
 from studies.errors import StudyFileError, nearest
-from workers.spark_settings import DEFAULTS, SparkSettings
-from workers.trainer import Trainer
+from workers.spark.settings import DEFAULTS, SparkSettings
+from workers.training.trainer import Trainer
 
 FRAMEWORKS = ("tensorflow", "spark", "analytic")
 """What :func:`make_trainer` knows; ``analytic`` is the shipped trainer for trying out a cluster."""
@@ -36,15 +36,15 @@ def make_trainer(
     """
     # Each import waits until its framework is asked for: TensorFlow costs 4 to 25 seconds, PySpark 2.
     if framework == "tensorflow":
-        from workers.tensorflow_trainer import TensorFlowTrainer
+        from workers.tensorflow.trainer import TensorFlowTrainer
 
         return TensorFlowTrainer(split, hidden)
     if framework == "spark":
-        from workers.spark_trainer import SparkTrainer
+        from workers.spark.trainer import SparkTrainer
 
         return SparkTrainer(split, hidden, directory, spark)
     if framework == "analytic":
-        from workers.analytic_trainer import AnalyticTrainer
+        from workers.training.analytic_trainer import AnalyticTrainer
 
         return AnalyticTrainer(split, hidden)
     raise StudyFileError(

@@ -1,7 +1,7 @@
 """What is handed to each of Dask's deployers, and how it is started. The specifications are pure.
 
 Every worker is started with ``--preload workers.preload``, so that it finds its GPU, hides the others and
-says what it has; see :mod:`workers.resources`. To add a deployer: its name in
+says what it has; see :mod:`workers.machine.resources`. To add a deployer: its name in
 :class:`studies.sections.cluster.Cluster`, and a row of ``_DEPLOYERS``.
 """
 
@@ -26,7 +26,7 @@ from studies.errors import MachineError
 from studies.printable import as_toml
 from studies.sections.addresses import Hidden, fill_in
 from studies.sections.cluster import LOOPBACKS, Cluster
-from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
+from workers.machine.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
 
 QUEUE_SECONDS = 24 * 3600.0
 """How long jobs may wait in a queue, at the start or after the last one has ended."""

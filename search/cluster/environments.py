@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from workers.environment import BLAS, PROJECT, Environment
+from workers.machine.environment import BLAS, PROJECT, Environment
 
 MISSING = "none"
 
@@ -31,7 +31,7 @@ class Difference:
     Attributes:
         worker: its address.
         host: its machine's name.
-        what: ``python``, a package, ``java`` or :data:`workers.environment.BLAS`.
+        what: ``python``, a package, ``java`` or :data:`workers.machine.environment.BLAS`.
         there, here: the worker's version and the driver's; :data:`MISSING` for none.
         refused: whether the worker gets no trial for it.
     """

@@ -18,9 +18,9 @@ from search.cluster.shipping import Shipment
 from search.loop.slots import Slots
 from studies.errors import MachineError
 from studies.sections.cluster import GpuPolicy
-from workers.environment import Environment
-from workers.offer import greet
-from workers.resources import GPU, RESOURCES, SPARK, TRIAL
+from workers.machine.environment import Environment
+from workers.machine.offer import greet
+from workers.machine.resources import GPU, RESOURCES, SPARK, TRIAL
 
 LOOK_SECONDS = 0.1
 """Seconds between two looks for workers that are to come."""

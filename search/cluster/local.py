@@ -11,8 +11,8 @@ from distributed import LocalCluster, Nanny, Scheduler, SpecCluster
 
 from search.loop.slots import Slots, slots_for
 from studies.sections.cluster import Cluster
-from workers.gpus import Gpu
-from workers.resources import Offer, offers
+from workers.machine.gpus import Gpu
+from workers.machine.resources import Offer, offers
 
 HOST = "127.0.0.1"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from search.loop.slots import GPU, SPARK, TRIAL, Slots, allowance
 from studies.sections.cluster import GpuPolicy
-from workers.resources import RESOURCES
+from workers.machine.resources import RESOURCES
 from workers.tenants import LOOK, NOTHING, Look, read
 
 BEAT_SECONDS = 1.0

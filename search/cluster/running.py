@@ -12,7 +12,7 @@ from search.loop.slots import Slots
 from search.words import count_of
 from studies.sections.cluster import GpuPolicy
 from studies.sections.sizes import describe_size
-from workers.resources import RESOURCES
+from workers.machine.resources import RESOURCES
 from workers.tenants import SPARE, Look, Task
 
 NO_WORKERS_SECONDS = 120.0

@@ -1,7 +1,7 @@
 """Gives the study's rows to workers that don't see its directory: once a machine, and in no task.
 
-The driver leaves them with the scheduler, as :mod:`workers.rows` reads them, when the first worker turns out
-not to see them; or, where ``cluster.rows`` names a store that all reach, there.
+The driver leaves them with the scheduler, as :mod:`workers.machine.rows` reads them, when the first worker
+turns out not to see them; or, where ``cluster.rows`` names a store that all reach, there.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from studies.errors import MachineError
-from workers.places import open_place
-from workers.rows import FILES, KEY, PART_BYTES
+from workers.machine.places import open_place
+from workers.machine.rows import FILES, KEY, PART_BYTES
 
 
 @dataclass

@@ -27,10 +27,10 @@ from search.cluster.shipping import Shipment
 from search.loop.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster
 from studies.errors import MachineError
 from studies.sections.cluster import DEPLOYED, LOOPBACKS, Cluster
-from workers import cpu_threads
-from workers.environment import environment
-from workers.gpus import find_gpus
-from workers.resources import HIDDEN, VISIBLE
+from workers.machine import cpu_threads
+from workers.machine.environment import environment
+from workers.machine.gpus import find_gpus
+from workers.machine.resources import HIDDEN, VISIBLE
 from workers.tenants import Tenants
 
 SILENT_SECONDS = 60.0

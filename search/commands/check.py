@@ -23,10 +23,10 @@ from studies.identity import remedy_of
 from studies.records.reports import ROW_SETS
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
-from workers.network import parameters
-from workers.spark_rows import heap_mib
-from workers.spark_settings import SparkSettings
-from workers.trainer import layer_sizes
+from workers.spark.rows import heap_mib
+from workers.spark.settings import SparkSettings
+from workers.training.network import parameters
+from workers.training.trainer import layer_sizes
 
 MOST_CLASSES = 12
 """Classes that get a row of their own where there is no room for a column each."""

@@ -19,9 +19,9 @@ from search.output.terminal import Text
 from studies.data.split import Rows, Split
 from studies.errors import StudyFailedError
 from studies.study_file import StudyFile, read_study_file
-from workers.java import find_java
-from workers.parity import Comparison, Section
-from workers.trainer import TrainingFailed
+from workers.machine.java import find_java
+from workers.parity.comparisons import Comparison, Section
+from workers.training.trainer import TrainingFailed
 
 BUILT_IN = "sms-spam"
 """The example whose data is compared on where no study is named."""
@@ -75,7 +75,7 @@ def parity(path: str | Path | None, say: Callable[[str], None]) -> Parity:
         say("preparing the data")
         split = thinned(prepare_data(file).split)
         # Late: TensorFlow and PySpark cost many seconds, which a wrong study file need not wait for.
-        from workers.parity_runs import Subject, compare
+        from workers.parity.runs import Subject, compare
 
         subject = Subject(split, tuple(file.study.model.hidden), file.study.seed, Path(directory))
         try:

@@ -12,8 +12,8 @@ from studies.sections.sizes import describe_size
 from studies.storage.locations import location_of
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
-from workers.checkpoints import checkpoints_of
-from workers.places import shown
+from workers.checkpoints.checkpoints import checkpoints_of
+from workers.machine.places import shown
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,11 @@ from search.cluster.security import security_of
 from search.loop.slots import cores
 from studies.errors import MachineError
 from studies.sections.cluster import Cluster
-from workers import cpu_threads, spark_settings
-from workers.gpus import Gpu, find_gpus
-from workers.java import find_java
-from workers.resources import GPU, SPARK, TRIAL, Offer, offers
+from workers.machine import cpu_threads
+from workers.machine.gpus import Gpu, find_gpus
+from workers.machine.java import find_java
+from workers.machine.resources import GPU, SPARK, TRIAL, Offer, offers
+from workers.spark import settings as spark_settings
 
 FIND_SECONDS = 30
 """How long the scheduler may take to answer."""

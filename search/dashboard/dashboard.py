@@ -31,7 +31,7 @@ from studies.storage.storage import is_writable, open_storage
 from studies.storage.trial_records import record_of
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
-from workers.outcomes import Outcomes, outcome_key, predictions_of
+from workers.checkpoints.outcomes import Outcomes, outcome_key, predictions_of
 
 Attributes = Mapping[str, Any]
 

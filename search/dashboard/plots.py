@@ -17,7 +17,7 @@ from search.reporting.page.sections.explained import waterfall_marks
 from search.words import short
 from studies.records.explanations import KeptExplanation
 from studies.records.reports import CurvePoint
-from workers.scores import passing
+from workers.training.scores import passing
 
 WIDTH, HEIGHT = 640, 440
 

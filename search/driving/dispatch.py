@@ -26,10 +26,10 @@ from search.loop.slots import GPU, Slots
 from studies.records.reports import Cause, Failure, SegmentReport
 from studies.records.trials import TrialRecord
 from studies.sections.study import Retry
-from workers.spark_settings import SparkSettings
-from workers.spark_warmup import warm
+from workers.spark.settings import SparkSettings
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment, task_key
 from workers.tenants import Look, Task
+from workers.warmup import warm
 
 LOST_SECONDS = 20.0
 """How long the connection to the scheduler may be away, or the scheduler silent, before the cluster is given

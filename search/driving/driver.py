@@ -44,9 +44,9 @@ from studies.records.trials import TrialRecord
 from studies.samplers.pruners import asks_optuna
 from studies.sections.study import Pruner, Study
 from workers import process
-from workers.checkpoints import checkpoints_of
-from workers.outcomes import predictions_of
-from workers.spark_settings import SparkSettings
+from workers.checkpoints.checkpoints import checkpoints_of
+from workers.checkpoints.outcomes import predictions_of
+from workers.spark.settings import SparkSettings
 from workers.task import Segment
 
 SHARED = "other drivers use this scheduler too: slots are shared equally among those that want them"

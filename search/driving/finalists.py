@@ -20,7 +20,7 @@ from search.words import count_of
 from studies.data.split import Split
 from studies.records.openings import OpenedTrial, Opening
 from studies.records.ranking import ranking
-from workers.scores import score
+from workers.training.scores import score
 
 
 def run_finalists(opened: OpenedStudy, count: int) -> None:

@@ -24,8 +24,8 @@ from studies.opening import open_store
 from studies.store import StudyStore
 from studies.stored_study import read_study
 from studies.study_file import StudyFile
-from workers.checkpoints import checkpoints_of
-from workers.outcomes import outcomes_of
+from workers.checkpoints.checkpoints import checkpoints_of
+from workers.checkpoints.outcomes import outcomes_of
 
 
 @dataclass

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from studies.errors import MachineError
-from workers.surroundings import check_documentation
+from workers.machine.surroundings import check_documentation
 
 
 def check_interpreter() -> None:

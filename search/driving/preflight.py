@@ -19,10 +19,10 @@ from studies.storage.locations import location_of
 from studies.storage.storage import check_place
 from studies.stored_study import read_study
 from studies.study_file import StudyFile
-from workers.checkpoints import check_checkpoints
-from workers.java import find_java
-from workers.spark_settings import SparkSettings
-from workers.surroundings import overrides
+from workers.checkpoints.checkpoints import check_checkpoints
+from workers.machine.java import find_java
+from workers.machine.surroundings import overrides
+from workers.spark.settings import SparkSettings
 
 PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
 """Whose versions are kept with the study."""

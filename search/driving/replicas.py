@@ -31,10 +31,10 @@ from studies.errors import CheckpointError, ClusterLostError
 from studies.records.replicas import Replica, ReplicaRecord
 from studies.records.reports import SegmentReport
 from workers import process
-from workers.outcomes import Outcome, outcome_key, outcomes_of
-from workers.spark_settings import SparkSettings
+from workers.checkpoints.outcomes import Outcome, outcome_key, outcomes_of
+from workers.spark.settings import SparkSettings
 from workers.task import Segment
-from workers.trainer import layer_sizes
+from workers.training.trainer import layer_sizes
 
 __all__ = ["Replica", "ReplicaResult", "run_replicas"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from studies.data.facts import DataFacts
 from studies.records.reports import Scores
-from workers.scores import constant_scores
+from workers.training.scores import constant_scores
 
 
 @dataclass(frozen=True)

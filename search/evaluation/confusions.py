@@ -1,4 +1,4 @@
-"""Scores of many confusion matrices at once, as :mod:`workers.scores` has them for one."""
+"""Scores of many confusion matrices at once, as :mod:`workers.training.scores` has them for one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _matthews_slopes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 def _matthews(
     hits: NDArray[np.float64], support: NDArray[np.float64], predicted: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """As in :func:`workers.scores.score`, which says where the formula is from."""
+    """As in :func:`workers.training.scores.score`, which says where the formula is from."""
     rows = support.sum(axis=-1)
     covariance = rows * hits.sum(axis=-1) - (support * predicted).sum(axis=-1)
     of_labels = rows**2 - (support**2).sum(axis=-1)

@@ -30,7 +30,7 @@ from studies.data.split import Split
 from studies.records.finalists import Difference, Finalist, Finalists, PrecisionRecall, Tuned
 from studies.records.reports import SCORE_NAMES, Scores
 from studies.space.configuration import Configuration
-from workers.scores import confusion_of, metric_of, passing, score
+from workers.training.scores import confusion_of, metric_of, passing, score
 
 CURVE_POINTS = 101
 """Points that are kept of a precision-recall curve."""

@@ -56,7 +56,7 @@ class Influence:
 def influence(
     labels: NDArray[np.int64], answers: Answers, metric: str, classes: int, positive: int
 ) -> Influence:
-    """The influence of each row on one of :data:`workers.scores.METRICS`.
+    """The influence of each row on one of :data:`workers.training.scores.METRICS`.
 
     Args:
         labels: (rows,).

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from studies.data.split import Rows
-from workers.network import softmax
+from workers.training.network import softmax
 
 PENALTY = 1.0
 """Half of this times the sum of the squared slopes, of standardised features, is added to the sum of the

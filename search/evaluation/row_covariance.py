@@ -38,7 +38,7 @@ def row_covariance(
         labels: (rows,) of the test rows.
         answers: of each network.
         groups: which configuration each one is of; see the module on why.
-        metric: one of :data:`workers.scores.METRICS`.
+        metric: one of :data:`workers.training.scores.METRICS`.
         classes: how many there are.
         positive: the class that ``metric`` is of.
     """

@@ -15,7 +15,7 @@ from search.evaluation.influence import Answers
 from search.evaluation.row_covariance import row_covariance
 from search.evaluation.row_noise import logit_interval, row_interval
 from studies.records.finalists import SIGNIFICANT, Difference, Interval, Verdict
-from workers.scores import confusion_of
+from workers.training.scores import confusion_of
 
 MARGIN = 0.01
 """A finalist is called as good as the best where their difference is significantly smaller than this."""
@@ -50,7 +50,7 @@ class LabelledRows:
         labels: (rows,).
         classes: how many there are.
         positive: the class that ``metric`` is of.
-        metric: one of :data:`workers.scores.METRICS`.
+        metric: one of :data:`workers.training.scores.METRICS`.
     """
 
     labels: NDArray[np.int64]

@@ -19,7 +19,7 @@ from search.words import brief_label, count_of
 from studies.errors import StudyFileError
 from studies.space.axes import AXES, OPTIMIZERS
 from studies.space.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL_BATCH, Configuration
-from workers.initialisation import constant_biases
+from workers.training.initialisation import constant_biases
 
 SCORE = "score"
 """The change of what is called the score; it needs no training."""

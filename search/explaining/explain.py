@@ -37,8 +37,8 @@ from studies.records.replicas import new_seeds
 from studies.records.reports import SCORE_NAMES, Failure, Scores
 from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
-from workers.outcomes import outcomes_of
-from workers.scores import constant_scores, majority_class, metric_of
+from workers.checkpoints.outcomes import outcomes_of
+from workers.training.scores import constant_scores, majority_class, metric_of
 
 DEFAULT_SEEDS = 3
 """Seeds that every configuration is trained with."""

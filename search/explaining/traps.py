@@ -24,9 +24,9 @@ from studies.data.facts import facts_of
 from studies.data.split import Split
 from studies.records.reports import Scores
 from studies.space.configuration import FULL_BATCH, Configuration
-from workers.initialisation import initial_weights
-from workers.scores import metric_of, score
-from workers.trainer import Weights
+from workers.training.initialisation import initial_weights
+from workers.training.scores import metric_of, score
+from workers.training.trainer import Weights
 
 FLAT = 0.1
 """Share of its steepest slope below which a hidden unit counts as saturated."""

@@ -25,7 +25,7 @@ from search.words import VERDICTS, count_of, decimals
 from studies.records.finalists import Finalist
 from studies.records.reports import ROW_SETS, Scores
 from studies.records.trials import TrialRecord
-from workers.network import parameters
+from workers.training.network import parameters
 
 CARD = "README.md"
 

@@ -35,9 +35,9 @@ from studies.records.trials import TrialRecord
 from studies.space.configuration import Configuration
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
-from workers import spark_session
-from workers.outcomes import Outcome
+from workers.checkpoints.outcomes import Outcome
 from workers.saved_models import save_keras, save_spark
+from workers.spark import session as spark_session
 
 NO_NETWORK = "analytic"
 """A framework that trains no network."""

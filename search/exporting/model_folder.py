@@ -30,8 +30,8 @@ from studies.data import FeatureStep, open_feature_step
 from studies.data.cache import write_feature_step
 from studies.errors import DataError
 from studies.space.configuration import Configuration
-from workers.network import forward
-from workers.trainer import Weights
+from workers.training.network import forward
+from workers.training.trainer import Weights
 
 INDEX = "model.json"
 WEIGHTS = "weights.npz"

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from studies.sections.cluster import DEPLOYED, Cluster
-from workers import spark_settings
-from workers.resources import GPU, SPARK, TRIAL
+from workers.machine.resources import GPU, SPARK, TRIAL
+from workers.spark import settings as spark_settings
 
 __all__ = [
     "GPU",

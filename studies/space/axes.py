@@ -48,13 +48,13 @@ INITIALISATIONS = (
     "spark_uniform",
     "seed_uniform",
 )
-"""The schemes of :mod:`workers.initialisation`."""
+"""The schemes of :mod:`workers.training.initialisation`."""
 
 ACTIVATIONS = (DEFAULT_ACTIVATION, "tanh", "relu")
 """What hidden layers can apply in TensorFlow; Spark MLlib has the first alone."""
 
 CLASS_WEIGHTS = (DEFAULT_CLASS_WEIGHT, "balanced")
-"""How much the loss of a row can count; see :func:`workers.network.class_weights`."""
+"""How much the loss of a row can count; see :func:`workers.training.network.class_weights`."""
 
 LARGEST_COUNT = 2**31 - 1
 """Of epochs and of rows a step: the largest `int` of the JVM, which is what Spark counts iterations with."""

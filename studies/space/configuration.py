@@ -23,7 +23,7 @@ class Configuration:
 
     Attributes:
         framework: ``tensorflow``, ``spark`` or ``analytic`` (the shipped trainer for tests of a cluster).
-        initialisation: name of a scheme in :mod:`workers.initialisation`.
+        initialisation: name of a scheme in :mod:`workers.training.initialisation`.
         biases: one number that all initial biases are set to, or the name of another scheme that they are
             drawn by; ``None`` leaves them as the scheme draws them.
         optimizer: one of the framework's optimizers.

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from studies.errors import CheckpointError, MachineError, StudyFileError
 from studies.study_file import read_study_file
-from workers.checkpoint_files import LocalFiles, RemoteFiles, open_files
-from workers.checkpoints import Checkpoints, Kept, check_checkpoints, checkpoints_of, dropped_for
-from workers.trainer import State
+from workers.checkpoints.checkpoints import Checkpoints, Kept, check_checkpoints, checkpoints_of, dropped_for
+from workers.checkpoints.files import LocalFiles, RemoteFiles, open_files
+from workers.training.trainer import State
 
 IDENTITY = "a configuration"
 

@@ -14,14 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import workers.tensorflow_full_batch as full_batch
+import workers.tensorflow.full_batch as full_batch
 from studies.records.reports import Scores
 from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
-from workers import parity_tensorflow
-from workers.initialisation import SCHEMES, initial_weights
-from workers.network import cross_entropy
-from workers.parity import (
+from workers.parity import tensorflow as parity_tensorflow
+from workers.parity.comparisons import (
     SAME_NUMBERS,
     Section,
     compare_paths,
@@ -29,7 +27,7 @@ from workers.parity import (
     compare_weights,
     largest_difference,
 )
-from workers.parity_runs import (
+from workers.parity.runs import (
     STEPS,
     Subject,
     compare_descent,
@@ -40,12 +38,14 @@ from workers.parity_runs import (
     one_bit_away,
     uneven_rows,
 )
-from workers.parity_spark import Seen, SparkNetwork
-from workers.scores import score
-from workers.spark_rows import BLOCK_SIZE, PARTITIONS
-from workers.tensorflow_full_batch import FullBatchTraining
-from workers.tensorflow_lbfgs import mllib_block_sizes
-from workers.trainer import Deadline, State
+from workers.parity.spark import Seen, SparkNetwork
+from workers.spark.rows import BLOCK_SIZE, PARTITIONS
+from workers.tensorflow.full_batch import FullBatchTraining
+from workers.tensorflow.objective import mllib_block_sizes
+from workers.training.initialisation import SCHEMES, initial_weights
+from workers.training.network import cross_entropy
+from workers.training.scores import score
+from workers.training.trainer import Deadline, State
 
 # Each drawn example is a handful of fits; a loaded machine takes minutes for all of them.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -14,11 +14,11 @@ from studies.data.split import Split
 from studies.errors import StudyFileError
 from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
-from workers.checkpoints import Checkpoints
-from workers.initialisation import initial_weights
-from workers.scores import all_positive_f1, score
-from workers.trainer import Deadline, State, Trainer, TrainingFailed, curve_of, layer_sizes
+from workers.checkpoints.checkpoints import Checkpoints
 from workers.trainers import FRAMEWORKS, make_trainer
+from workers.training.initialisation import initial_weights
+from workers.training.scores import all_positive_f1, score
+from workers.training.trainer import Deadline, State, Trainer, TrainingFailed, curve_of, layer_sizes
 
 HIDDEN = (6,)
 SEED = 11

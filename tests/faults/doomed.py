@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from studies.records.reports import SegmentReport
-from workers.analytic_trainer import AnalyticTrainer
 from workers.task import Segment, run_segment
-from workers.trainer import Deadline, State
+from workers.training.analytic_trainer import AnalyticTrainer
+from workers.training.trainer import Deadline, State
 
 BEFORE, AFTER = "before it trains", "after it trained"
 HALF = "half a checkpoint"

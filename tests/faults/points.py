@@ -24,9 +24,9 @@ from search.driving.dispatch import Dispatcher
 from studies.storage.journal_file import JournalFile
 from studies.storage.sole_writer import DRAFT, SoleWriterStorage
 from studies.store import StudyStore
-from workers.analytic_trainer import AnalyticTrainer
-from workers.checkpoints import Checkpoints
-from workers.outcomes import Outcomes
+from workers.checkpoints.checkpoints import Checkpoints
+from workers.checkpoints.outcomes import Outcomes
+from workers.training.analytic_trainer import AnalyticTrainer
 
 Applies = Callable[..., bool]
 

@@ -20,7 +20,7 @@ from tests.conftest import write_rows
 from tests.faults.dask_programs import SEARCH, DaskPrograms, dask_programs
 from tests.faults.histories import every_score_is_that_of_an_undisturbed_run
 from tests.faults.programs import PATIENCE, stored, wait_until
-from workers.rows import CACHE, FILES
+from workers.machine.rows import CACHE, FILES
 
 pytestmark = pytest.mark.slow
 

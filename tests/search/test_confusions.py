@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.evaluation.confusions import NAMES, score_of, slopes_of
-from workers.scores import confusion_of, score
+from workers.training.scores import confusion_of, score
 
 
 @given(classes=st.integers(2, 4), rows=st.integers(1, 30), seed=st.integers(0, 2**16))

@@ -13,7 +13,7 @@ from search.cluster.growing import wanted_workers
 from search.loop.slots import describe_cluster
 from studies.errors import MachineError
 from studies.sections.cluster import Cluster
-from workers.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
+from workers.machine.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
 
 BOTH = ("tensorflow", "spark")
 SLURM = Cluster(kind="slurm", slots=2, workers=5, options={"queue": "long", "memory": "16GB"})

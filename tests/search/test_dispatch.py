@@ -26,7 +26,7 @@ from search.loop.slots import GPU, SPARK, TRIAL, Slots
 from studies.records.reports import Cause, Failure, SegmentReport, TimeLedger
 from studies.sections.study import Retry
 from studies.space.configuration import Configuration
-from workers.spark_settings import DEFAULTS
+from workers.spark.settings import DEFAULTS
 from workers.task import MESSAGE_CHARACTERS, Segment, run_segment
 from workers.tenants import LOOK, SPARE, Look, Task
 

@@ -30,9 +30,9 @@ from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.conftest import write_rows
 from tests.faults.programs import contents
-from workers.analytic_trainer import AnalyticTrainer
-from workers.checkpoints import checkpoints_of
-from workers.trainer import State
+from workers.checkpoints.checkpoints import checkpoints_of
+from workers.training.analytic_trainer import AnalyticTrainer
+from workers.training.trainer import State
 
 Writes = Callable[..., Path]
 

@@ -10,7 +10,7 @@ import pytest
 from search.cluster.environments import differences, table, without_the_project
 from search.cluster.joining import Reception
 from search.cluster.shipping import Shipment
-from workers.environment import Environment
+from workers.machine.environment import Environment
 
 HERE = Environment(
     "laptop",

@@ -24,7 +24,7 @@ from studies.data.split import Rows, Split
 from studies.records.finalists import Finalists
 from studies.records.reports import SCORE_NAMES
 from studies.space.configuration import Configuration
-from workers.scores import METRICS, score
+from workers.training.scores import METRICS, score
 
 CONFIGURATION = Configuration("tensorflow", "he_normal", "adam", 9, learning_rate=0.1, batch_size=16)
 DRAW = np.random.default_rng(3)

@@ -27,9 +27,9 @@ from studies.space.configuration import Configuration
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.search.test_driver import advance_of_the_trainer
-from workers.analytic_trainer import AnalyticTrainer
-from workers.scores import metric_of, score
-from workers.trainer import Deadline
+from workers.training.analytic_trainer import AnalyticTrainer
+from workers.training.scores import metric_of, score
+from workers.training.trainer import Deadline
 
 Writes = Callable[..., Path]
 

@@ -25,7 +25,7 @@ from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 from tests.faults.programs import PATIENCE, environment
 from tests.hostile import FOLDER
-from workers.outcomes import outcome_key, predictions_of
+from workers.checkpoints.outcomes import outcome_key, predictions_of
 
 Writes = Callable[..., Path]
 

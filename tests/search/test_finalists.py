@@ -23,7 +23,7 @@ from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.search.test_driver import advance_of_the_trainer, change
 from tests.search.test_replicas import STOPS, Recorder
-from workers.outcomes import Outcomes, outcomes_of
+from workers.checkpoints.outcomes import Outcomes, outcomes_of
 
 Writes = Callable[..., Path]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from search.evaluation.influence import Answers, Influence
 from search.evaluation.influence import influence as influence_of
 from studies.records.reports import Scores
-from workers.scores import METRICS, metric_of, score
+from workers.training.scores import METRICS, metric_of, score
 
 ROWS, CLASSES, POSITIVE = 400, 3, 2
 

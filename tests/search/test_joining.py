@@ -25,9 +25,10 @@ from studies.errors import MachineError
 from studies.sections.cluster import Cluster
 from tests.certificates import make_certificates
 from tests.faults.programs import wait_until
-from workers import process, rows
-from workers.environment import Environment, environment
-from workers.rows import CACHE, FILES
+from workers import process
+from workers.machine import rows
+from workers.machine.environment import Environment, environment
+from workers.machine.rows import CACHE, FILES
 
 Writes = Callable[..., Path]
 LOOPBACK = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
@@ -156,7 +157,7 @@ def test_a_machine_that_does_not_see_the_rows_gets_a_copy_and_nothing_stays_behi
     shared: bool, study_file: Writes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = rows.sees
-    monkeypatch.setattr("workers.environment.sees", lambda _directory: False)
+    monkeypatch.setattr("workers.machine.environment.sees", lambda _directory: False)
     monkeypatch.setattr(rows, "sees", lambda directory: seen(directory) and tmp_path not in directory.parents)
     monkeypatch.setenv(CACHE, str(tmp_path / "copies"))
     monkeypatch.setattr(process, "_splits", {})

@@ -34,8 +34,8 @@ from tests.search.models import model_of_texts
 from tests.search.test_render import printed
 from tests.search.test_replicas import Recorder
 from workers import task
-from workers.scores import score
-from workers.trainer import Deadline
+from workers.training.scores import score
+from workers.training.trainer import Deadline
 
 Writes = Callable[..., Path]
 

@@ -22,8 +22,8 @@ from studies.errors import MachineError, StudyFailedError
 from studies.records.reports import Failure
 from tests.contracts.drawn import drawn_split
 from tests.faults.programs import SEARCH, environment
-from workers.parity import Comparison, Section
-from workers.trainer import TrainingFailed
+from workers.parity.comparisons import Comparison, Section
+from workers.training.trainer import TrainingFailed
 
 Writes = Callable[..., Path]
 
@@ -126,7 +126,7 @@ def test_rows_that_can_not_be_trained_on_are_the_studys_failure(
     def refused(*_arguments: object) -> NoReturn:
         raise TrainingFailed(Failure("out of memory", "Spark's JVM ran out of memory"))
 
-    monkeypatch.setattr("workers.parity_runs.compare", refused)
+    monkeypatch.setattr("workers.parity.runs.compare", refused)
     with pytest.raises(StudyFailedError, match="out of memory: Spark's JVM ran out of memory"):
         parity(study_file(), say_nothing)
 

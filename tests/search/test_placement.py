@@ -11,7 +11,7 @@ from search.cluster.pulse import offered
 from search.loop.placement import KEPT, Speeds, pays, place
 from search.loop.slots import GPU, SPARK, TRIAL, Slots
 from studies.sections.cluster import Cluster
-from workers.gpus import Gpu
+from workers.machine.gpus import Gpu
 
 MIXED = Slots(trial=2, spark=1, gpu=2)
 BOTH = ("tensorflow", "spark")

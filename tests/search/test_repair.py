@@ -20,8 +20,8 @@ from studies.study_file import StudyFile, read_study_file
 from tests.faults.programs import ROOT, environment
 from tests.postgres import Server
 from tests.studies.test_store import ask, good_report, in_a_file, opened  # noqa: F401  a fixture
-from workers.checkpoints import checkpoints_of
-from workers.trainer import State
+from workers.checkpoints.checkpoints import checkpoints_of
+from workers.training.trainer import State
 
 Writes = Callable[..., Path]
 

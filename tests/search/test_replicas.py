@@ -23,7 +23,7 @@ from studies.space.configuration import Configuration
 from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import read_study_file
 from tests.search.test_driver import advance_of_the_trainer
-from workers.outcomes import Outcomes, outcomes_of
+from workers.checkpoints.outcomes import Outcomes, outcomes_of
 
 Writes = Callable[..., Path]
 

@@ -18,7 +18,7 @@ from search.driving.display import SilentDisplay
 from search.reporting.report import StudyReport
 from studies.storage.sole_writer import SoleWriterStorage
 from tests.conftest import SMALL, write_rows
-from workers.analytic_trainer import AnalyticTrainer
+from workers.training.analytic_trainer import AnalyticTrainer
 
 Table = list[tuple[Any, ...]]
 

@@ -14,7 +14,7 @@ from search.evaluation import row_covariance as module
 from search.evaluation.influence import Answers
 from search.evaluation.row_covariance import row_covariance
 from studies.records.reports import Scores
-from workers.scores import METRICS, metric_of, score
+from workers.training.scores import METRICS, metric_of, score
 
 
 def networks(labels: NDArray[np.int64], count: int, draw: np.random.Generator) -> list[NDArray[np.float64]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search.evaluation.confusions import NAMES, score_of
 from search.evaluation.thresholds import said_at, tuned_threshold
-from workers.scores import confusion_of
+from workers.training.scores import confusion_of
 
 
 @given(

@@ -14,9 +14,9 @@ from studies.data.split import Rows, Split
 from studies.records.reports import CurvePoint, SegmentReport
 from studies.space.configuration import Configuration
 from tests.search.test_differences import SEED, SPARK
-from workers.initialisation import initial_weights
-from workers.outcomes import Outcome
-from workers.scores import score
+from workers.checkpoints.outcomes import Outcome
+from workers.training.initialisation import initial_weights
+from workers.training.scores import score
 
 LAYERS = (3, 4, 2)
 SEEDS = (1, 2)

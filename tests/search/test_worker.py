@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from search.cli import main
 from search.commands.worker import _own_address, described
-from workers.gpus import Gpu
-from workers.resources import offers
+from workers.machine.gpus import Gpu
+from workers.machine.resources import offers
 
 GPUS = [Gpu("0", 24576), Gpu("1", 24576)]
 

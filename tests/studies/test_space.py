@@ -252,7 +252,9 @@ def test_every_axis_is_a_field_of_the_configuration_and_a_key_of_the_space() -> 
 
 
 def test_the_names_are_those_that_the_workers_know() -> None:
-    from workers import analytic_trainer, initialisation, network, spark_trainer, tensorflow_trainer
+    from workers.spark import trainer as spark_trainer
+    from workers.tensorflow import trainer as tensorflow_trainer
+    from workers.training import analytic_trainer, initialisation, network
 
     assert tuple(network.ACTIVATIONS) == ACTIVATIONS
     assert set(initialisation.SCHEMES) == set(INITIALISATIONS)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from studies.space.configuration import Configuration
-from workers.analytic_trainer import OPTIMIZERS, AnalyticTrainer
-from workers.initialisation import initial_weights
-from workers.scores import score
-from workers.trainer import Deadline, State, Trainer, TrainingFailed
+from workers.training.analytic_trainer import OPTIMIZERS, AnalyticTrainer
+from workers.training.initialisation import initial_weights
+from workers.training.scores import score
+from workers.training.trainer import Deadline, State, Trainer, TrainingFailed
 
 HIDDEN = (4,)
 BASE = Configuration("analytic", "glorot_uniform", "adam", epochs=27, learning_rate=0.1, batch_size=32)

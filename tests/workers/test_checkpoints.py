@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from studies.errors import CheckpointError
 from studies.space.configuration import Configuration
 from tests.limits import files_no_larger_than
-from workers.checkpoints import Checkpoints, trial_identity
-from workers.trainer import State
+from workers.checkpoints.checkpoints import Checkpoints, trial_identity
+from workers.training.trainer import State
 
 IDENTITY = "a configuration"
 
@@ -245,8 +245,8 @@ def test_a_process_killed_before_the_rename_leaves_nothing_that_is_read(tmp_path
     program = (
         "import os, signal, sys\n"
         "import numpy as np\n"
-        "from workers.checkpoints import Checkpoints\n"
-        "from workers.trainer import State\n"
+        "from workers.checkpoints.checkpoints import Checkpoints\n"
+        "from workers.training.trainer import State\n"
         "checkpoints = Checkpoints(sys.argv[1])\n"
         "checkpoints.write(1, 'a configuration', State(3, (np.ones(2),), {}, (1.0, 1.0, 1.0)))\n"
         "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"

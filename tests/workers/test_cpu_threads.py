@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.cpu_threads import (
+from workers.machine.cpu_threads import (
     BETWEEN_OPERATIONS,
     WITHIN_OPERATIONS,
     describe,
@@ -78,7 +78,7 @@ def test_the_description_of_a_device(device: str, threads: str, said: str) -> No
 COUNT_THREADS = """
 from collections import Counter
 from pathlib import Path
-from workers.tensorflow_setup import DESCRIPTION, tf
+from workers.tensorflow.setup import DESCRIPTION, tf
 tf.function(lambda x: x @ x, jit_compile=True)(tf.ones((9, 9)))
 tasks = Path("/proc/self/task").iterdir()
 names = Counter((task / "comm").read_text().rstrip("0123456789\\n") for task in tasks)

@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.checkpoints import Checkpoints
-from workers.early_stopping import describe, is_out_of_patience, left_by, with_best, with_score
-from workers.tensorflow_setup import keras
-from workers.trainer import State
+from workers.checkpoints.checkpoints import Checkpoints
+from workers.tensorflow.setup import keras
+from workers.training.early_stopping import describe, is_out_of_patience, left_by, with_best, with_score
+from workers.training.trainer import State
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=30)
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from workers import preload
-from workers.gpus import Gpu, find_gpus, share_memory, visible
-from workers.resources import (
+from workers.machine.gpus import Gpu, find_gpus, share_memory, visible
+from workers.machine.resources import (
     GPU,
     HIDDEN,
     MEMORY,
@@ -153,5 +153,7 @@ def test_the_preload_leaves_what_a_person_said(worker: SimpleNamespace) -> None:
 
 
 def test_finding_gpus_starts_no_tensorflow() -> None:
-    code = "import sys, workers.gpus, workers.resources; sys.exit('tensorflow' in sys.modules)"
+    code = (
+        "import sys, workers.machine.gpus, workers.machine.resources; sys.exit('tensorflow' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workers.gradient_descent import begin, from_arrays, iterations
+from workers.solvers.gradient_descent import begin, from_arrays, iterations
 
 CURVATURES = np.array([1.0, 4.0, 0.5])
 START = np.array([1.0, -2.0, 3.0])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from studies.errors import StudyFileError
-from workers.initialisation import (
+from workers.training.initialisation import (
     ORTHOGONAL_GRID,
     SCHEMES,
     TRUNCATED_STDDEV,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studies.errors import MachineError
-from workers.java import find_java
+from workers.machine.java import find_java
 
 
 def fake_java(home: Path, version: str, modules: bool = True) -> Path:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workers.lbfgs import (
+from workers.solvers.history import History
+from workers.solvers.lbfgs import (
     Convergence,
     LbfgsState,
     Objective,
@@ -24,8 +25,7 @@ from workers.lbfgs import (
     iterations,
     step,
 )
-from workers.lbfgs_history import History
-from workers.lbfgs_line_search import CURVATURE, SUFFICIENT_DECREASE
+from workers.solvers.line_search import CURVATURE, SUFFICIENT_DECREASE
 
 Array = NDArray[np.floating[Any]]
 

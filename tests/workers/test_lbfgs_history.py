@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workers.lbfgs_history import CORRECTIONS, History, HistoryFailed
+from workers.solvers.history import CORRECTIONS, History, HistoryFailed
 
 
 def drawn_pairs(

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 
-from workers.lbfgs_line_search import (
+from workers.solvers.line_search import (
     BRACKETING_STEPS,
     CURVATURE,
     SUFFICIENT_DECREASE,

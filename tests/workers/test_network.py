@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
 from studies.errors import StudyFileError
-from workers import network
-from workers.network import class_weights, cross_entropy, flatten, forward, parameters, unflatten
-from workers.trainer import Weights
+from workers.training import network
+from workers.training.network import class_weights, cross_entropy, flatten, forward, parameters, unflatten
+from workers.training.trainer import Weights
 
 LAYERS = st.lists(st.integers(1, 6), min_size=2, max_size=5)
 

@@ -14,10 +14,10 @@ from studies.errors import CheckpointError
 from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 from workers import process
-from workers.analytic_trainer import AnalyticTrainer
-from workers.outcomes import Outcome, Outcomes, outcome_key, outcomes_of
+from workers.checkpoints.outcomes import Outcome, Outcomes, outcome_key, outcomes_of
 from workers.task import Segment, run_segment
-from workers.trainer import Deadline
+from workers.training.analytic_trainer import AnalyticTrainer
+from workers.training.trainer import Deadline
 
 CONFIGURATION = Configuration("analytic", "he_normal", "adam", epochs=9, learning_rate=0.1, batch_size=16)
 KEY = outcome_key(CONFIGURATION, 3, (3, 4, 2), "hash")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from studies.records.reports import Scores
-from workers.parity import (
+from workers.parity.comparisons import (
     DEFINITIONS,
     SAME_F1,
     SAME_NUMBERS,
@@ -25,7 +25,7 @@ from workers.parity import (
     parting,
     relative_differences,
 )
-from workers.scores import score
+from workers.training.scores import score
 
 LABELS = np.array([0, 1, 1, 0, 0, 1, 0, 0], np.int64)
 CHANCES = np.array([0.1, 0.9, 0.4, 0.2, 0.7, 0.8, 0.3, 0.05])

@@ -13,11 +13,11 @@ from fsspec.implementations.memory import MemoryFileSystem
 from studies.errors import CheckpointError, MachineError, StudyFileError
 from studies.study_file import read_study_file
 from tests.hostile import FOLDER, PASSWORD
-from workers.checkpoint_files import RemoteFiles, open_files
-from workers.checkpoints import Checkpoints, checkpoints_of
-from workers.outcomes import outcomes_of
-from workers.places import open_place
-from workers.trainer import State
+from workers.checkpoints.checkpoints import Checkpoints, checkpoints_of
+from workers.checkpoints.files import RemoteFiles, open_files
+from workers.checkpoints.outcomes import outcomes_of
+from workers.machine.places import open_place
+from workers.training.trainer import State
 
 REMOTE = "a%20b {x} [v2] {a,b} *;&'~ ä:,$"
 """What may be in an address's path: ? ends it, and a backslash is no part of one."""

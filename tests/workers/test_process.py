@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 from studies.data import prepare
 from studies.study_file import read_study_file
 from workers import process
-from workers.trainer import Trainer
+from workers.training.trainer import Trainer
 
 
 @pytest.fixture

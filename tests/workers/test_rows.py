@@ -11,8 +11,8 @@ import pytest
 from search.driving.preflight import prepare_data
 from studies.errors import DataError, MachineError
 from studies.study_file import read_study_file
-from workers import rows
-from workers.rows import CACHE, FILES, find_rows, is_copy, sees
+from workers.machine import rows
+from workers.machine.rows import CACHE, FILES, find_rows, is_copy, sees
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sklearn import metrics
 
 from studies.records.reports import Scores
 from studies.sections.study import Metric
-from workers.scores import (
+from workers.training.scores import (
     METRICS,
     SMALLEST,
     all_positive_f1,
@@ -24,7 +24,7 @@ from workers.scores import (
     metric_of,
     score,
 )
-from workers.trainer import TrainingFailed
+from workers.training.trainer import TrainingFailed
 
 Case = tuple[NDArray[np.int64], NDArray[np.float64], int]
 

@@ -19,10 +19,10 @@ import pytest
 from studies.data.split import Rows, Split
 from studies.errors import MachineError
 from studies.space.configuration import Configuration
-from workers import spark_session
-from workers.spark_settings import DEFAULTS, SparkSettings
-from workers.spark_trainer import SparkTrainer
-from workers.trainer import Deadline, State, TrainingFailed
+from workers.spark import session as spark_session
+from workers.spark.settings import DEFAULTS, SparkSettings
+from workers.spark.trainer import SparkTrainer
+from workers.training.trainer import Deadline, State, TrainingFailed
 
 pytestmark = pytest.mark.slow
 

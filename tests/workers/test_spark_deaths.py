@@ -15,10 +15,11 @@ import pytest
 from studies.data.split import Rows, Split
 from studies.records.reports import Failure
 from studies.space.configuration import Configuration
-from workers import spark_failures, spark_session
-from workers.spark_settings import SparkSettings
-from workers.spark_trainer import SparkTrainer
-from workers.trainer import Deadline, TrainingFailed
+from workers.spark import failures as spark_failures
+from workers.spark import session as spark_session
+from workers.spark.settings import SparkSettings
+from workers.spark.trainer import SparkTrainer
+from workers.training.trainer import Deadline, TrainingFailed
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ LBFGS = Configuration("spark", "glorot_uniform", "l-bfgs", epochs=20)
 
 LEAVING = """
 import os, signal
-from workers import spark_jvm, spark_session
+from workers.spark import jvm as spark_jvm, session as spark_session
 spark_jvm.LEAVE_SECONDS = 1.0
 spark = spark_session.start()
 os.kill(spark.process.pid, signal.SIGSTOP)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.spark_fit import describe, one_an_epoch, padded
+from workers.spark.fit import describe, one_an_epoch, padded
 
 
 def test_a_repeat_in_a_history_of_l_bfgs_is_no_iteration_but_a_failed_line_search():

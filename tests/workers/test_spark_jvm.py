@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from studies.errors import MachineError
-from workers import spark_jvm, spark_session
-from workers.spark_failures import killed_where_it_hangs
-from workers.trainer import TrainingFailed
+from workers.spark import jvm as spark_jvm
+from workers.spark import session as spark_session
+from workers.spark.failures import killed_where_it_hangs
+from workers.training.trainer import TrainingFailed
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

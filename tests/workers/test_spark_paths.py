@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile import FOLDER
-from workers.spark_paths import make_scratch, paths_to_read, plain_link, spark_path, unicode_names
+from workers.spark.paths import make_scratch, paths_to_read, plain_link, spark_path, unicode_names
 
 
 def test_a_path_is_named_as_it_is() -> None:

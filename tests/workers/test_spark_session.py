@@ -17,16 +17,16 @@ import pytest
 from studies.data.split import Rows, Split
 from studies.errors import MachineError
 from studies.space.configuration import Configuration
-from workers import spark_session
-from workers.spark_settings import PARTITIONS, cores
-from workers.spark_trainer import SparkTrainer
-from workers.trainer import Deadline, TrainingFailed
+from workers.spark import session as spark_session
+from workers.spark.settings import PARTITIONS, cores
+from workers.spark.trainer import SparkTrainer
+from workers.training.trainer import Deadline, TrainingFailed
 
 GD = Configuration("spark", "glorot_uniform", "gd", epochs=5, learning_rate=0.3)
 
 PARENT = """
 import sys
-from workers import spark_session
+from workers.spark import session as spark_session
 spark = spark_session.start()
 try:
     print(spark.process.pid, flush=True)

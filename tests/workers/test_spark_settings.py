@@ -9,7 +9,7 @@ import pytest
 
 from studies.errors import MachineError
 from studies.sections.study import Spark
-from workers.spark_settings import DEFAULTS, SparkSettings, cores, is_secret, properties
+from workers.spark.settings import DEFAULTS, SparkSettings, cores, is_secret, properties
 
 SCRATCH = Path("/scratch")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from workers import spark_session
-from workers.spark_settings import DEFAULTS, SparkSettings
+from workers.spark import session as spark_session
+from workers.spark.settings import DEFAULTS, SparkSettings
 
 PATIENCE = 30.0
 

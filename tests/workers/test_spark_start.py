@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from studies.errors import MachineError
-from workers import java, spark_jvm
-from workers.spark_settings import SparkSettings
-from workers.spark_start import FailedStart, explained, hung
+from workers.machine import java
+from workers.spark import jvm as spark_jvm
+from workers.spark.settings import SparkSettings
+from workers.spark.start import FailedStart, explained, hung
 
 LOCAL = SparkSettings(master="local[2]")
 CLUSTER = SparkSettings(master="spark://head:7077")

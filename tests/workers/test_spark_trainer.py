@@ -15,13 +15,13 @@ from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from studies.space.configuration import Configuration
 from tests.hostile import FOLDER
-from workers import spark_session
-from workers.network import cross_entropy, flatten
-from workers.spark_fit import fit
-from workers.spark_rows import BLOCK_SIZE, PARTITIONS, load, write_once
-from workers.spark_settings import SparkSettings
-from workers.spark_trainer import OPTIMIZERS, SparkTrainer
-from workers.trainer import Deadline, State, TrainingFailed
+from workers.spark import session as spark_session
+from workers.spark.fit import fit
+from workers.spark.rows import BLOCK_SIZE, PARTITIONS, load, write_once
+from workers.spark.settings import SparkSettings
+from workers.spark.trainer import OPTIMIZERS, SparkTrainer
+from workers.training.network import cross_entropy, flatten
+from workers.training.trainer import Deadline, State, TrainingFailed
 
 HIDDEN = (5,)
 LBFGS = Configuration("spark", "spark_uniform", "l-bfgs", epochs=6)
@@ -317,7 +317,7 @@ def test_a_loss_that_is_not_finite_on_the_way_is_a_diverged_trial(
     def recovered(*_: Any) -> tuple[Any, list[float]]:
         return flatten(trainer.begin(GD, 7).weights), [0.7, math.nan, 0.6]
 
-    monkeypatch.setattr("workers.spark_trainer.fit", recovered)
+    monkeypatch.setattr("workers.spark.trainer.fit", recovered)
     assert "after epoch 1" in failure_of(trainer, GD, trainer.begin(GD, 7), "diverged")
 
 
@@ -338,7 +338,7 @@ def test_repeats_after_a_failed_line_search_are_no_iterations(
         histories.append(history)
         return vector, history
 
-    monkeypatch.setattr("workers.spark_trainer.fit", recorded)
+    monkeypatch.setattr("workers.spark.trainer.fit", recorded)
     long = replace(LBFGS, epochs=40)
     for seed in range(8):
         logged = failures_logged()

@@ -15,11 +15,13 @@ from studies.data import prepare
 from studies.records.reports import Failure
 from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
-from workers import process, spark_session, spark_trainer
-from workers.spark_settings import DEFAULTS, SparkSettings
-from workers.spark_warmup import _blas_note, warm
+from workers import process
+from workers.spark import session as spark_session
+from workers.spark import trainer as spark_trainer
+from workers.spark.settings import DEFAULTS, SparkSettings
 from workers.task import Segment, run_segment
-from workers.trainer import TrainingFailed
+from workers.training.trainer import TrainingFailed
+from workers.warmup import _blas_note, warm
 
 HIDDEN = (4,)
 

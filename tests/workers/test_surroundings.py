@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.faults.programs import PATIENCE, ROOT, environment
-from workers.surroundings import NOWHERE, overrides, settle_spark, settle_tensorflow
+from workers.machine.surroundings import NOWHERE, overrides, settle_spark, settle_tensorflow
 
 
 def said(frameworks: str, variables: dict[str, str], **more: Any) -> list[str]:
@@ -128,8 +128,8 @@ import hashlib, warnings
 import numpy as np
 from studies.space.configuration import Configuration
 from studies.data.split import Rows, Split
-from workers.tensorflow_trainer import TensorFlowTrainer
-from workers.trainer import Deadline
+from workers.tensorflow.trainer import TensorFlowTrainer
+from workers.training.trainer import Deadline
 
 def weights(optimizer):
     generator = np.random.default_rng(1)

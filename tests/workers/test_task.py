@@ -17,10 +17,10 @@ from studies.records.reports import SCORED, Failure, SegmentReport, TimeLedger
 from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 from workers import process, task
-from workers.analytic_trainer import AnalyticTrainer
-from workers.checkpoints import Checkpoints
+from workers.checkpoints.checkpoints import Checkpoints
 from workers.task import Segment, run_segment
-from workers.trainer import State, TrainingFailed
+from workers.training.analytic_trainer import AnalyticTrainer
+from workers.training.trainer import State, TrainingFailed
 
 CONFIGURATION = Configuration("analytic", "he_normal", "adam", epochs=9, learning_rate=0.1, batch_size=16)
 

@@ -16,9 +16,9 @@ from studies.sections.study import Data, Features
 from studies.space.configuration import Configuration
 from tests.conftest import write_rows
 from workers import process, task
-from workers.scores import score
 from workers.task import Segment, run_segment
-from workers.trainer import Deadline
+from workers.training.scores import score
+from workers.training.trainer import Deadline
 
 ANALYTIC = Configuration("analytic", "glorot_uniform", "adam", 9, learning_rate=0.05, batch_size=16)
 TENSORFLOW = Configuration(

@@ -10,13 +10,13 @@ import pytest
 
 from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
-from workers.checkpoints import Checkpoints
-from workers.network import class_weights, cross_entropy, flatten, forward
-from workers.spark_rows import BLOCK_SIZE, PARTITIONS
-from workers.tensorflow_full_batch import FullBatchTraining
-from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, mllib_row_weights
-from workers.tensorflow_trainer import TensorFlowTrainer
-from workers.trainer import Deadline, State, TrainingFailed, layer_sizes
+from workers.checkpoints.checkpoints import Checkpoints
+from workers.spark.rows import BLOCK_SIZE, PARTITIONS
+from workers.tensorflow.full_batch import FullBatchTraining
+from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights
+from workers.tensorflow.trainer import TensorFlowTrainer
+from workers.training.network import class_weights, cross_entropy, flatten, forward
+from workers.training.trainer import Deadline, State, TrainingFailed, layer_sizes
 
 LBFGS = Configuration("tensorflow", "glorot_uniform", "l-bfgs", 60)
 GD = Configuration("tensorflow", "glorot_uniform", "gd", 30, learning_rate=0.5)

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import workers.tensorflow_lbfgs as module
+import workers.tensorflow.objective as module
 from studies.data.split import Rows, Split
 from tests.contracts.drawn import drawn_split
-from workers.initialisation import initial_weights
-from workers.lbfgs import begin, iterations
-from workers.network import cross_entropy, flatten, parameters, unflatten
-from workers.spark_rows import PARTITIONS
-from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, mllib_row_weights
-from workers.trainer import layer_sizes
+from workers.solvers.lbfgs import begin, iterations
+from workers.spark.rows import PARTITIONS
+from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights
+from workers.training.initialisation import initial_weights
+from workers.training.network import cross_entropy, flatten, parameters, unflatten
+from workers.training.trainer import layer_sizes
 
 BLOCK_SIZE = 128
 LAYERS = (8, 5, 3)
@@ -180,8 +180,8 @@ def spark_history(
     from pyspark.ml.classification import MultilayerPerceptronClassifier
     from pyspark.ml.linalg import Vectors
 
-    from workers import spark_session
-    from workers.spark_rows import load, write_once
+    from workers.spark import session as spark_session
+    from workers.spark.rows import load, write_once
 
     rows = load(spark_session.start(), write_once(split.train, directory))
     classifier = MultilayerPerceptronClassifier(

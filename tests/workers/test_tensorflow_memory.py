@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from tests.contracts.drawn import drawn_split
-from workers import tensorflow_memory
-from workers.lbfgs import begin
-from workers.network import parameters
-from workers.tensorflow_epoch import OPTIMIZERS, EpochKey
-from workers.tensorflow_lbfgs import FullBatchObjective, FullBatchRows, _traced
-from workers.tensorflow_programs import Program, ProgramPool
-from workers.tensorflow_recipe import DeviceRows, Recipe
-from workers.tensorflow_setup import tf
+from workers.solvers.lbfgs import begin
+from workers.tensorflow import memory as tensorflow_memory
+from workers.tensorflow.epoch import OPTIMIZERS, EpochKey
+from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, _traced
+from workers.tensorflow.programs import Program, ProgramPool
+from workers.tensorflow.recipe import DeviceRows, Recipe
+from workers.tensorflow.setup import tf
+from workers.training.network import parameters
 
 SPLIT = drawn_split(rows=30)
 RECIPE = Recipe(

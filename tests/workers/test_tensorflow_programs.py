@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.tensorflow_epoch import OPTIMIZERS, EpochKey
-from workers.tensorflow_programs import Program, ProgramPool
+from workers.tensorflow.epoch import OPTIMIZERS, EpochKey
+from workers.tensorflow.programs import Program, ProgramPool
 
 KEY = EpochKey(layers=(3, 2, 2), rows=10, optimizer="sgd", batch_size=4, drop_last_batch=False)
 

@@ -17,16 +17,16 @@ from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
-from workers.checkpoints import Checkpoints
-from workers.network import ROWS_AT_ONCE, cross_entropy, forward
-from workers.tensorflow_epoch import OPTIMIZERS, EpochKey
-from workers.tensorflow_network import dropout_factors
-from workers.tensorflow_programs import Program, ProgramPool
-from workers.tensorflow_recipe import dropout_seed, row_order
-from workers.tensorflow_setup import keras, tf
-from workers.tensorflow_trainer import OPTIMIZERS as TRAINED_OPTIMIZERS
-from workers.tensorflow_trainer import TensorFlowTrainer
-from workers.trainer import Deadline, State, TrainingFailed
+from workers.checkpoints.checkpoints import Checkpoints
+from workers.tensorflow.epoch import OPTIMIZERS, EpochKey
+from workers.tensorflow.network import dropout_factors
+from workers.tensorflow.programs import Program, ProgramPool
+from workers.tensorflow.recipe import dropout_seed, row_order
+from workers.tensorflow.setup import keras, tf
+from workers.tensorflow.trainer import OPTIMIZERS as TRAINED_OPTIMIZERS
+from workers.tensorflow.trainer import TensorFlowTrainer
+from workers.training.network import ROWS_AT_ONCE, cross_entropy, forward
+from workers.training.trainer import Deadline, State, TrainingFailed
 
 ROWS = 100
 HIDDEN = (5, 4)

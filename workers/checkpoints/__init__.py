@@ -1,0 +1,1 @@
+"""What trials leave in files: states on the way, and outcomes at the end."""

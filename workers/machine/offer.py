@@ -1,0 +1,24 @@
+"""What a worker that somebody else started says and offers when a driver meets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.machine.environment import Environment, describe
+from workers.machine.resources import RESOURCES, TRIAL
+
+
+async def greet(rows: str, java: bool, dask_worker: Any) -> Environment:
+    """What a worker runs in; run in workers by Dask, beside what they do.
+
+    On the way its threads become trials' slots, where it was started without resources that say more. That is
+    no plugin of Dask's: every worker that comes later loads those, and one that can't import this project,
+    which others may have there, would not start.
+
+    Args:
+        rows, java: as :func:`workers.machine.environment.describe` takes them.
+        dask_worker: given by Dask.
+    """
+    if not any(resource in dask_worker.state.total_resources for resource in RESOURCES):
+        await dask_worker.set_resources(**{TRIAL: dask_worker.state.nthreads})
+    return await describe(rows, java)

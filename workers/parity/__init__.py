@@ -1,0 +1,1 @@
+"""Whether both frameworks train the same network, number by number."""

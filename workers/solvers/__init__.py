@@ -1,0 +1,1 @@
+"""MLlib's two solvers in NumPy, one iteration at a time."""

@@ -1,0 +1,172 @@
+"""Scores of predicted probabilities, in NumPy alone: scikit-learn takes seconds to import on every worker.
+
+Every score but two is read off the confusion matrix; each is defined as scikit-learn defines it with
+``zero_division=0``, and held to it by tests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studies.records.reports import Failure, Scores
+from workers.training.trainer import TrainingFailed
+
+METRICS = (
+    "f1",
+    "f1_weighted",
+    "f1_macro",
+    "average_precision",
+    "mcc",
+    "precision",
+    "recall",
+    "accuracy",
+)
+"""The scores that a study can search for: higher is better."""
+
+SMALLEST = float(np.finfo(np.float64).eps)
+"""Probabilities are clipped to [this, 1 - this] for the log loss, as in scikit-learn: 36.04 nats at most."""
+
+
+def score(labels: NDArray[np.int64], probabilities: NDArray[np.float64], positive: int) -> Scores:
+    """Scores of one set of rows; a row's prediction is its most probable class, the first of equal ones.
+
+    Args:
+        labels: (rows,) int64 below ``classes``.
+        probabilities: (rows, classes) float64.
+        positive: the class of ``precision``, ``recall``, ``f1`` and ``average_precision``.
+
+    Raises:
+        TrainingFailed: with cause ``diverged``, where a probability isn't finite.
+        ValueError: where there are no rows, or not one label a row.
+    """
+    rows, classes = probabilities.shape
+    if not rows or labels.shape != (rows,):
+        raise ValueError(f"found {len(labels)} labels for {rows} rows; allowed: one for each of 1 or more")
+    _check_finite(probabilities)
+    confusion: list[list[int]] = confusion_of(labels, probabilities.argmax(axis=1), classes).tolist()
+
+    support = [sum(row) for row in confusion]
+    predicted = [sum(column) for column in zip(*confusion, strict=True)]
+    hits = [confusion[index][index] for index in range(classes)]
+    f1 = [
+        _ratio(2 * hit, true + guessed) for hit, true, guessed in zip(hits, support, predicted, strict=True)
+    ]
+    # A class that is neither there nor predicted has no F1 to average; scikit-learn leaves it out too.
+    seen = [index for index in range(classes) if support[index] or predicted[index]]
+    return Scores(
+        f1=f1[positive],
+        f1_macro=sum(f1[index] for index in seen) / len(seen),
+        f1_weighted=sum(value * weight for value, weight in zip(f1, support, strict=True)) / rows,
+        precision=_ratio(hits[positive], predicted[positive]),
+        recall=_ratio(hits[positive], support[positive]),
+        average_precision=_average_precision(labels == positive, probabilities[:, positive]),
+        mcc=_matthews(hits, support, predicted),
+        accuracy=sum(hits) / rows,
+        log_loss=_log_loss(labels, probabilities),
+        confusion=tuple(tuple(row) for row in confusion),
+    )
+
+
+def confusion_of(labels: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """(classes, classes) counts of (rows,) labels and (rows,) said."""
+    cells = np.bincount(labels * classes + said, minlength=classes * classes)
+    counts: NDArray[np.int64] = cells.reshape(classes, classes)
+    return counts
+
+
+def passing(
+    positive: NDArray[np.bool_], probability: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """What reaches each threshold, the highest first: precision is hits / said, recall hits / hits[-1].
+
+    Rows of equal probability pass a threshold together, so that their order doesn't matter.
+
+    Args:
+        positive: (rows,) whether a row is of the positive class; at least one row.
+        probability: (rows,) that it is.
+
+    Returns:
+        (thresholds,) the distinct probabilities, falling; how many positive rows reach each; how many rows.
+    """
+    order = np.argsort(-probability)
+    falling, found = probability[order], np.cumsum(positive[order])
+    last_of_ties = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+    return falling[last_of_ties], found[last_of_ties], last_of_ties + 1
+
+
+def metric_of(scores: Scores, metric: str) -> float:
+    """The score that a study searches for.
+
+    Raises:
+        ValueError: where ``metric`` is none of :data:`METRICS`.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"found the unknown metric '{metric}'; allowed: {', '.join(METRICS)}")
+    return float(getattr(scores, metric))
+
+
+def all_positive_f1(labels: NDArray[np.int64], positive: int) -> float:
+    """F1 of calling every row positive: 2p / (1 + p) for a share p of positives. The baseline to beat."""
+    positives = int(np.count_nonzero(labels == positive))
+    return _ratio(2 * positives, positives + len(labels))
+
+
+def constant_scores(labels: NDArray[np.int64], classes: int, predicted: int, positive: int) -> Scores:
+    """Scores of the predictor that gives class ``predicted`` probability 1 in every row.
+
+    Its log loss is that of certainty: 36.04 nats (see :data:`SMALLEST`) for each row of another class.
+    """
+    probabilities = np.zeros((len(labels), classes))
+    probabilities[:, predicted] = 1.0
+    return score(labels, probabilities, positive)
+
+
+def majority_class(train_labels: NDArray[np.int64], classes: int) -> int:
+    """The commonest class, the first of equal ones: what a constant predictor learns from these rows."""
+    return int(np.bincount(train_labels, minlength=classes).argmax())
+
+
+def _check_finite(probabilities: NDArray[np.float64]) -> None:
+    if np.isfinite(probabilities).all():
+        return
+    broken = np.count_nonzero(~np.isfinite(probabilities).all(axis=1))
+    message = f"probabilities not finite in {broken} of {len(probabilities)} rows"
+    raise TrainingFailed(Failure("diverged", message))
+
+
+def _ratio(numerator: int, denominator: int) -> float:
+    return numerator / denominator if denominator else 0.0
+
+
+def _average_precision(positive: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    """Sum over the thresholds of (recall gained) × (precision); 0 without positive rows."""
+    _, hits, said = passing(positive, probability)
+    if not hits[-1]:
+        return 0.0
+    return float(np.diff(hits, prepend=0) @ (hits / said) / hits[-1])
+
+
+def _matthews(hits: Sequence[int], support: Sequence[int], predicted: Sequence[int]) -> float:
+    """Matthews's correlation for any number of classes: J. Gorodkin, "Comparing two K-category assignments
+    by a K-category correlation coefficient", Computational Biology and Chemistry 28, 2004, equation 8.
+
+    0 where all rows are of one class or are given one.
+    """
+    rows = sum(support)
+    covariance = rows * sum(hits) - sum(
+        true * guessed for true, guessed in zip(support, predicted, strict=True)
+    )
+    of_labels = rows * rows - sum(true * true for true in support)
+    of_predictions = rows * rows - sum(guessed * guessed for guessed in predicted)
+    if not of_labels or not of_predictions:
+        return 0.0
+    return covariance / math.sqrt(of_labels * of_predictions)
+
+
+def _log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(chosen.clip(SMALLEST, 1.0 - SMALLEST)).mean())

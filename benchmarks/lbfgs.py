@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from studies.data.split import Split
 from workers.solvers.lbfgs import TOLERANCE, begin, iterations
+from workers.solvers.mllib import BLOCK_SIZE, PARTITIONS
 from workers.spark import session as spark_session
-from workers.spark.rows import BLOCK_SIZE, PARTITIONS, heap_mib, load, write_once
+from workers.spark.rows import heap_mib, load, write_once
 from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights
 from workers.training.initialisation import initial_weights
 from workers.training.network import flatten, parameters

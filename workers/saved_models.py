@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from studies.errors import StudyFailedError
+from workers.solvers.mllib import BLOCK_SIZE
 from workers.spark import session as spark_session
 from workers.spark.paths import plain_link, spark_path
-from workers.spark.rows import BLOCK_SIZE
 from workers.spark.settings import DEFAULTS
 from workers.training.network import flatten
 from workers.training.trainer import Weights

@@ -39,7 +39,7 @@ from workers.parity.runs import (
     uneven_rows,
 )
 from workers.parity.spark import Seen, SparkNetwork
-from workers.spark.rows import BLOCK_SIZE, PARTITIONS
+from workers.solvers.mllib import BLOCK_SIZE, PARTITIONS
 from workers.tensorflow.full_batch import FullBatchTraining
 from workers.tensorflow.objective import mllib_block_sizes
 from workers.training.initialisation import SCHEMES, initial_weights

@@ -17,8 +17,9 @@ import pytest
 from studies.data.split import Rows, Split
 from studies.errors import MachineError
 from studies.space.configuration import Configuration
+from workers.solvers.mllib import PARTITIONS
 from workers.spark import session as spark_session
-from workers.spark.settings import PARTITIONS, cores
+from workers.spark.settings import cores
 from workers.spark.trainer import SparkTrainer
 from workers.training.trainer import Deadline, TrainingFailed
 

@@ -15,9 +15,10 @@ from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from studies.space.configuration import Configuration
 from tests.hostile import FOLDER
+from workers.solvers.mllib import BLOCK_SIZE, PARTITIONS
 from workers.spark import session as spark_session
 from workers.spark.fit import fit
-from workers.spark.rows import BLOCK_SIZE, PARTITIONS, load, write_once
+from workers.spark.rows import load, write_once
 from workers.spark.settings import SparkSettings
 from workers.spark.trainer import OPTIMIZERS, SparkTrainer
 from workers.training.network import cross_entropy, flatten

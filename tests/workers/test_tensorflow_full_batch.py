@@ -11,7 +11,7 @@ import pytest
 from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
 from workers.checkpoints.checkpoints import Checkpoints
-from workers.spark.rows import BLOCK_SIZE, PARTITIONS
+from workers.solvers.mllib import BLOCK_SIZE, PARTITIONS
 from workers.tensorflow.full_batch import FullBatchTraining
 from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights
 from workers.tensorflow.trainer import TensorFlowTrainer

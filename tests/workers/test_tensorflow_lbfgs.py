@@ -16,7 +16,7 @@ import workers.tensorflow.objective as module
 from studies.data.split import Rows, Split
 from tests.contracts.drawn import drawn_split
 from workers.solvers.lbfgs import begin, iterations
-from workers.spark.rows import PARTITIONS
+from workers.solvers.mllib import PARTITIONS
 from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights
 from workers.training.initialisation import initial_weights
 from workers.training.network import cross_entropy, flatten, parameters, unflatten

@@ -33,8 +33,7 @@ from workers.parity.comparisons import (
     relative_differences,
 )
 from workers.parity.spark import SparkNetwork
-from workers.spark.rows import BLOCK_SIZE
-from workers.spark.settings import PARTITIONS
+from workers.solvers.mllib import BLOCK_SIZE, PARTITIONS
 from workers.spark.trainer import SparkTrainer
 from workers.tensorflow.full_batch import FullBatchTraining
 from workers.tensorflow.objective import mllib_block_sizes

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from studies.data.split import Rows
 from studies.records.reports import Scores
+from workers.solvers.mllib import BLOCK_SIZE
 from workers.spark import session as spark_session
 from workers.spark.failures import translated
-from workers.spark.rows import BLOCK_SIZE, heap_mib
+from workers.spark.rows import heap_mib
 from workers.training.network import flatten, parameters
 from workers.training.scores import SMALLEST
 from workers.training.trainer import Weights

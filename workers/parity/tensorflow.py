@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.data.split import Rows
-from workers.spark.rows import BLOCK_SIZE
+from workers.solvers.mllib import BLOCK_SIZE
 from workers.tensorflow.network import logits
 from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights
 from workers.tensorflow.setup import tf

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.space.configuration import Configuration
-from workers.spark.rows import BLOCK_SIZE
+from workers.solvers.mllib import BLOCK_SIZE
 from workers.training.network import flatten
 from workers.training.trainer import Weights
 

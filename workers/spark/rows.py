@@ -13,15 +13,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from studies.data.split import Rows
+from workers.solvers.mllib import PARTITIONS
 from workers.spark.paths import paths_to_read
 from workers.spark.session import AnySpark, Spark
-from workers.spark.settings import PARTITIONS
-
-BLOCK_SIZE = 128
-"""MLlib's blockSize, at its default. Not a mini-batch: it says how many rows of a partition are stacked into
-one matrix product. But MLlib averages the means of the blocks, so that a row of a shorter last block weighs
-more: another size is another objective."""
-
 
 LOAD_SECONDS = 120.0
 """What loading rows may take beside the time for the rows themselves. It takes 2 to 8."""

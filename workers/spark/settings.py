@@ -12,14 +12,10 @@ from typing import Literal
 from studies.errors import MachineError
 from studies.sections.spark_conf import is_local
 from studies.sections.study import Spark
+from workers.solvers.mllib import PARTITIONS
 
 LOOPBACK = "127.0.0.1"
 
-PARTITIONS = 2
-"""Partitions of the training rows, each a run of them in the split's order, on any number of cores.
-
-MLlib adds up the partitions' gradients in the order in which they arrive. Two numbers give the same sum in
-either order; three don't, so that with more partitions the same trial would give other bits each time."""
 
 AT_ONCE = 1
 """Spark trials at once in one worker process, by default.

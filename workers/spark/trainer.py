@@ -1,7 +1,7 @@
 """Trains networks with Spark MLlib's own MultilayerPerceptronClassifier, in local mode or on a cluster.
 
 The same configuration, seed and rows give the same bits on any number of cores (see
-:data:`workers.spark.settings.PARTITIONS`), where the CPU's vectors are as wide and a native BLAS is found or
+:data:`workers.solvers.mllib.PARTITIONS`), where the CPU's vectors are as wide and a native BLAS is found or
 not found alike: Spark computes with either.
 """
 

@@ -15,8 +15,7 @@ from workers.solvers import gradient_descent, lbfgs
 from workers.solvers.gradient_descent import DescentState
 from workers.solvers.history import Vector
 from workers.solvers.lbfgs import LbfgsState
-from workers.spark.rows import BLOCK_SIZE
-from workers.spark.settings import PARTITIONS
+from workers.solvers.mllib import BLOCK_SIZE, PARTITIONS
 from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, Precision, mllib_row_weights
 from workers.training.network import class_weights, flatten, unflatten
 from workers.training.trainer import Deadline, State, TrainingFailed

@@ -14,7 +14,9 @@ from pathlib import Path
 from rich.console import Console
 
 from search.driving.live_view import live_view
-from search.loop.loop import Limits, Loop, Running
+from search.loop.events import Asked
+from search.loop.loop import Limits, Loop
+from search.loop.slots import Slots
 from studies.records.trials import AskedTrial, TrialRecord
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
@@ -27,10 +29,12 @@ def main() -> None:
     started = min(_time(record.started) for record in records)
     middle = sorted(_time(record.completed) for record in records)[len(records) * 2 // 3]
     middle += timedelta(seconds=0.5)  # by then the next trial runs
-    loop = Loop(Limits(slots=2, trials=file.study.trial_limit), started=0.0)
+    running = [record for record in records if _time(record.started) <= middle < _time(record.completed)]
+    loop = Loop(Limits(trials=file.study.trial_limit), Slots(max(1, len(running))), started=0.0)
     told = [record for record in records if _time(record.completed) <= middle]
     loop.start(sorted(told, key=lambda record: _time(record.completed)), [], 0.0)
-    loop.running = {record.number: _running(record, started) for record in records if _runs(record, middle)}
+    for record in running:
+        loop.handle(Asked(_asked(record)), (_time(record.started) - started).total_seconds())
     now = (middle - started).total_seconds()
     console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True, highlight=False)
     console.print(live_view(loop, now, file.study.name, told_here=len(told), height=24))
@@ -40,15 +44,10 @@ def main() -> None:
     picture.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
 
 
-def _runs(record: TrialRecord, moment: datetime) -> bool:
-    return _time(record.started) <= moment < _time(record.completed)
-
-
-def _running(record: TrialRecord, started: datetime) -> Running:
+def _asked(record: TrialRecord) -> AskedTrial:
     if record.configuration is None or record.seed is None:
         raise ValueError(f"trial {record.number} has no configuration")
-    trial = AskedTrial(record.number, record.configuration, record.seed)
-    return Running(trial, (_time(record.started) - started).total_seconds())
+    return AskedTrial(record.number, record.configuration, record.seed)
 
 
 def _time(moment: datetime | None) -> datetime:

@@ -26,7 +26,9 @@ from workers.training.trainer import Deadline, TrainingFailed
 GD = Configuration("spark", "glorot_uniform", "gd", epochs=5, learning_rate=0.3)
 
 PARENT = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 from workers.spark import session as spark_session
 spark = spark_session.start()
 try:

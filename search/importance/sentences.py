@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from search.importance.importance import ImportanceGroup
 from search.importance.regions import Condition, Region
@@ -39,6 +39,17 @@ def significance(group: ImportanceGroup) -> str:
     if not names:
         return f"none significant, {corrected}: the whole table may be chance"
     return f"significant, {corrected}: {', '.join(names)}"
+
+
+def chance_mark(groups: Iterable[ImportanceGroup]) -> str | None:
+    """What the mark ``?`` says; ``None`` where no share has it."""
+    marked = [share for group in groups for share in group.shares if share.by_chance]
+    if not marked:
+        return None
+    meaning = "?: shuffled scores give as large a share of best, so it may be chance."
+    if any(share.significant for share in marked):
+        meaning += " A choice can be significant all the same: by the mean scores of its values."
+    return meaning
 
 
 def label_of(axis: str) -> str:

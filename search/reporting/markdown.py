@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from search.evaluation.row_noise import row_interval
 from search.importance.importance import ImportanceGroup
-from search.importance.sentences import beneath, sentence
+from search.importance.sentences import beneath, chance_mark, sentence
 from search.output.markdown_text import code, plain, table
 from search.reporting.finalist_words import (
     at_worst,
@@ -153,8 +153,8 @@ def _importance(report: StudyReport) -> Iterator[str]:
         yield f"{_group_name(group)}, {count_of(group.trials, 'trial')}:"
         yield table(_shares(group))
         yield "\n".join(f"- {plain(words)}" for words in beneath(group))
-    if any(share.by_chance for group in groups for share in group.shares):
-        yield "?: no more than shuffled scores give as well."
+    if mark := chance_mark(groups):
+        yield mark
     if found.regions:
         yield "\n".join(
             f"- {plain(sentence(region, brief_label(report.metric)))}" for region in found.regions

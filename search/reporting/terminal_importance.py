@@ -6,7 +6,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from search.importance.importance import Importance, ImportanceGroup
-from search.importance.sentences import beneath, label_of, sentence
+from search.importance.sentences import beneath, chance_mark, label_of, sentence
 from search.importance.variance import Curve, CurveCell
 from search.output.tables import INDENT, Column, fitted_table, indented, inset
 from search.output.terminal import Text
@@ -43,8 +43,8 @@ def importance_parts(found: Importance, metric: str, console: Console) -> list[R
         if group.shares:
             parts.append(inset(_bars(group, console), 2))
             parts += [inset(Text(line), 2) for line in beneath(group)]
-    if any(share.by_chance for group in groups for share in group.shares):
-        parts.append(indented("? no more than shuffled scores give as well: it may be chance.", "dim"))
+    if mark := chance_mark(groups):
+        parts.append(indented(mark, "dim"))
     return [*parts, *_curves(found, metric, console), *_sentences(found, metric)]
 
 

@@ -79,6 +79,19 @@ def test_it_says_what_is_significant_and_where_the_whole_table_may_be_chance() -
     assert "none significant, corrected for 6 choices: the whole table may be chance" in text
 
 
+def test_a_choice_that_is_marked_and_significant_is_no_contradiction() -> None:
+    (first, *others) = FOUND.overall.shares
+
+    def legend(significant: bool) -> str:
+        share = replace(first, by_chance=True, significant=significant)
+        overall = replace(FOUND.overall, shares=(share, *(replace(one, significant=False) for one in others)))
+        return " ".join(printed(replace(FOUND, overall=overall, frameworks=())).split())
+
+    assert "?: shuffled scores give as large a share of best, so it may be chance." in legend(False)
+    assert "can be significant all the same" in legend(True)
+    assert "can be significant all the same" not in legend(False)
+
+
 def test_an_interaction_is_claimed_only_where_it_is_significant() -> None:
     assert FOUND.overall.variance.interaction is None
     assert "no two choices interact significantly" in printed(FOUND)

@@ -21,6 +21,9 @@ from studies.records.trials import AskedTrial, TrialRecord
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 
+SLOTS = Slots(trial=2, spark=1)
+"""Those of the machine that the README speaks of."""
+
 
 def main() -> None:
     """Write the picture."""
@@ -29,12 +32,12 @@ def main() -> None:
     started = min(_time(record.started) for record in records)
     middle = sorted(_time(record.completed) for record in records)[len(records) * 2 // 3]
     middle += timedelta(seconds=0.5)  # by then the next trial runs
-    running = [record for record in records if _time(record.started) <= middle < _time(record.completed)]
-    loop = Loop(Limits(trials=file.study.trial_limit), Slots(max(1, len(running))), started=0.0)
+    running = [record for record in records if _began(record) <= middle < _time(record.completed)]
+    loop = Loop(Limits(trials=file.study.trial_limit), SLOTS, started=0.0)
     told = [record for record in records if _time(record.completed) <= middle]
     loop.start(sorted(told, key=lambda record: _time(record.completed)), [], 0.0)
     for record in running:
-        loop.handle(Asked(_asked(record)), (_time(record.started) - started).total_seconds())
+        loop.handle(Asked(_asked(record)), (_began(record) - started).total_seconds())
     now = (middle - started).total_seconds()
     console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True, highlight=False)
     console.print(live_view(loop, now, file.study.name, told_here=len(told), height=24))
@@ -48,6 +51,11 @@ def _asked(record: TrialRecord) -> AskedTrial:
     if record.configuration is None or record.seed is None:
         raise ValueError(f"trial {record.number} has no configuration")
     return AskedTrial(record.number, record.configuration, record.seed)
+
+
+def _began(record: TrialRecord) -> datetime:
+    """When its training did; a trial of Spark's may have waited for its slot since it was sampled."""
+    return _time(record.completed) - timedelta(seconds=record.seconds or 0.0)
 
 
 def _time(moment: datetime | None) -> datetime:

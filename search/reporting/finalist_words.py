@@ -23,10 +23,12 @@ def comparisons(found: Finalists) -> Iterator[str]:
     best, *others = found.finalists
     groups = {verdict: [one for one in others if one.verdict == verdict] for verdict in VERDICTS}
     if tied := groups["tied"]:
-        low = listed(f"{_at_worst(one):.3f}" for one in tied)
+        lows = [f"{_at_worst(one):.3f}" for one in tied]
+        alike = len(tied) > 1 and len(set(lows)) == 1
+        by = f"each be up to {lows[0]}" if alike else f"be up to {listed(lows)}"
         yield (
             f"{_trials(tied)} {'is' if len(tied) == 1 else 'are'} not significantly different from trial "
-            f"{best.trial}, but could be up to {low} worse."
+            f"{best.trial}, but could {by} worse."
         )
     if equal := groups["equivalent"]:
         yield (
@@ -174,7 +176,8 @@ def p_text(value: float | None) -> str:
 
 
 def _in_brackets(interval: Interval | None) -> str:
-    return "" if interval is None else f" (95%: {signed(interval)})"
+    """Empty for one without width, too: trainings that all score the same tell nothing of how others vary."""
+    return "" if interval is None or interval.low == interval.high else f" (95%: {signed(interval)})"
 
 
 def _retrained(trainings: int) -> str:

@@ -200,7 +200,7 @@ class Finalists:
         """The finalists that :meth:`to_dict` gave, also after a round through JSON."""
         return cls(
             metric=values["metric"],
-            finalists=tuple(_finalist(one) for one in values["finalists"]),
+            finalists=tuple(_finalist(one, values["metric"]) for one in values["finalists"]),
             failed={int(trial): tuple(causes) for trial, causes in values["failed"].items()},
             logistic=Scores.from_dict(values["logistic"]),
             asked=tuple(values["asked"]),
@@ -219,16 +219,17 @@ FINALISTS = "finalists"
 """Name of the study's attribute."""
 
 
-def _finalist(values: Mapping[str, Any]) -> Finalist:
+def _finalist(values: Mapping[str, Any], metric: str) -> Finalist:
     tuned = values["tuned"]
     known = {field.name: values[field.name] for field in fields(Finalist) if field.name in values}
     numbers = {name: tuple(values[name]) for name in ("seeds", "failed", "validation", "test")}
-    intervals = ("interval", "difference", "prediction", "luck_of_seeds", "luck_of_rows")
+    intervals = ("interval", "prediction", "luck_of_seeds", "luck_of_rows")
     return Finalist(
         **{
             **known,
             **numbers,
             **{name: _read(Interval, values.get(name)) for name in intervals},
+            "difference": _possible(_read(Interval, values.get("difference")), metric),
             "configuration": Configuration.from_dict(values["configuration"]),
             "confusion": _counts(values["confusion"]),
             "tuned": Tuned(
@@ -241,6 +242,14 @@ def _finalist(values: Mapping[str, Any]) -> Finalist:
             "curve": tuple(PrecisionRecall(**point) for point in values["curve"]),
         }
     )
+
+
+def _possible(difference: Interval | None, metric: str) -> Interval | None:
+    """Within what two scores can differ by; earlier code stored ends beyond it."""
+    if difference is None:
+        return None
+    most = 2.0 if metric == "mcc" else 1.0
+    return Interval(max(-most, difference.low), min(most, difference.high))
 
 
 def _read(kind: type[Record], values: Mapping[str, float] | None) -> Record | None:

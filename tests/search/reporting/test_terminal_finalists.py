@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from dataclasses import replace
 
@@ -98,6 +99,22 @@ def test_the_answer_is_in_sentences() -> None:
     opened = "Test rows: opened once, 2026-11-24 16:02 UTC for the 4 retrained networks of trials 0, 1."
     assert opened in text
     assert "Opened again" not in text
+
+
+def test_equal_ends_are_said_once_and_an_interval_without_width_is_none() -> None:
+    others = [finalist(record, 0.947, **TIED) for record in RECORDS[1:]]
+    best = finalist(RECORDS[0], 0.951, luck_of_seeds=Interval(0.004, 0.004), luck_of_rows=Interval(-0.1, 0.2))
+    text = " ".join(shown(with_finalists(best, *others)).split())
+    assert "are not significantly different from trial 0, but could each be up to 0.030 worse." in text
+    assert "+0.004 with the seed, +0.015 with the rows (95%: -0.100 to +0.200)." in text
+
+
+def test_a_stored_difference_is_no_further_than_scores_can_differ() -> None:
+    beyond = finalist(RECORDS[1], 0.947, verdict="tied", difference=Interval(-2.0, 2.0), p_value=1.0)
+    report = with_finalists(finalist(RECORDS[0], 0.951), beyond)
+    assert report.finalists is not None
+    read = Finalists.from_dict(json.loads(json.dumps(report.finalists.to_dict())))
+    assert read.finalists[1].difference == Interval(-1.0, 1.0)
 
 
 def test_one_that_does_better_anew_is_named_where_the_best_is() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from search.explaining.explanation import Contribution, Explanation, Step
 from search.explaining.figures import Measured
 from search.explaining.words import covers, sentences
-from search.output.tables import INDENT, Column, fitted_table, indented, table_width
+from search.output.tables import INDENT, Column, fitted_table, indented
 from search.output.terminal import Text
 from search.words import VERDICTS, capital, configuration_text, count_of, score_label, short, with_sign
 
@@ -50,7 +50,7 @@ def _parts(one: Explanation, width: int) -> Iterator[RenderableType]:
         f"means over {one.orders} sampled orders" if one.orders else "means over all orders (Shapley values)"
     )
     yield Text.assemble(("What each change is worth", "bold"), f"  {how}; they add up to the gap")
-    yield fitted_table(_columns(one, width), width)
+    yield fitted_table(_columns(one), width)
     yield indented(f"remainder {one.remainder:.3f}", style="dim")
     yield indented(covers(one), style="dim")
     if one.traps:
@@ -96,20 +96,12 @@ def _step_figures(step: Step) -> str:
     return f"{with_sign(step.value)} {_range(step)} {VERDICTS[step.verdict]}".replace("  ", " ").rstrip()
 
 
-def _columns(one: Explanation, width: int) -> list[Column]:
-    """Names of changes are cut, to no less than :data:`NAME`, where all else would not fit beside them."""
+def _columns(one: Explanation) -> list[Column]:
     parts = sorted(one.shares, key=lambda part: -abs(part.value))
-    names = [part.difference.title for part in parts]
-    whole = _columns_with(one, parts, names)
-    excess = table_width([column for column in whole if not column.optional], 1) - (width - INDENT)
-    room = max(NAME, max(map(cell_len, names)) - max(0, excess))
-    return _columns_with(one, parts, [short(name, room) for name in names])
-
-
-def _columns_with(one: Explanation, parts: Sequence[Contribution], names: Sequence[str]) -> list[Column]:
     rows: list[Measured] = [*parts, one.gap]
+    names = [*(part.difference.title for part in parts), "the gap"]
     columns = [
-        Column("  change", [f"  {name}" for name in names] + ["  the gap"], right=False),
+        Column("  change", [f"  {name}" for name in names], right=False, shortest=INDENT + NAME),
         Column("value", [with_sign(row.value) for row in rows]),
         Column("95%", [_range(row) for row in rows], right=False),
     ]

@@ -112,6 +112,17 @@ def _rank(report: StudyReport, record: TrialRecord) -> str:
     return f"number {numbers.index(record.number) + 1} of {len(numbers)} configurations"
 
 
+def _chosen_by(report: StudyReport, record: TrialRecord, *, tested: bool) -> str:
+    """What the validation score, which chose the best, is worth as an estimate; any trial can be exported."""
+    if record is report.best:
+        return best_of(len(report.ranked), tested=tested)
+    test = "; the test rows chose nothing" if tested else ""
+    return (
+        f"The search chose among {len(report.ranked):,} configurations by the validation score, which is "
+        f"optimistic for whichever it chose{test}."
+    )
+
+
 def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
     validation, test = record.scores_on("validation"), report.test_scores(record)
     columns: list[tuple[str, Scores | None]] = [("validation", validation)]
@@ -129,9 +140,9 @@ def _worth(report: StudyReport, record: TrialRecord) -> Iterator[str]:
     yield ""
     if test is None:
         opened = "The test rows were not opened for this trial. " if report.openings else ""
-        yield f"{opened}{best_of(len(report.ranked), tested=False)}"
+        yield f"{opened}{_chosen_by(report, record, tested=False)}"
     else:
-        yield best_of(len(report.ranked), tested=True)
+        yield _chosen_by(report, record, tested=True)
         yield ""
         yield from _confusion(report, test)
     yield ""

@@ -41,12 +41,12 @@ def significance(group: ImportanceGroup) -> str:
     return f"significant, {corrected}: {', '.join(names)}"
 
 
-def chance_mark(groups: Iterable[ImportanceGroup]) -> str | None:
-    """What the mark ``?`` says; ``None`` where no share has it."""
+def chance_mark(groups: Iterable[ImportanceGroup], mark: str = "?") -> str | None:
+    """What a mark says of a share that may be chance; ``None`` where no share has it."""
     marked = [share for group in groups for share in group.shares if share.by_chance]
     if not marked:
         return None
-    meaning = "?: shuffled scores give as large a share of best, so it may be chance."
+    meaning = f"{mark}: shuffled scores give as large a share of best, so it may be chance."
     if any(share.significant for share in marked):
         meaning += " A choice can be significant all the same: by the mean scores of its values."
     return meaning

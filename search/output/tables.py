@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.cells import cell_len
@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from search.output.terminal import Text
+from search.words import short
 from studies.printable import printable
 
 INDENT = 2
@@ -20,29 +21,41 @@ INDENT = 2
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. Those with ``optional`` are left out, last one first, where the width is short."""
+    """A column of a table. Where the width is short, those with ``optional`` are left out, last one first;
+    then the cells of those with ``shortest`` are cut, to no less than so many letters.
+    """
 
     heading: str
     cells: Sequence[str]
     right: bool = True
     optional: bool = False
+    shortest: int | None = None
 
     @property
     def width(self) -> int:
         """Columns of the terminal that its widest cell takes."""
         return max(cell_len(printable(text)) for text in (*self.heading.split("\n"), *self.cells))
 
+    def cut_by(self, excess: int) -> Column:
+        """The same, narrower by so many columns where its cells may be cut so far."""
+        if self.shortest is None or excess <= 0:
+            return self
+        indent = min(len(cell) - len(cell.lstrip()) for cell in self.cells)
+        length = max(self.shortest, self.width - excess) - indent
+        return replace(self, cells=[" " * indent + short(cell, length, self.cells) for cell in self.cells])
+
 
 def fitted_table(columns: Sequence[Column], width: int, *, strong_row: int | None = None) -> RenderableType:
     """A table without lines that is no wider than ``width``.
 
-    Optional columns are left out where it is short; then the table is set in parts, one under the other, that
-    begin with its first column. A figure is never cut.
+    Where it is short, optional columns are left out and names are cut; then the table is set in parts, one
+    under the other, that begin with its first column. A figure is never cut.
     """
     columns = list(columns)
     room = width - INDENT
     while table_width(columns, 1) > room and any(column.optional for column in columns):
         columns.remove([column for column in columns if column.optional][-1])
+    columns = [column.cut_by(table_width(columns, 1) - room) for column in columns]
     parts: list[RenderableType] = []
     for part in _parts(columns, room):
         parts += [Text()] if parts else []

@@ -63,6 +63,17 @@ def test_a_card_of_sparks_says_what_its_prediction_is() -> None:
     assert "without a known word" not in card
 
 
+def test_only_the_best_is_said_to_be_the_best_of_many() -> None:
+    report = report_of(told())
+    assert report.best is not None
+    other = next(record for record in report.ranked if record is not report.best)
+    of_best = model_card(report, report.best, model_of_numbers(), ())
+    of_other = model_card(report, other, model_of_numbers(SPARK), ())
+    assert f"is the best of {len(report.ranked)} and therefore optimistic" in of_best
+    assert "is the best of" not in of_other
+    assert f"chose among {len(report.ranked)} configurations by the validation score" in of_other
+
+
 def test_a_card_of_more_than_two_classes_has_no_threshold() -> None:
     report = report_of(told())
     card = model_card(report, report.records[4], model_of_numbers(classes=3), ())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -280,13 +281,34 @@ def test_long_and_strange_class_names_keep_the_width() -> None:
 
 
 def test_a_terminal_that_knows_ascii_alone_gets_ascii_alone() -> None:
-    import io
-
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding="ascii")
     render_report(fakes.report_of(whole_study()), Console(file=file, width=80))
     file.flush()
     assert b"###" in raw.getvalue()
+
+
+def laid_out(columns: list[Column], width: int) -> str:
+    file = StringIO()
+    Console(file=file, width=width).print(fitted_table(columns, width))
+    return file.getvalue()
+
+
+def test_names_are_cut_before_a_table_is_set_in_parts() -> None:
+    names = ["  initial weights glorot_uniform → truncated_normal", "  the gap"]
+    columns = [
+        Column("  change", names, right=False, shortest=20),
+        Column("value", ["+0.001", "+0.002"]),
+        Column("verdict", ["no significant difference"] * 2, right=False),
+    ]
+    lines = laid_out(columns, 62).splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("  initial weights glorot")
+    assert ".." in lines[1]
+    assert lines[2].startswith("  the gap")
+    assert max(len(line.rstrip()) for line in lines) <= 60
+    assert "truncated_normal" in laid_out(columns, 100)
+    assert laid_out(columns, 40).count("the gap") == 2  # cut as far as may be, and still too wide
 
 
 def test_optional_columns_are_left_out_from_the_last_where_the_width_is_short() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from search.importance.importance import Importance, ImportanceGroup
 from search.importance.ped_shares import Share
-from search.importance.sentences import sentence, significance
+from search.importance.sentences import chance_mark, sentence, significance
 from search.importance.variance import Effect
 from search.reporting.page.charts.frame import HALF, box, line, svg, text
 from search.reporting.page.charts.plane import planes
@@ -96,11 +96,13 @@ def _measures(group: ImportanceGroup, where: str) -> Iterator[Html]:
             kind="plainly",
         )
     why_one = f" What changes the score can't be said: {variance.reason}." if variance.reason else ""
+    mark = chance_mark([group], "Pale")
+    pale = f" {mark}" if mark else ""
     yield figure(
         f"{where}sets the best apart",
         _bars([(share.axis, _of_share(share)) for share in shares]),
         f"What the best {group.best:,} of the {group.trials:,} have in common and the rest have not "
-        f"(PED-ANOVA). Pale: may be chance.{why_one}",
+        f"(PED-ANOVA).{pale}{why_one}",
         kind="plainly",
     )
 

@@ -13,16 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
-
-# A benchmark may bear the name of the package that it measures: their folder is looked into last.
-_FOLDER = Path(__file__).resolve().parent
-sys.path.sort(key=lambda folder: Path(folder).resolve() == _FOLDER)
-
 
 Result = TypeVar("Result")
 

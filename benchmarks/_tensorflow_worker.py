@@ -1,4 +1,4 @@
-"""A worker process of ``benchmarks/tensorflow.py``: trains so many trials at once, at each word.
+"""A worker process of ``benchmarks/tensorflow_trials.py``: trains so many trials at once, at each word.
 
 ``python _tensorflow_worker.py SPLIT TRIALS``. It prints "ready" when all is compiled; for each line that it
 reads then, every trial trains, and it prints the seconds until the last one is done.
@@ -10,8 +10,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-sys.path.pop(0)  # this folder, in which a file is called tensorflow.py
 
 from studies.data import open_split
 from studies.space.configuration import Configuration

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.resources
+import sys
 import tomllib
 from pathlib import Path
 
@@ -32,3 +34,11 @@ def test_no_line_of_the_list_of_commands_is_cut() -> None:
 
     commands = CliRunner().invoke(main, ["--help"], terminal_width=80).stdout.split("Commands:")[1]
     assert "..." not in commands
+
+
+def test_no_benchmark_hides_a_package() -> None:
+    # Python looks for packages in a program's own folder first: with a `tensorflow.py` beside it, every
+    # benchmark imports that file in the place of TensorFlow.
+    installed = set(importlib.metadata.packages_distributions())
+    benchmarks = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert not benchmarks & (installed | sys.stdlib_module_names)

@@ -159,7 +159,7 @@ def status(study: Path, as_json: bool) -> None:
     from search.commands.status import render_status
     from search.commands.status import status as read
 
-    found = read(study)
+    found = read(study, _say)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2))
     else:
@@ -176,7 +176,7 @@ def stop(study: Path, now: bool) -> None:
     """
     from search.commands.status import stop as ask
 
-    _print(ask(study, now=now))
+    _print(ask(study, now=now, say=_say))
 
 
 @main.command()

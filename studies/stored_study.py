@@ -73,6 +73,10 @@ class StoredStudy:
         """The latest that a driver wrote of what runs; empty where none has yet."""
         return self.statuses[-1] if self.statuses else {}
 
+    def statuses_now(self) -> tuple[Mapping[str, Any], ...]:
+        """What each driver last wrote, read from storage once more."""
+        return statuses_of(self.study.user_attrs)
+
 
 def read_study(file: StudyFile, data_hash: str | None = None) -> StoredStudy:
     """Read a study without locking it; during a run, after it, or on another machine.
@@ -118,7 +122,7 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
         versions=attributes.get("versions", {}),
         ended=attributes.get("ended", ""),
         seconds=float(attributes.get("seconds", 0.0)),
-        statuses=_statuses(attributes),
+        statuses=statuses_of(attributes),
         study=study,
         location=location,
         replicas=replica_records_of(attributes),
@@ -131,7 +135,8 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
     )
 
 
-def _statuses(attributes: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+def statuses_of(attributes: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """What each driver last wrote of what it does, the latest last, from a study's attributes."""
     found = [value for key, value in attributes.items() if key.split(".")[0] == STATUS_KEY and value]
     return tuple(sorted(found, key=lambda status: str(status["at"])))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,19 @@ from rich.console import Console
 from search.driving.status import STATUS_SECONDS, RunningSegment
 from search.output.tables import Column, fitted_table, indented, inset
 from search.output.terminal import Text
-from search.words import count_of, duration_text, of_limit
+from search.words import count_of, duration_text, listed, of_limit
 from studies.records.ranking import FailedTrials, failures_of
+from studies.storage.sharing.drivers import is_there
 from studies.stored_study import StoredStudy, ask_to_stop, read_study
 from studies.study_file import read_study_file
 
 SILENT_SECONDS = 20.0
-"""After how long a driver that says nothing is taken to be dead."""
+"""After how long a driver elsewhere that writes nothing is taken to be dead."""
+
+LOOK_SECONDS = 0.5
+"""Between two looks at what such a driver writes."""
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,14 @@ class Status:
         return asdict(self)
 
 
-def status(path: str | Path) -> Status:
+def status(path: str | Path, say: Say = lambda _: None) -> Status:
     """The status of the study that a study file describes, from its storage.
+
+    Takes up to :data:`SILENT_SECONDS` where a driver ran on another machine and was killed.
+
+    Args:
+        path: the study file.
+        say: is called with what is waited for.
 
     Raises:
         StudyFileError: where the study file can't be used.
@@ -73,13 +85,13 @@ def status(path: str | Path) -> Status:
     """
     file = read_study_file(path)
     stored = read_study(file)
-    now = datetime.now(UTC)
-    # Those of several drivers that speak; where none does, the last that did.
-    said = [status for status in stored.statuses if _speaks(status, now)] or list(stored.statuses[-1:])
+    alive = () if stored.ended else live_statuses(stored, say)
+    # Of several drivers those that run; where none does, the last that did.
+    said = alive or stored.statuses[-1:]
     states = Counter("paused" if record.paused else record.state for record in stored.records)
     rungs = Counter(max(record.rung_scores) for record in stored.records if record.rung_scores)
     complete = [(record.value, -record.number) for record in stored.records if record.value is not None]
-    state = _state(stored, now)
+    state = _state(stored, alive)
     running = [one for status in said for one in status.get("running", ())] if state == "running" else []
     return Status(
         name=file.study.name,
@@ -99,36 +111,69 @@ def status(path: str | Path) -> Status:
     )
 
 
-def stop(path: str | Path, *, now: bool = False) -> str:
+def stop(path: str | Path, *, now: bool = False, say: Say = lambda _: None) -> str:
     """Ask a study's driver to stop; returns what was done, for a person.
 
     Args:
         path: the study file.
         now: leave what runs to the next launch, instead of finishing it.
+        say: is called with what is waited for.
 
     Raises:
         StudyFileError, StorageError: as :func:`status`.
     """
     stored = read_study(read_study_file(path))
-    found = _state(stored, datetime.now(UTC))
-    if found != "running":
-        return f"nothing to stop: the study is {_STATES[found]}"
+    state = _state(stored, () if stored.ended else live_statuses(stored, say))
+    if state != "running":
+        return f"nothing to stop: the study is {_STATES[state]}"
     ask_to_stop(stored, now=now)
     what = "stops now" if now else "finishes what runs and stops"
     return f"asked: the driver {what} within {STATUS_SECONDS:g} s or so; `search status` tells"
 
 
-def _state(stored: StoredStudy, now: datetime) -> str:
+def live_statuses(
+    stored: StoredStudy, say: Say = lambda _: None, sleep: Callable[[float], None] = time.sleep
+) -> tuple[Mapping[str, Any], ...]:
+    """The statuses of the drivers that run now, as first read.
+
+    Of a driver on this machine its process tells. One elsewhere runs if it writes again: two machines'
+    clocks may differ by more than any bound, so that none is compared with another's.
+    """
+    runs = {_process(status): _runs_here(status) for status in stored.statuses}
+    first = {_process(status): status["at"] for status in stored.statuses}
+    waited = 0.0
+    while None in runs.values() and waited < _patience(runs):
+        if waited == 0.0:
+            hosts = listed([host for (host, _), here in runs.items() if here is None])
+            say(f"waiting up to {SILENT_SECONDS:g} s for the driver on {hosts} to write its status")
+        sleep(LOOK_SECONDS)
+        waited += LOOK_SECONDS
+        for status in stored.statuses_now():
+            if runs.get(_process(status), True) is None and status["at"] != first[_process(status)]:
+                runs[_process(status)] = True
+    return tuple(status for status in stored.statuses if runs[_process(status)])
+
+
+def _process(status: Mapping[str, Any]) -> tuple[str, int]:
+    return status["host"], status["pid"]
+
+
+def _runs_here(status: Mapping[str, Any]) -> bool | None:
+    # Earlier code wrote neither.
+    return is_there(status.get("kernel", ""), status["pid"], status.get("started", 0))
+
+
+def _patience(runs: Mapping[tuple[str, int], bool | None]) -> float:
+    """Seconds to wait for drivers of which nothing is known; less where others show that storage works."""
+    return min(SILENT_SECONDS, 3 * STATUS_SECONDS) if True in runs.values() else SILENT_SECONDS
+
+
+def _state(stored: StoredStudy, alive: Sequence[Mapping[str, Any]]) -> str:
     if stored.ended:
         return "ended"
     if not stored.statuses:
         return "starting"
-    return "running" if any(_speaks(status, now) for status in stored.statuses) else "dead"
-
-
-def _speaks(status: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a driver has said something of late."""
-    return now - datetime.fromisoformat(status["at"]) < timedelta(seconds=SILENT_SECONDS)
+    return "running" if alive else "dead"
 
 
 def render_status(found: Status, console: Console) -> None:

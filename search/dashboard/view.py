@@ -13,6 +13,7 @@ from studies.data.facts import DataFacts
 from studies.printable import printable
 from studies.records.openings import Opening, openings_of
 from studies.records.trials import TrialRecord
+from studies.stored_study import statuses_of
 
 SHOWN = ("f1", "f1_weighted", "f1_macro", "precision", "recall", "average_precision", "mcc", "log_loss")
 """Validation scores, in this order."""
@@ -51,7 +52,7 @@ def study_attributes(
         "state": f"ended: {ended}" if ended else "not ended",
         "test rows": _test_rows(openings_of(raw)),
         "seconds searched": round(float(raw.get("seconds", 0.0)), 1),
-        "cluster": raw.get("status", {}).get("cluster", "none yet"),
+        "cluster": ", ".join(dict.fromkeys(one["cluster"] for one in statuses_of(raw))) or "none yet",
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
 

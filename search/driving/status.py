@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from search.cluster.running import RunningCluster
 from search.driving.note import dashboard_note
 from search.loop.loop import Loop
 from studies.records.trials import TrialRecord
+from studies.storage.sharing.drivers import this_driver
 from studies.store import StudyStore
 
 STATUS_SECONDS = 2.0
@@ -37,6 +36,7 @@ class StoredStatus:
         self._cluster = cluster
         self._note = ""
         self._due = 0.0
+        self._process = this_driver()
         # Where others run the study too, one that joins isn't asked what they were before.
         self._stops = store.stops_asked_for()
 
@@ -85,8 +85,10 @@ class StoredStatus:
     def _driver(self) -> dict[str, Any]:
         return {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
+            "host": self._process.host,
+            "pid": self._process.pid,
+            "kernel": self._process.kernel,
+            "started": self._process.started,
             "cluster": self._cluster.describe(),
             "slots": self._cluster.slots.total,
         }

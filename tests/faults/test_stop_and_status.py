@@ -69,16 +69,11 @@ def test_stop_is_heard_and_the_next_launch_goes_on(study: Path, options: tuple[s
     assert len(after) == left.total() + 2
 
 
-def test_status_tells_a_killed_driver_from_one_that_runs(
-    study: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from search.commands import status as status_module
-
+def test_status_tells_a_killed_driver_from_one_that_runs(study: Path) -> None:
     with started(study.parent, "launch", "small.toml") as driver:
         _until_two_run_after_one_ended(study, driver)
         os.kill(driver.process.pid, signal.SIGKILL)
         driver.process.wait(PATIENCE)
-    monkeypatch.setattr(status_module, "SILENT_SECONDS", 0.0)
-    found = status_module.status(study)
-    assert found.state == "dead"
-    assert found.states["running"] == 2
+    found = _status(study)
+    assert found["state"] == "dead"
+    assert found["states"]["running"] == 2

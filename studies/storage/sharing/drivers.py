@@ -60,12 +60,17 @@ def this_driver() -> DriverRecord:
 
 def is_dead_process(record: DriverRecord) -> bool:
     """Whether the driver's process is known to have ended, which only its own machine can know."""
-    if not record.kernel or record.kernel != _kernel():
-        return False
-    process = process_state(record.pid)
+    return is_there(record.kernel, record.pid, record.started) is False
+
+
+def is_there(kernel: str, pid: int, started: int) -> bool | None:
+    """Whether a process runs; ``None`` where only another machine can know. See :class:`DriverRecord`."""
+    if not kernel or kernel != _kernel():
+        return None
+    process = process_state(pid)
     if process is None:
-        return not _exists(record.pid)
-    return process[0] == "Z" or process[1] != record.started
+        return _exists(pid)
+    return process[0] != "Z" and process[1] == started
 
 
 def process_state(pid: int) -> tuple[str, int] | None:

@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +24,7 @@ from search import launch
 from search.cli import main
 from search.cluster.pulse import Pulse
 from search.cluster.running import RunningCluster
-from search.commands.status import SILENT_SECONDS, Status, render_status, status, stop
+from search.commands.status import Status, render_status, status, stop
 from search.driving.display import SilentDisplay
 from search.driving.status import STATUS_SECONDS, RunningSegment, StoredStatus
 from search.loop.events import Asked
@@ -208,35 +210,94 @@ def test_an_ended_study_says_why_and_that_nothing_runs(study_file: Writes) -> No
     assert "Ended: interrupted" in rendered(found)
 
 
-def test_a_driver_that_says_nothing_any_more_is_dead(study_file: Writes) -> None:
+ELSEWHERE = {"host": "elsewhere", "pid": 77, "kernel": "another machine's"}
+
+
+def spoken(store: StudyStore) -> dict[str, Any]:
+    """What a driver of this process writes with one trial running."""
+    StoredStatus(store, cluster(Scheduler())).keep(loop_with(ask(store)), 101.0)
+    return dict(store._study.user_attrs["status"])
+
+
+def ended_process() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_driver_of_this_machine_that_was_killed_is_known_to_be_dead_at_once(study_file: Writes) -> None:
     path = study_file()
     with stored(path) as store:
-        StoredStatus(store, cluster(Scheduler())).keep(loop_with(ask(store)), 101.0)
-        said = dict(store._study.user_attrs["status"])
-        for silent, state in ((SILENT_SECONDS - 5, "running"), (SILENT_SECONDS + 1, "dead")):
-            at = datetime.now(UTC) - timedelta(seconds=silent)
-            store.keep_status(1.0, said | {"at": at.isoformat(timespec="seconds")})
-            found = status(path)
-            assert (found.state, bool(found.running)) == (state, state == "running")
+        said = spoken(store)
+        store.keep_status(1.0, {**said, "pid": ended_process()})
+        found = status(path, say=pytest.fail)
+        assert (found.state, found.running) == ("dead", ())
+        assert "nothing to stop" in stop(path)
+        store.keep_status(1.0, {**said, "started": said["started"] + 1})  # its number is another's now
+        assert status(path).state == "dead"
     assert "its driver was killed, launch it again to go on" in rendered(found)
-    assert "nothing to stop" in stop(path)
 
 
-def test_several_drivers_are_shown_together_and_one_that_is_silent_is_left_out(study_file: Writes) -> None:
+@pytest.mark.parametrize("hours", [-5, 0, 5])
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_driver_elsewhere_runs_if_it_writes_again_whatever_its_clock_says(
+    alive: bool, hours: int, study_file: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.commands.status.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("search.commands.status.SILENT_SECONDS", 0.05)
     path = study_file()
     with stored(path) as store:
-        StoredStatus(store, cluster(Scheduler())).keep(loop_with(ask(store)), 101.0)
-        said = dict(store._study.user_attrs["status"])
+        at = datetime.now(UTC) + timedelta(hours=hours)
+        there = {**spoken(store), **ELSEWHERE, "at": at.isoformat(timespec="seconds")}
+        store.keep_status(1.0, there)
+        later = (at + timedelta(seconds=2)).isoformat(timespec="seconds")
+        heard: list[str] = []
+
+        def say(text: str) -> None:
+            heard.append(text)
+            if alive:
+                store.keep_status(1.0, {**there, "at": later})
+
+        found = status(path, say)
+        assert found.state == ("running" if alive else "dead")
+        assert bool(found.running) == alive
+        store.keep_status(1.0, there)
+        assert stop(path, say=say).startswith("asked" if alive else "nothing to stop")
+    (line,) = set(heard)
+    assert line == "waiting up to 0.05 s for the driver on elsewhere to write its status"
+
+
+def test_several_drivers_are_shown_together_and_one_that_is_silent_is_not(
+    study_file: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.commands.status.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("search.commands.status.STATUS_SECONDS", 0.02)
+    path = study_file()
+    with stored(path) as store:
+        said = spoken(store)
         (running,) = said["running"]
-        other = {**said, "host": "elsewhere", "pid": 77, "slots": 8, "running": [{**running, "trial": 5}]}
-        silent = datetime.now(UTC) - timedelta(seconds=SILENT_SECONDS + 1)
-        gone = {**other, "host": "gone", "at": silent.isoformat(timespec="seconds")}
+        other = {**said, **ELSEWHERE, "slots": 8, "running": [{**running, "trial": 5}], "at": "2026-01-01"}
         store._study.set_user_attr("status.one", other)
-        store._study.set_user_attr("status.two", gone)
-        found = status(path)
-    assert [one.trial for one in found.running] == [0, 5]
+        store._study.set_user_attr("status.two", {**other, "host": "gone"})
+        found = status(
+            path, lambda _: store._study.set_user_attr("status.one", {**other, "at": "2026-01-02"})
+        )
+    assert [one.trial for one in found.running] == [5, 0]
     assert found.slots == said["slots"] + 8
-    assert found.driver == f"process {said['pid']} on {said['host']}, process 77 on elsewhere"
+    assert found.driver == f"process 77 on elsewhere, process {said['pid']} on {said['host']}"
+
+
+def test_the_status_of_earlier_code_which_named_no_process_is_read(
+    study_file: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.commands.status.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("search.commands.status.SILENT_SECONDS", 0.05)
+    path = study_file()
+    with stored(path) as store:
+        earlier = {key: value for key, value in spoken(store).items() if key not in ("kernel", "started")}
+        store.keep_status(1.0, earlier)
+        assert status(path).state == "dead"
 
 
 def test_an_empty_study_has_a_status(study_file: Writes) -> None:

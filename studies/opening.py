@@ -9,6 +9,7 @@ import optuna
 
 from studies.data.facts import DataFacts
 from studies.identity import FOLDER, TOKEN, differences, folder_of, identity_of, new_token, refuse
+from studies.optuna_internals import study_id_of
 from studies.samplers.experimental import experimental_allowed
 from studies.samplers.pruners import make_pruner
 from studies.samplers.samplers import make_sampler
@@ -66,11 +67,11 @@ def open_store(
             study.set_user_attr("data", facts.to_dict())
             study.set_user_attr(MADE_FROM, made_from(file, location))
             if location.file is not None:
-                memory = SoleWriterStorage(storage, study._study_id)
+                memory = SoleWriterStorage(storage, study_id_of(study))
                 store = _store(file, memory, _seen_in(memory, file), Solo(memory))
             else:
                 me = this_driver()
-                shared = ManyWritersStorage(storage, study._study_id, me.id)
+                shared = ManyWritersStorage(storage, study_id_of(study), me.id)
                 seen = _seen_in(shared, file)
                 sharing = stack.enter_context(Shared(seen, storage, shared, me))
                 # Two drivers that begin together would draw the same configurations.

@@ -25,6 +25,7 @@ from studies.data import hash_of, open_split, source_of_parts
 from studies.data.facts import DataFacts
 from studies.errors import CheckpointError, MachineError, UserError
 from studies.identity import folder_of
+from studies.optuna_internals import study_id_of
 from studies.records.explanations import KeptExplanation, explanations_of
 from studies.records.trials import TrialRecord
 from studies.storage.storage import is_writable, open_storage
@@ -58,7 +59,7 @@ def dashboard(path: str | Path, port: int = 0) -> Iterator[tuple[WSGIServer, str
     notes = is_writable(stored.location)
     storage = open_storage(stored.location, reads_only=not notes)
     try:
-        shown = _Shown(file, storage, stored.study._study_id, stored.facts, stored.metric, data_hash)
+        shown = _Shown(file, storage, study_id_of(stored.study), stored.facts, stored.metric, data_hash)
         view = DashboardStorage(storage, shown.study_id, shown.of_trial, shown.of_study)
         app = wsgi(view, artifact_store=DrawnArtefacts(shown.known, shown.explanations))
         server = _listening(guarded(app, notes=notes), port)

@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NoReturn
 
-from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
+
+from studies.optuna_internals import ARTEFACT, FrozenStudy, study_id_of
 
 NOTES = "dashboard:"
 """What the names of system attributes begin with that the dashboard keeps notes in."""
@@ -54,7 +54,7 @@ class DashboardStorage(BaseStorage):
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """The one study."""
-        studies = [study for study in self._backend.get_all_studies() if study._study_id == self._study_id]
+        studies = [study for study in self._backend.get_all_studies() if study_id_of(study) == self._study_id]
         shown = [copy.copy(study) for study in studies]
         for study in shown:
             study.user_attrs, artefacts = (dict(part) for part in self._of_study())
@@ -84,7 +84,7 @@ class DashboardStorage(BaseStorage):
     def _shown(self, trial: FrozenTrial) -> FrozenTrial:
         shown = copy.copy(trial)
         shown.user_attrs, artefacts = (dict(part) for part in self._of_trial(trial))
-        shown._system_attrs = {**trial._system_attrs, **artefacts}
+        shown.system_attrs = {**trial.system_attrs, **artefacts}
         return shown
 
     def _check(self, study_id: int) -> None:
@@ -179,7 +179,7 @@ def artefact_attribute(identity: str, name: str, kind: str) -> tuple[str, str]:
         kind: its MIME type.
     """
     meta = {"artifact_id": identity, "filename": name, "mimetype": kind, "encoding": None}
-    return f"{ARTIFACTS_ATTR_PREFIX}{identity}", json.dumps(meta)
+    return f"{ARTEFACT}{identity}", json.dumps(meta)
 
 
 def _refuse() -> NoReturn:

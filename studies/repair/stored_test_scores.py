@@ -11,10 +11,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
-from optuna.storages.journal._file import get_lock_file
 from sqlalchemy import Connection, select, text, update
 
+from studies.optuna_internals import (
+    TrialModel,
+    TrialUserAttributeModel,
+    appending,
+    storage_of,
+    study_id_of,
+    trial_id_of,
+)
 from studies.repair.repair import Finding
 from studies.storage.guarded import GuardedStorage
 from studies.storage.journal_file import JournalFile
@@ -33,7 +39,7 @@ def repair_test_scores(stored: StoredStudy, *, mend: bool) -> list[Finding]:
     """
     location = stored.location
     if location.kind == "journal" and location.file is not None:
-        trials = {trial._trial_id for trial in stored.study.get_trials(deepcopy=False)}
+        trials = {trial_id_of(trial) for trial in stored.study.get_trials(deepcopy=False)}
         count = _in_journal(location.file, trials, mend=mend)
     else:
         count = _in_database(stored, mend=mend)
@@ -50,14 +56,14 @@ def repair_test_scores(stored: StoredStudy, *, mend: bool) -> list[Finding]:
 
 
 def _in_database(stored: StoredStudy, *, mend: bool) -> int:
-    storage = stored.study._storage
+    storage = storage_of(stored.study)
     if not isinstance(storage, GuardedStorage) or storage.engine is None:
         raise TypeError(f"found a storage without a database: {storage!r}")
     engine = storage.engine
 
     def change() -> int:
         with engine.begin() as connection:
-            changed = list(_rows(connection, stored.study._study_id))
+            changed = list(_rows(connection, study_id_of(stored.study)))
             if mend and changed:
                 table = TrialUserAttributeModel.__table__
                 key = table.c.trial_user_attribute_id
@@ -91,7 +97,7 @@ def _rows(connection: Connection, study: int) -> Iterator[tuple[int, str]]:
 def _in_journal(file: Path, trials: Collection[int], *, mend: bool) -> int:
     backend = JournalFile(str(file))
     found: set[int] = set()
-    with get_lock_file(backend._lock):
+    with appending(backend):
         lines = file.read_bytes().splitlines(keepends=True)
         for place, line in enumerate(lines):
             if b'"test"' not in line:

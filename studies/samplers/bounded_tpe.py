@@ -1,7 +1,7 @@
 """Optuna's TPE over a bounded part of a study, so that drawing a trial doesn't take longer and longer.
 
 TPE models two densities: of the best trials, at most 25, and of all others (J. Bergstra and others,
-"Algorithms for Hyper-Parameter Optimization", NeurIPS 2011; ``default_gamma`` in Optuna). The best are never
+"Algorithms for Hyper-Parameter Optimization", NeurIPS 2011; ``shown_best``). The best are never
 left out here, so that the first density is the same. The second is that of the latest trials alone, which
 Optuna's own weights favour too.
 
@@ -15,7 +15,7 @@ trials a second.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,11 +23,9 @@ import numpy as np
 import numpy.typing as npt
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import TPESampler
-from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
-from optuna.samplers._tpe.sampler import default_gamma
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.optuna_internals import DensitiesSampler, Density, StudyView, shown_best
 from studies.samplers.experimental import experimental_allowed
 from studies.samplers.parzen import CachedParzenEstimator
 
@@ -47,7 +45,7 @@ _READ = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 """What TPE reads."""
 
 
-class BoundedTPESampler(TPESampler):
+class BoundedTPESampler(DensitiesSampler):
     """TPE that looks at the best and the latest trials of a study to be maximised.
 
     Each trial is drawn from what the study held when its first parameter was asked for, or some trials
@@ -60,8 +58,13 @@ class BoundedTPESampler(TPESampler):
 
     def __init__(self, *, n_startup_trials: int, seed: int) -> None:
         with experimental_allowed():
-            super().__init__(n_startup_trials=n_startup_trials, seed=seed, multivariate=True, group=True)
-        self._parzen_estimator_cls = CachedParzenEstimator
+            super().__init__(
+                CachedParzenEstimator,
+                n_startup_trials=n_startup_trials,
+                seed=seed,
+                multivariate=True,
+                group=True,
+            )
         self._part: _Part | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -81,26 +84,14 @@ class BoundedTPESampler(TPESampler):
         part = self._part_of(study, trial)
         return super().sample_independent(part, trial, param_name, param_distribution)
 
-    def _sample(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """As Optuna's, for one objective and without constraints."""
-        below, above = self._densities(self._part_of(study, trial), search_space)
-        candidates = below.sample(self._rng.rng, self._n_ei_candidates)
-        best = self._compare(candidates, self._compute_acquisition_func(candidates, below, above))
-        return {name: space.to_external_repr(best[name]) for name, space in search_space.items()}
-
-    def _densities(self, part: _Part, space: dict[str, BaseDistribution]) -> Sequence[_ParzenEstimator]:
-        """Of the best trials of a part, and of all others."""
-        names = tuple(space)
+    def densities(
+        self, study: Study, trial: FrozenTrial, space: Mapping[str, BaseDistribution]
+    ) -> Sequence[Density]:
+        """Of the best trials of the part, and of all others."""
+        part, names = self._part_of(study, trial), tuple(space)
         if names not in part.densities:
             part.densities[names] = [
-                self._parzen_estimator_cls(
-                    _observations([self._get_params(trial, part) for trial in half], space),
-                    space,
-                    self._parzen_estimator_parameters,
-                )
-                for half in part.halves
+                self.density(_observations(self.params_of(part, half), space), space) for half in part.halves
             ]
         return part.densities[names]
 
@@ -110,7 +101,7 @@ class BoundedTPESampler(TPESampler):
         return self._part
 
 
-class _Part(Study):
+class _Part(StudyView):
     """A study that shows some of its trials alone.
 
     Args:
@@ -123,27 +114,10 @@ class _Part(Study):
     """
 
     def __init__(self, whole: Study, drawn_for: int, shown: Sequence[FrozenTrial] | None = None) -> None:
-        self.densities: dict[tuple[str, ...], Sequence[_ParzenEstimator]] = {}
+        self.densities: dict[tuple[str, ...], Sequence[Density]] = {}
         self._drawn_for = drawn_for
-        self._whole = whole
-        self._shown = (
-            best_and_latest(whole._get_trials(deepcopy=False, states=_READ)) if shown is None else shown
-        )
-        self._in_states: dict[tuple[TrialState, ...] | None, list[FrozenTrial]] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._whole, name)
-
-    def _get_trials(
-        self,
-        deepcopy: bool = True,  # noqa: ARG002 - nothing that reads this part changes a trial
-        states: Container[TrialState] | None = None,
-        use_cache: bool = False,  # noqa: ARG002
-    ) -> list[FrozenTrial]:
-        key = states if states is None else tuple(state for state in TrialState if state in states)
-        if key not in self._in_states:
-            self._in_states[key] = [trial for trial in self._shown if key is None or trial.state in key]
-        return self._in_states[key]
+        read = whole.get_trials(deepcopy=False, states=_READ) if shown is None else shown
+        super().__init__(whole, best_and_latest(read) if shown is None else read)
 
     def is_for(self, number: int) -> bool:
         """Whether the trial of this number may be drawn from it."""
@@ -151,24 +125,24 @@ class _Part(Study):
 
     @cached_property
     def _draws(self) -> int:
-        running = self._get_trials(states=(TrialState.RUNNING,))
-        return max(1, len(self._shown) // REUSE, len(running) // RUNNING_REUSE)
+        running = self.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return max(1, len(self.shown) // REUSE, len(running) // RUNNING_REUSE)
 
     @cached_property
     def kinds(self) -> _Part:
         """The first trial of each set of parameters: all that the groups of a space depend on."""
         first: dict[frozenset[str], FrozenTrial] = {}
-        for trial in self._shown:
+        for trial in self.shown:
             if trial.state != TrialState.RUNNING:
                 first.setdefault(frozenset(trial.distributions), trial)
-        return _Part(self._whole, self._drawn_for, list(first.values()))
+        return _Part(self.whole, self._drawn_for, list(first.values()))
 
     @cached_property
     def halves(self) -> tuple[Sequence[FrozenTrial], Sequence[FrozenTrial]]:
         """The best trials and all others, each by number, as TPE tells them apart."""
-        others = [trial for trial in self._shown if trial.number != self._drawn_for]
+        others = [trial for trial in self.shown if trial.number != self._drawn_for]
         ended = sum(trial.state != TrialState.RUNNING for trial in others)
-        best = {trial.number for trial in _best(others, default_gamma(ended))}
+        best = {trial.number for trial in _best(others, shown_best(ended))}
         return (
             [trial for trial in others if trial.number in best],
             [trial for trial in others if trial.number not in best],

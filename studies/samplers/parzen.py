@@ -14,11 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.samplers._tpe import _truncnorm
-from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
-from optuna.samplers._tpe.probability_distributions import _BatchedCategoricalDistributions
 
-Floats = NDArray[np.float64]
+from studies.optuna_internals import Choices, Density, Floats, log_normal_density, log_normal_mass
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +43,7 @@ class _Kernels:
     log_weight: Floats
 
 
-class CachedParzenEstimator(_ParzenEstimator):
+class CachedParzenEstimator(Density):
     """Optuna's estimator, see the module."""
 
     def log_pdf(self, samples_dict: Mapping[str, NDArray[Any]]) -> Floats:
@@ -55,7 +52,7 @@ class CachedParzenEstimator(_ParzenEstimator):
         if kernels is None:
             whole: Floats = super().log_pdf(dict(samples_dict))
             return whole
-        samples = self._transform(dict(samples_dict))
+        samples = self.columns(samples_dict)
         found = np.zeros((len(samples), len(kernels.log_weight)))
         for column, log_weights in kernels.categories:
             found += log_weights[samples[:, column].astype(np.int64)]
@@ -71,20 +68,19 @@ class CachedParzenEstimator(_ParzenEstimator):
     @cached_property
     def _kernels(self) -> _Kernels | None:
         """``None`` where a parameter has steps, whose masses depend on the sample."""
-        mixture = self._mixture_distribution
         categories, numbers, normal = [], [], []
-        for column, distribution in enumerate(mixture.distributions):
-            if isinstance(distribution, _BatchedCategoricalDistributions):
-                categories.append((column, np.ascontiguousarray(np.log(distribution.weights).T)))
-            elif distribution.step != 0.0:
+        for column, parameter in enumerate(self.parameters):
+            if isinstance(parameter, Choices):
+                categories.append((column, np.ascontiguousarray(np.log(parameter.weights).T)))
+            elif parameter.steps:
                 return None
             else:
-                numbers.append((column, distribution.is_log))
-                normal.append(distribution)
-        middle = np.asarray([each.mu for each in normal]).T
-        deviation = np.asarray([each.sigma for each in normal]).T
-        low = (np.asarray([each.adapted_low for each in normal]) - middle) / deviation
-        high = (np.asarray([each.adapted_high for each in normal]) - middle) / deviation
+                numbers.append((column, parameter.by_log))
+                normal.append(parameter)
+        middle = np.asarray([each.middle for each in normal]).T
+        deviation = np.asarray([each.deviation for each in normal]).T
+        low = (np.asarray([each.low for each in normal]) - middle) / deviation
+        high = (np.asarray([each.high for each in normal]) - middle) / deviation
         return _Kernels(
             categories,
             numbers,
@@ -92,9 +88,9 @@ class CachedParzenEstimator(_ParzenEstimator):
             deviation,
             low,
             high,
-            _truncnorm._log_gauss_mass(low, high) if normal else low,
+            log_normal_mass(low, high) if normal else low,
             np.log(deviation),
-            np.log(mixture.weights),
+            self.log_weights,
         )
 
 
@@ -102,7 +98,7 @@ def _log_normal(samples: Floats, kernels: _Kernels) -> Floats:
     """(samples, kernels, numbers) logarithm of each kernel's density of each number."""
     columns = [np.log(samples[:, at]) if by_log else samples[:, at] for at, by_log in kernels.numbers]
     scaled = (np.stack(columns, axis=1)[:, None, :] - kernels.middle) / kernels.deviation
-    found: Floats = _truncnorm._norm_logpdf(scaled) - kernels.log_mass - kernels.log_deviation
+    found: Floats = log_normal_density(scaled) - kernels.log_mass - kernels.log_deviation
     outside = (scaled < kernels.low) | (scaled > kernels.high)
     nowhere = kernels.low == kernels.high
     if outside.any() or nowhere.any():

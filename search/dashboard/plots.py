@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from search.reporting.page.charts.frame import WIDE, Frame, line, text
-from search.reporting.page.charts.scales import Linear, score_scale
-from search.reporting.page.html import Content, Html, joined, number, tag
+from search.reporting.charts.frame import WIDE, Frame, line, text
+from search.reporting.charts.scales import Linear, score_scale
+from search.reporting.html import Content, Html, joined, number, tag
 from search.reporting.page.sections.explained import waterfall_marks
 from search.words import short
 from studies.records.explanations import KeptExplanation

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from search.reporting.page.html import Html, tag
+from search.reporting.html import Html, tag
 from search.reporting.page.section import Section
 from search.reporting.page.sections.answer import answer, header
 from search.reporting.page.sections.curves import curves
@@ -20,7 +20,7 @@ from search.reporting.page.sections.origin import data, environment, words
 from search.reporting.page.sections.parallel import parallel
 from search.reporting.page.sections.time_spent import failures, time_spent
 from search.reporting.page.sections.trials import best, history
-from search.reporting.page.words import date_text
+from search.reporting.words import date_text
 from search.reporting.report import StudyReport
 from search.words import configuration_text, outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from search.reporting.page.html import Content, Html, joined, tag
+from search.reporting.html import Content, Html, joined, tag
 
 
 @dataclass(frozen=True, slots=True)

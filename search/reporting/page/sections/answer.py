@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from search.reporting.finalist_words import mean_words, prediction, row_words
-from search.reporting.page.charts.frame import HALF, LETTER, box, on_every_screen, svg, text, uprights
-from search.reporting.page.charts.scales import Linear
-from search.reporting.page.html import Content, Html, joined, tag
+from search.reporting.charts.frame import HALF, LETTER, box, on_every_screen, svg, text, uprights
+from search.reporting.charts.scales import Linear
+from search.reporting.html import Content, Html, joined, tag
 from search.reporting.page.section import Section, copied, folded, paragraph
-from search.reporting.page.words import (
+from search.reporting.words import (
     as_toml,
     counted,
     date_text,
@@ -19,7 +19,7 @@ from search.reporting.page.words import (
     metric_label,
     moments_of,
 )
-from search.reporting.page.worth import Worth, contenders, winner
+from search.reporting.worth import Worth, contenders, winner
 from search.reporting.readings import opening_words
 from search.reporting.report import StudyReport
 from search.words import class_name, duration_text, of_limit, positive_name, short

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search.reporting.page.charts.drawn import thinned
-from search.reporting.page.charts.frame import HALF, Frame
-from search.reporting.page.charts.scales import Linear, Log, near_the_best
-from search.reporting.page.html import Html, joined
+from search.reporting.charts.drawn import thinned
+from search.reporting.charts.frame import HALF, Frame
+from search.reporting.charts.scales import Linear, Log, near_the_best
+from search.reporting.html import Html, joined
 from search.reporting.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.reporting.page.words import metric_label
+from search.reporting.words import metric_label
 from search.reporting.report import StudyReport
 from studies.records.trials import TrialRecord
 

@@ -13,7 +13,7 @@ from search.reporting.finalist_words import (
     signed,
     thresholds,
 )
-from search.reporting.page.charts.frame import (
+from search.reporting.charts.frame import (
     HALF,
     LETTER,
     WIDE,
@@ -25,10 +25,10 @@ from search.reporting.page.charts.frame import (
     text,
     uprights,
 )
-from search.reporting.page.charts.scales import Linear, score_scale
-from search.reporting.page.html import Content, Html, joined, tag
+from search.reporting.charts.scales import Linear, score_scale
+from search.reporting.html import Content, Html, joined, tag
 from search.reporting.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.reporting.page.words import counted, metric_label
+from search.reporting.words import counted, metric_label
 from search.reporting.readings import finalists_due
 from search.reporting.report import StudyReport
 from search.words import VERDICTS, brief_label, configuration_text, from_to, listed, positive_name, short

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from search.reporting.page.charts.confusion import confusion
-from search.reporting.page.charts.drawn import is_of, shake
-from search.reporting.page.charts.frame import HALF, Dot, Frame, on_every_screen, text, uprights
-from search.reporting.page.charts.scales import Bands, Linear, score_scale
-from search.reporting.page.html import Content, Html, joined
+from search.reporting.charts.confusion import confusion
+from search.reporting.charts.drawn import is_of, shake
+from search.reporting.charts.frame import HALF, Dot, Frame, on_every_screen, text, uprights
+from search.reporting.charts.scales import Bands, Linear, score_scale
+from search.reporting.html import Content, Html, joined
 from search.reporting.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.reporting.page.words import FRAMEWORKS, framework_name, metric_label
-from search.reporting.page.worth import Worth, contenders
+from search.reporting.words import FRAMEWORKS, framework_name, metric_label
+from search.reporting.worth import Worth, contenders
 from search.reporting.readings import readings
 from search.reporting.report import StudyReport
 from search.words import VERDICTS, class_name, positive_name, score_label

@@ -8,13 +8,13 @@ from search.importance.importance import Importance, ImportanceGroup
 from search.importance.ped_shares import Share
 from search.importance.sentences import chance_mark, sentence, significance
 from search.importance.variance import Effect
-from search.reporting.page.charts.frame import HALF, box, line, svg, text
-from search.reporting.page.charts.plane import planes
-from search.reporting.page.charts.scales import Linear
-from search.reporting.page.charts.slices import slices
-from search.reporting.page.html import Content, Html, joined, tag
+from search.reporting.charts.frame import HALF, box, line, svg, text
+from search.reporting.charts.plane import planes
+from search.reporting.charts.scales import Linear
+from search.reporting.charts.slices import slices
+from search.reporting.html import Content, Html, joined, tag
 from search.reporting.page.section import Section, beside, figure, paragraph
-from search.reporting.page.words import FRAMEWORKS, counted, parameter_label
+from search.reporting.words import FRAMEWORKS, counted, parameter_label
 from search.reporting.report import StudyReport
 from search.words import brief_label
 

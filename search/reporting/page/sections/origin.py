@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from search.reporting.page.html import Content, joined, tag
+from search.reporting.html import Content, joined, tag
 from search.reporting.page.section import Cells, Section, copied, folded, pairs, table
-from search.reporting.page.words import metric_label
+from search.reporting.words import metric_label
 from search.reporting.report import StudyReport
 from search.words import positive_name
 from studies.records.reports import ROW_SETS

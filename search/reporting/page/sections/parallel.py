@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from search.reporting.page.charts.drawn import Shades, placed, scale_of, shake, thinned
-from search.reporting.page.charts.frame import HALF, LETTER, WIDE, line, on_every_screen, svg, text
-from search.reporting.page.charts.scales import Bands, Scale, near_the_best
-from search.reporting.page.html import Content, Html, joined, number, tag
+from search.reporting.charts.drawn import Shades, placed, scale_of, shake, thinned
+from search.reporting.charts.frame import HALF, LETTER, WIDE, line, on_every_screen, svg, text
+from search.reporting.charts.scales import Bands, Scale, near_the_best
+from search.reporting.html import Content, Html, joined, number, tag
 from search.reporting.page.section import Section, figure, legend
-from search.reporting.page.words import metric_label, parameter_label
+from search.reporting.words import metric_label, parameter_label
 from search.reporting.report import StudyReport
 from studies.records.trials import TrialRecord
 from studies.sections.distributions import Choice, Distribution, Value

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from search.reporting.page.charts.frame import Frame, box, on_every_screen, svg, text
-from search.reporting.page.charts.scales import Linear
-from search.reporting.page.html import Content, Html, joined, number, tag
+from search.reporting.charts.frame import Frame, box, on_every_screen, svg, text
+from search.reporting.charts.scales import Linear
+from search.reporting.html import Content, Html, joined, number, tag
 from search.reporting.page.section import Cells, Section, figure, legend, table
-from search.reporting.page.words import FRAMEWORKS, counted
+from search.reporting.words import FRAMEWORKS, counted
 from search.reporting.report import StudyReport
 from search.words import duration_text, listed, one_line
 from studies.records.reports import TimeLedger

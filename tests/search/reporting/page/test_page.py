@@ -15,7 +15,7 @@ import pytest
 
 from search.reporting.page.page import SECTIONS, page
 from search.reporting.page.sections.mattered import mattered
-from search.reporting.page.words import as_toml
+from search.reporting.words import as_toml
 from search.reporting.report import FinalistsDue, StudyReport
 from studies.data.facts import DataFacts
 from studies.records.reports import CurvePoint

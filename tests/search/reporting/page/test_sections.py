@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reporting.page.charts.drawn import SHADES, Shades, placed, scale_of, shake, thinned
-from search.reporting.page.charts.frame import Dot, Frame
-from search.reporting.page.charts.scales import Bands, Linear, Log
+from search.reporting.charts.drawn import SHADES, Shades, placed, scale_of, shake, thinned
+from search.reporting.charts.frame import Dot, Frame
+from search.reporting.charts.scales import Bands, Linear, Log
 from search.reporting.page.sections.curves import rungs_of, scores_by_epoch
 from search.reporting.page.sections.time_spent import Work, busy, without_idle, work_of
-from search.reporting.page.words import as_toml, in_words, parameter_label
+from search.reporting.words import as_toml, in_words, parameter_label
 from search.words import listed
 from studies.records.reports import CurvePoint
 from studies.sections.distributions import Choice, Range

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TypeVar
 
-from search.reporting.page.charts.scales import Bands, Linear, Log, Scale
+from search.reporting.charts.scales import Bands, Linear, Log, Scale
 from studies.records.trials import TrialRecord
 from studies.sections.distributions import Choice, Distribution, Range, Value
 

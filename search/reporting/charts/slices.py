@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from search.importance.variance import Curve, CurveCell
-from search.reporting.page.charts.drawn import is_of, placed, scale_of, shake
-from search.reporting.page.charts.frame import Dot, Frame, box, room_below
-from search.reporting.page.charts.scales import Bands, score_scale
-from search.reporting.page.html import Html, joined, tag
+from search.reporting.charts.drawn import is_of, placed, scale_of, shake
+from search.reporting.charts.frame import Dot, Frame, box, room_below
+from search.reporting.charts.scales import Bands, score_scale
+from search.reporting.html import Html, joined, tag
 from search.reporting.page.section import beside, figure, legend, paragraph
-from search.reporting.page.words import FRAMEWORKS, metric_label, parameter_label
+from search.reporting.words import FRAMEWORKS, metric_label, parameter_label
 from search.reporting.report import StudyReport
 from studies.sections.distributions import Distribution
 

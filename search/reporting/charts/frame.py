@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from search.reporting.page.charts.scales import Bands, Scale, Tick, category
-from search.reporting.page.html import Content, Html, joined, number, tag
+from search.reporting.charts.scales import Bands, Scale, Tick, category
+from search.reporting.html import Content, Html, joined, number, tag
 from studies.sections.distributions import Value
 
 WIDE, HALF = 920, 440

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from search.importance.importance import ImportanceGroup
 from search.importance.variance import Plane
-from search.reporting.page.charts.drawn import PLASTIC, Shades, is_of, placed, scale_of, shake, thinned
-from search.reporting.page.charts.frame import Dot, Frame, box, room_below
-from search.reporting.page.charts.scales import Bands, Scale, category
-from search.reporting.page.html import Html, joined, tag
+from search.reporting.charts.drawn import PLASTIC, Shades, is_of, placed, scale_of, shake, thinned
+from search.reporting.charts.frame import Dot, Frame, box, room_below
+from search.reporting.charts.scales import Bands, Scale, category
+from search.reporting.html import Html, joined, tag
 from search.reporting.page.section import beside, figure, legend, paragraph
-from search.reporting.page.words import FRAMEWORKS, parameter_label
+from search.reporting.words import FRAMEWORKS, parameter_label
 from search.reporting.report import StudyReport
 from studies.records.trials import TrialRecord
 from studies.sections.distributions import Distribution, Value

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reporting.page.html import Html, joined, number, tag
+from search.reporting.html import Html, joined, number, tag
 from studies.printable import printable_lines
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)

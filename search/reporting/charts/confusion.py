@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.reporting.page.html import Html, tag
+from search.reporting.html import Html, tag
 from search.reporting.page.section import figure
 from search.words import short
 

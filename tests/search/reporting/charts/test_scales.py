@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reporting.page.charts.scales import Bands, Linear, Log, category, near_the_best, score_scale
+from search.reporting.charts.scales import Bands, Linear, Log, category, near_the_best, score_scale
 
 
 def labels(scale: Linear | Log | Bands, most: int = 6) -> list[str]:

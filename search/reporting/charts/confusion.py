@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.reporting.html import Html, tag
-from search.reporting.page.section import figure
+from search.reporting.markup import figure
 from search.words import short
 
 LARGEST_CONFUSION = 12

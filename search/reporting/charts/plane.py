@@ -10,9 +10,9 @@ from search.reporting.charts.drawn import PLASTIC, Shades, is_of, placed, scale_
 from search.reporting.charts.frame import Dot, Frame, box, room_below
 from search.reporting.charts.scales import Bands, Scale, category
 from search.reporting.html import Html, joined, tag
-from search.reporting.page.section import beside, figure, legend, paragraph
-from search.reporting.words import FRAMEWORKS, parameter_label
+from search.reporting.markup import beside, figure, legend, paragraph
 from search.reporting.report import StudyReport
+from search.reporting.words import FRAMEWORKS, parameter_label
 from studies.records.trials import TrialRecord
 from studies.sections.distributions import Distribution, Value
 

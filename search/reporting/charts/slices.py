@@ -7,9 +7,9 @@ from search.reporting.charts.drawn import is_of, placed, scale_of, shake
 from search.reporting.charts.frame import Dot, Frame, box, room_below
 from search.reporting.charts.scales import Bands, score_scale
 from search.reporting.html import Html, joined, tag
-from search.reporting.page.section import beside, figure, legend, paragraph
-from search.reporting.words import FRAMEWORKS, metric_label, parameter_label
+from search.reporting.markup import beside, figure, legend, paragraph
 from search.reporting.report import StudyReport
+from search.reporting.words import FRAMEWORKS, metric_label, parameter_label
 from studies.sections.distributions import Distribution
 
 MOST_SLICES = 6

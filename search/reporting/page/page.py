@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from search.reporting.html import Html, tag
-from search.reporting.page.section import Section
+from search.reporting.markup import Section
 from search.reporting.page.sections.answer import answer, header
 from search.reporting.page.sections.curves import curves
 from search.reporting.page.sections.explained import explained
@@ -20,8 +20,8 @@ from search.reporting.page.sections.origin import data, environment, words
 from search.reporting.page.sections.parallel import parallel
 from search.reporting.page.sections.time_spent import failures, time_spent
 from search.reporting.page.sections.trials import best, history
-from search.reporting.words import date_text
 from search.reporting.report import StudyReport
+from search.reporting.words import date_text
 from search.words import configuration_text, outcome
 
 SECTIONS: Sequence[Callable[[StudyReport], Section | None]] = (

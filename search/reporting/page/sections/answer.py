@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from search.reporting.finalist_words import mean_words, prediction, row_words
 from search.reporting.charts.frame import HALF, LETTER, box, on_every_screen, svg, text, uprights
 from search.reporting.charts.scales import Linear
+from search.reporting.finalist_words import mean_words, prediction, row_words
 from search.reporting.html import Content, Html, joined, tag
-from search.reporting.page.section import Section, copied, folded, paragraph
+from search.reporting.markup import Section, copied, folded, paragraph
+from search.reporting.readings import opening_words
+from search.reporting.report import StudyReport
 from search.reporting.words import (
     as_toml,
     counted,
@@ -20,8 +22,6 @@ from search.reporting.words import (
     moments_of,
 )
 from search.reporting.worth import Worth, contenders, winner
-from search.reporting.readings import opening_words
-from search.reporting.report import StudyReport
 from search.words import class_name, duration_text, of_limit, positive_name, short
 
 

@@ -9,9 +9,9 @@ from search.reporting.charts.drawn import thinned
 from search.reporting.charts.frame import HALF, Frame
 from search.reporting.charts.scales import Linear, Log, near_the_best
 from search.reporting.html import Html, joined
-from search.reporting.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.reporting.words import metric_label
+from search.reporting.markup import Cells, Section, beside, figure, legend, paragraph, table
 from search.reporting.report import StudyReport
+from search.reporting.words import metric_label
 from studies.records.trials import TrialRecord
 
 MOST_LINES = 150

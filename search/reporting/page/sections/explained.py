@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from search.reporting.charts.frame import LETTER, WIDE, box, on_every_screen, svg, text, uprights
 from search.reporting.charts.scales import Linear
 from search.reporting.html import Content, Html, joined, tag
-from search.reporting.page.section import Cells, Section, figure, paragraph, table
-from search.reporting.words import counted
+from search.reporting.markup import Cells, Section, figure, paragraph, table
 from search.reporting.report import StudyReport
+from search.reporting.words import counted
 from search.words import VERDICTS, capital, short, with_sign
 from studies.records.explanations import Change, KeptExplanation
 

@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from search.reporting.finalist_words import (
-    at_worst,
-    between,
-    finalist_sentences,
-    over_logistic,
-    p_text,
-    signed,
-    thresholds,
-)
 from search.reporting.charts.frame import (
     HALF,
     LETTER,
@@ -26,11 +17,20 @@ from search.reporting.charts.frame import (
     uprights,
 )
 from search.reporting.charts.scales import Linear, score_scale
+from search.reporting.finalist_words import (
+    at_worst,
+    between,
+    finalist_sentences,
+    over_logistic,
+    p_text,
+    signed,
+    thresholds,
+)
 from search.reporting.html import Content, Html, joined, tag
-from search.reporting.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.reporting.words import counted, metric_label
+from search.reporting.markup import Cells, Section, beside, figure, legend, paragraph, table
 from search.reporting.readings import finalists_due
 from search.reporting.report import StudyReport
+from search.reporting.words import counted, metric_label
 from search.words import VERDICTS, brief_label, configuration_text, from_to, listed, positive_name, short
 from studies.records.finalists import Finalist, Finalists
 

@@ -11,11 +11,11 @@ from search.reporting.charts.drawn import is_of, shake
 from search.reporting.charts.frame import HALF, Dot, Frame, on_every_screen, text, uprights
 from search.reporting.charts.scales import Bands, Linear, score_scale
 from search.reporting.html import Content, Html, joined
-from search.reporting.page.section import Cells, Section, beside, figure, legend, paragraph, table
-from search.reporting.words import FRAMEWORKS, framework_name, metric_label
-from search.reporting.worth import Worth, contenders
+from search.reporting.markup import Cells, Section, beside, figure, legend, paragraph, table
 from search.reporting.readings import readings
 from search.reporting.report import StudyReport
+from search.reporting.words import FRAMEWORKS, framework_name, metric_label
+from search.reporting.worth import Worth, contenders
 from search.words import VERDICTS, class_name, positive_name, score_label
 from studies.records.reports import SCORE_NAMES
 

@@ -13,9 +13,9 @@ from search.reporting.charts.plane import planes
 from search.reporting.charts.scales import Linear
 from search.reporting.charts.slices import slices
 from search.reporting.html import Content, Html, joined, tag
-from search.reporting.page.section import Section, beside, figure, paragraph
-from search.reporting.words import FRAMEWORKS, counted, parameter_label
+from search.reporting.markup import Section, beside, figure, paragraph
 from search.reporting.report import StudyReport
+from search.reporting.words import FRAMEWORKS, counted, parameter_label
 from search.words import brief_label
 
 ROW = 26

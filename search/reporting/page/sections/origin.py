@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator
 
 from search.reporting.html import Content, joined, tag
-from search.reporting.page.section import Cells, Section, copied, folded, pairs, table
-from search.reporting.words import metric_label
+from search.reporting.markup import Cells, Section, copied, folded, pairs, table
 from search.reporting.report import StudyReport
+from search.reporting.words import metric_label
 from search.words import positive_name
 from studies.records.reports import ROW_SETS
 

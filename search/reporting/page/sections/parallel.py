@@ -9,9 +9,9 @@ from search.reporting.charts.drawn import Shades, placed, scale_of, shake, thinn
 from search.reporting.charts.frame import HALF, LETTER, WIDE, line, on_every_screen, svg, text
 from search.reporting.charts.scales import Bands, Scale, near_the_best
 from search.reporting.html import Content, Html, joined, number, tag
-from search.reporting.page.section import Section, figure, legend
-from search.reporting.words import metric_label, parameter_label
+from search.reporting.markup import Section, figure, legend
 from search.reporting.report import StudyReport
+from search.reporting.words import metric_label, parameter_label
 from studies.records.trials import TrialRecord
 from studies.sections.distributions import Choice, Distribution, Value
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from search.reporting.charts.frame import Frame, box, on_every_screen, svg, text
 from search.reporting.charts.scales import Linear
 from search.reporting.html import Content, Html, joined, number, tag
-from search.reporting.page.section import Cells, Section, figure, legend, table
-from search.reporting.words import FRAMEWORKS, counted
+from search.reporting.markup import Cells, Section, figure, legend, table
 from search.reporting.report import StudyReport
+from search.reporting.words import FRAMEWORKS, counted
 from search.words import duration_text, listed, one_line
 from studies.records.reports import TimeLedger
 from studies.records.trials import TrialRecord

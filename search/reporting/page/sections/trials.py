@@ -7,9 +7,9 @@ from itertools import accumulate
 from search.reporting.charts.frame import Dot, Frame, on_every_screen
 from search.reporting.charts.scales import Linear, near_the_best
 from search.reporting.html import Content, Html, joined, tag
-from search.reporting.page.section import Cells, Section, figure, folded, legend, paragraph, table
-from search.reporting.words import FRAMEWORKS, counted, framework_name, metric_label
+from search.reporting.markup import Cells, Section, figure, folded, legend, paragraph, table
 from search.reporting.report import StudyReport
+from search.reporting.words import FRAMEWORKS, counted, framework_name, metric_label
 from search.words import decimals
 from studies.records.reports import Scores
 from studies.records.trials import TrialRecord

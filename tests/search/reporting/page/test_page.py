@@ -15,8 +15,8 @@ import pytest
 
 from search.reporting.page.page import SECTIONS, page
 from search.reporting.page.sections.mattered import mattered
-from search.reporting.words import as_toml
 from search.reporting.report import FinalistsDue, StudyReport
+from search.reporting.words import as_toml
 from studies.data.facts import DataFacts
 from studies.records.reports import CurvePoint
 from studies.records.trials import TrialRecord

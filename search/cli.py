@@ -168,7 +168,7 @@ def status(study: Path, as_json: bool) -> None:
 
 @main.command()
 @STUDY
-@click.option("--now", is_flag=True, help="Don't finish what runs; the next launch goes on with it.")
+@click.option("--now", is_flag=True, help="Don't finish what runs; the next launch resumes it.")
 def stop(study: Path, now: bool) -> None:
     """Ask a running study to stop.
 

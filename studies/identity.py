@@ -96,7 +96,7 @@ def remedy_of(differing: tuple[str, ...], remedy: str) -> str:
     """What somebody can do whose stored study was made differently."""
     # The default of this key changed: a file without it means something else than it did.
     was_default = any(text.startswith('data.repeats was "anywhere"') for text in differing)
-    go_on = 'to go on with it, set repeats = "anywhere" in [data]; or ' if was_default else ""
+    go_on = 'to resume it, set repeats = "anywhere" in [data]; or ' if was_default else ""
     return f"{go_on}{remedy}"
 
 

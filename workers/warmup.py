@@ -45,7 +45,7 @@ def warm(split: str, hidden: tuple[int, ...], settings: SparkSettings) -> Warmed
         spark = trainer.warm()
     except TrainingFailed as failed:
         notes: tuple[str, ...] = (
-            f"Spark's warm-up failed ({failed.failure.message}); its trials start anew",
+            f"Spark's warm-up failed ({failed.failure.message}); its trials start a fresh session",
         )
     else:
         notes = () if spark is None or not settings.local else (_blas_note(spark),)

@@ -37,7 +37,7 @@ def finalists(path: str | Path, *, count: int | None = None, display: Display | 
             raise StorageError(
                 "another driver is running this study: its test rows stay closed until the search has ended",
                 where=file.path.name,
-                remedy="wait for it or stop it; search status tells",
+                remedy="wait for it or stop it; see search status",
             )
         if not ranking(opened.store.records())[0]:
             raise StudyFailedError("there are no finalists: not one trial is complete")

@@ -128,7 +128,7 @@ def stop(path: str | Path, *, now: bool = False, say: Say = lambda _: None) -> s
         return f"nothing to stop: the study is {_STATES[state]}"
     ask_to_stop(stored, now=now)
     what = "stops now" if now else "finishes what runs and stops"
-    return f"asked: the driver {what} within {STATUS_SECONDS:g} s or so; `search status` tells"
+    return f"asked: the driver {what} within {STATUS_SECONDS:g} s or so; see `search status`"
 
 
 def live_statuses(
@@ -216,5 +216,5 @@ _STATES: Mapping[str, str] = {
     "running": "running",
     "ended": "not running",
     "starting": "starting, or killed before its first trial",
-    "dead": "not running; its driver was killed, launch it again to go on",
+    "dead": "not running; its driver was killed: launch it again to resume",
 }

@@ -88,7 +88,7 @@ def described(found: Sequence[Offer], gpus: Sequence[Gpu]) -> str:
     lines = [
         f"{counts[GPU]} on {len(gpus)} GPUs" if gpus else "no GPU found",
         f"{counts[TRIAL]} on the CPU",
-        f"{counts[SPARK]} of Spark's" if counts[SPARK] else "none of Spark's: no fit Java found",
+        f"{counts[SPARK]} of Spark's" if counts[SPARK] else "none of Spark's: no suitable Java found",
     ]
     return f"trials at once: {', '.join(lines)}"
 

@@ -85,7 +85,7 @@ def _confusion_matrix(known: Known) -> str | None:
     scores = known.record.scores_on("validation")
     if scores is None:
         return None
-    title = f"Trial {known.record.number}: what is said of the validation rows"
+    title = f"Trial {known.record.number}: predictions for the validation rows"
     return confusion_matrix(scores.confusion, known.facts.classes, title)
 
 
@@ -196,8 +196,8 @@ class DrawnArtefacts:
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> NoReturn:  # noqa: ARG002
         """Refused."""
-        raise PermissionError("artefacts are drawn from the study, and none are kept")
+        raise PermissionError("artefacts are made from the study when they are opened; none can be stored")
 
     def remove(self, artifact_id: str) -> NoReturn:  # noqa: ARG002
         """Refused."""
-        raise PermissionError("artefacts are drawn from the study, and none are kept")
+        raise PermissionError("artefacts are made from the study when they are opened; none can be stored")

@@ -75,7 +75,9 @@ def confusion_matrix(confusion: Sequence[Sequence[int]], classes: Sequence[str],
     are = (text(left - 10, top + (i + 0.5) * down + 4, f"are {name}", "end") for i, name in enumerate(names))
     right = sum(row[index] for index, row in enumerate(confusion))
     total = sum(sum(row) for row in confusion)
-    below = text(left, HEIGHT - 22, f"{right:,} of {total:,} validation rows are said rightly", "small")
+    below = text(
+        left, HEIGHT - 22, f"{right:,} of {total:,} validation rows are predicted correctly", "small"
+    )
     return _picture(title, joined(marks), joined(said), joined(are), below)
 
 
@@ -126,7 +128,7 @@ def _operating_point(
 ) -> Html:
     hits = int((positive & said).sum())
     if not said.any():
-        words = f"above {threshold:g} nothing is said to be positive"
+        words = f"no row is predicted positive above {threshold:g}"
         return text(frame.left + 8, frame.top + 18, words, "small")
     recall, precision = hits / int(positive.sum()), hits / int(said.sum())
     x, y = frame.across(recall), frame.down(precision)

@@ -214,8 +214,8 @@ class Search:
             return
         self.said_that_it_waits = True
         self.display.note(
-            "nothing is left to begin: other drivers run the last trials, and this one waits to take up what "
-            "they may leave; Ctrl-C ends it, and costs nothing"
+            "no new trials to start: other drivers are running the last ones; this one waits in case they "
+            "need help; Ctrl-C ends it and loses nothing"
         )
 
     def _estimate_at_start(self, told: Sequence[TrialRecord]) -> None:
@@ -270,7 +270,7 @@ class Search:
         if action.abandoned:
             process.stop_all()
             names = ", ".join(str(number) for number in action.abandoned)
-            self.display.note(f"trials {names} go on with the next launch")
+            self.display.note(f"trials {names} resume with the next launch")
         if self.loop.refused:
             raise CheckpointError(
                 self.loop.refused,
@@ -279,7 +279,7 @@ class Search:
             )
         if self.loop.lost:
             raise ClusterLostError(
-                f"{action.reason}; nothing that was finished is lost: launch the study again to go on"
+                f"{action.reason}; finished trials are saved: launch the study again to resume"
             )
 
 

@@ -45,7 +45,7 @@ def _lines(
         yield ""
         yield (
             f"The score is {metric} on the validation rows. It chose the best trial and is therefore "
-            "optimistic there; the report says what it is worth on rows that chose nothing."
+            "optimistic there; the report has its score on test rows that played no part in the choice."
         )
     else:
         yield "No trial is complete yet."

@@ -140,7 +140,7 @@ def _check_there(opened: OpenedStudy, lost: Sequence[Replica]) -> None:
 
 def _lost(opened: OpenedStudy, trainings: int) -> CheckpointError:
     return CheckpointError(
-        f"{count_of(trainings, 'training')} ended, and the files with what they left are not there",
+        f"{count_of(trainings, 'training')} ended, but the files with their results are missing",
         where=outcomes_of(opened.file, opened.store.folder).url,
         remedy="give checkpoints.url a place that this machine and every worker reach, and run it again",
     )
@@ -228,7 +228,7 @@ class _Runs:
             self._keep(found.report)
         elif isinstance(found, Lost):
             raise ClusterLostError(
-                f"{found.reason}; nothing that was finished is lost: run the command again to go on"
+                f"{found.reason}; finished trainings are saved: run the command again to resume"
             )
 
     def _interrupt(self) -> None:

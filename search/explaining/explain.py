@@ -172,7 +172,7 @@ class _Explaining:
             else:
                 raise StudyFailedError(
                     f"{configuration.describe()} with seed {seed} failed: {failure.cause}: "
-                    f"{failure.message}; what was trained is kept: run the command again to go on"
+                    f"{failure.message}; finished trainings are saved: run the command again to resume"
                 )
         return found
 

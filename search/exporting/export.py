@@ -175,8 +175,8 @@ def _tuned(metric: str, split: Split, outcome: Outcome) -> float | None:
 
 def _why_not(record: TrialRecord, result: ReplicaResult) -> str:
     failure = result.report.failure
-    why = f"{failure.cause}: {failure.message}" if failure is not None else "what it left is gone again"
-    return f"trial {record.number} could not be trained again: {why}"
+    why = f"{failure.cause}: {failure.message}" if failure is not None else "its files are missing"
+    return f"trial {record.number} could not be retrained: {why}"
 
 
 def _agreement(report: StudyReport, record: TrialRecord, result: ReplicaResult) -> tuple[str, ...]:

@@ -64,8 +64,8 @@ class ExportedModel:
         activation: what its hidden layers apply.
         classes: label names, in the order of the network's outputs.
         positive: index of the positive class.
-        threshold: of two classes, the positive one is said where its probability is above this; ``None`` for
-            more classes, of which the most probable is said.
+        threshold: of two classes, the positive one is predicted where its probability is above this; ``None``
+            for more classes, of which the most probable is predicted.
         tuned: the threshold that the validation rows like best, for who wants it; ``None`` as above.
         weights: of the network.
         step: from texts or numbers to features.

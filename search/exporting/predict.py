@@ -85,7 +85,7 @@ def predict(directory: Path, file: Path, threshold: float | None = None) -> Pred
 def _with_threshold(model: ExportedModel, threshold: float, directory: Path) -> ExportedModel:
     if model.threshold is None:
         raise DataError(
-            f"the model has {len(model.classes)} classes, of which the most probable is said",
+            f"the model has {len(model.classes)} classes, and predicts the most probable one",
             where=f"--threshold, {directory}",
             allowed="a threshold for a model of two classes",
             remedy="leave --threshold out",

@@ -57,7 +57,7 @@ def open_split(directory: Path) -> Split:
             f"the prepared rows are missing or damaged ({type(error).__name__}: {error})",
             where=str(directory),
             allowed="a folder that this version wrote",
-            remedy="start the study again; it makes them anew",
+            remedy="launch the study again; it prepares them again",
         ) from error
 
 

@@ -67,7 +67,7 @@ def left_running(stored: StoredStudy) -> list[Finding]:
     if not numbers:
         return []
     trials = f"trial {numbers[0]} is" if len(numbers) == 1 else f"trials {', '.join(numbers)} are"
-    return [Finding(f"{trials} running, and no driver is", "left to the next launch, which takes them up")]
+    return [Finding(f"{trials} running, and no driver is", "the next launch resumes them")]
 
 
 def repair_cache(directory: Path, *, mend: bool) -> list[Finding]:

@@ -184,7 +184,7 @@ def parse_distribution(raw: Any) -> Distribution:
 
 def _parse_choice(raw: list[Any]) -> Distribution:
     if not raw:
-        raise ValueError("found an empty list, which leaves nothing to draw; allowed: one value or more")
+        raise ValueError("found an empty list, which leaves nothing to sample; allowed: one value or more")
     for position, item in enumerate(raw):
         if not isinstance(item, (str, bool, int, float)):
             raise ValueError(
@@ -219,7 +219,7 @@ def _parse_range(raw: Mapping[str, Any]) -> Range:
     if step is not None and step <= 0:
         raise ValueError(f"step = {step:g} must be above 0")
     if step is not None and (high - low) / step > _MOST_STEPS:
-        raise ValueError(f"step = {step:g} is too small to be told apart between {low:g} and {high:g}")
+        raise ValueError(f"step = {step:g} is too small between {low:g} and {high:g}")
     if log and step is not None:
         raise ValueError("log and step can't be used together; leave one out")
     whole = isinstance(low, int) and isinstance(high, int)

@@ -13,9 +13,9 @@ _PAGES = "it would serve pages without a login on every interface"
 _LOOPBACK = "a local master is bound to the loopback interface, where nobody else reaches it"
 
 _REFUSED = (
-    (r"spark\.master", "spark.master says it"),
-    (r"spark\.remote|spark\.api\.mode", 'spark.master = "sc://HOST:PORT" says it'),
-    (r"spark\.(driver|executor)\.memory", "spark.memory says it"),
+    (r"spark\.master", "use the key spark.master"),
+    (r"spark\.remote|spark\.api\.mode", 'use spark.master = "sc://HOST:PORT"'),
+    (r"spark\.(driver|executor)\.memory", "use the key spark.memory"),
     (r"spark\.submit\.deployMode", "the driver is this process"),
     (r"spark\.default\.parallelism", _PARTITIONS),
     (r"spark\.sql\.(adaptive|files|shuffle|codegen)\..*", _PARTITIONS),

@@ -344,8 +344,8 @@ class Spark(Section):
                 raise ValueError(f"conf may not hold '{key}': {reason}")
         if self.native_blas is not None and not is_local(self.master):
             raise ValueError(
-                "native_blas is for a local master; a cluster's own machines find their BLAS, or are told "
-                "with spark.executor.extraJavaOptions in conf"
+                "native_blas is for a local master; on a cluster's own machines set "
+                "spark.executor.extraJavaOptions in conf"
             )
         if self.master is not None and self.master.startswith("sc://") and self.memory is not None:
             raise ValueError("found memory with a sc:// master; its server has the memory that it has")

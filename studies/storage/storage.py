@@ -257,7 +257,7 @@ def unopened(location: Location, error: Exception) -> StorageError:
     first = reason.strip().splitlines()[0] if reason.strip() else "no reason given"
     remedy = "check the path and its permissions, or that the server is there"
     if damaged or "malformed" in first or "not a database" in first:
-        remedy = "search repair, with the study file, says what can be done"
+        remedy = "run search repair with the study file"
     said = location.hidden.out_of(first)
     return StorageError(f"the storage can't be opened: {said}", where=location.shown, remedy=remedy)
 

@@ -111,7 +111,7 @@ def test_a_scheduler_that_goes_away_ends_the_launch_and_the_next_one_goes_on(
         assert time.monotonic() - gone < SAID_WITHIN
         said = driver.stderr.read_text()
     assert "scheduler" in said
-    assert "launch the study again to go on" in said
+    assert "launch the study again to resume" in said
     assert "Traceback" not in said
     kept = told_rows(study)
     assert 0 < len(kept) < TRIALS

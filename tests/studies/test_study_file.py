@@ -297,7 +297,7 @@ REFUSED = {
     ),
     "memory as a property": (
         MINIMAL + '[spark]\nconf = { "spark.driver.memory" = "4g" }\n',
-        ["'spark.driver.memory'", "spark.memory says it"],
+        ["'spark.driver.memory'", "use the key spark.memory"],
     ),
     "a library for a cluster": (
         MINIMAL + '[spark]\nmaster = "spark://a:7077"\nnative_blas = "x.so"\n',

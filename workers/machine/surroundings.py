@@ -146,7 +146,7 @@ def _tensorflow(variables: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 _NOT_USED = "not used; it could change results"
 
-_NOT_SPARK = "not used; PySpark's own Spark runs, as [spark] in the study file says"
+_NOT_SPARK = "not used; PySpark's own Spark runs, as set by [spark] in the study file"
 
 
 def _kept_flags(value: str) -> str:

@@ -42,7 +42,7 @@ def interrupted(spark: AnySpark, deadline: Deadline, epoch: int) -> Iterator[Non
         yield
     except Exception as error:
         if watch.hung.is_set():
-            message = f"Spark's JVM hung: it didn't end the trial {HUNG_SECONDS:g} s after it was told to"
+            message = f"Spark's JVM hung: it didn't end the trial within {HUNG_SECONDS:g} s of the request"
             raise TrainingFailed(Failure("spark died", f"{message}, and was killed", epoch)) from error
         if watch.passed and (watch.group in str(error) or _CANCELLED in str(error)):
             raise watch.passed[0] from error

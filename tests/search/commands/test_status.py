@@ -236,7 +236,7 @@ def test_a_driver_of_this_machine_that_was_killed_is_known_to_be_dead_at_once(st
         assert "nothing to stop" in stop(path)
         store.keep_status(1.0, {**said, "started": said["started"] + 1})  # its number is another's now
         assert status(path).state == "dead"
-    assert "its driver was killed, launch it again to go on" in rendered(found)
+    assert "its driver was killed, launch it again to resume" in rendered(found)
 
 
 @pytest.mark.parametrize("hours", [-5, 0, 5])

@@ -18,7 +18,7 @@ def test_it_says_what_the_machine_has() -> None:
         "trials at once: 4 on 2 GPUs, 8 on the CPU, 1 of Spark's"
     )
     assert described(offers([], 2, 8, 0), []) == (
-        "trials at once: no GPU found, 8 on the CPU, none of Spark's: no fit Java found"
+        "trials at once: no GPU found, 8 on the CPU, none of Spark's: no suitable Java found"
     )
 
 

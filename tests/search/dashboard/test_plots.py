@@ -74,7 +74,7 @@ def test_curves_of_a_point_or_of_no_number_are_drawn_too(found: list[CurvePoint]
 def test_a_confusion_matrix_says_every_count_and_share() -> None:
     said = words(confusion_matrix([[670, 5], [0, 103]], ["ham", "a long name that is cut"], "Trial 4"))
     assert {"670", "5", "0", "103", "99.3%", "0.7%", "0.0%", "100.0%", "said ham", "are ham"} <= set(said)
-    assert "773 of 778 validation rows are said rightly" in said
+    assert "773 of 778 validation rows are predicted correctly" in said
 
 
 def test_a_confusion_matrix_of_many_classes_has_depths_alone() -> None:
@@ -107,7 +107,7 @@ def test_the_trials_own_threshold_is_marked_and_the_share_of_the_class() -> None
 def test_a_network_that_never_says_the_class_has_no_mark() -> None:
     positive = np.array([True, False])
     said = words(precision_recall(positive, np.array([0.4, 0.1]), "Trial 4", 0.5))
-    assert "above 0.5 nothing is said to be positive" in said
+    assert "no row is predicted positive above 0.5" in said
 
 
 def test_rows_without_the_class_and_more_than_two_classes_are_drawn() -> None:

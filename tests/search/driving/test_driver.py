@@ -382,7 +382,7 @@ def test_stopped_at_once_it_leaves_the_running_trials_to_the_next_launch(
         first = launch(path, display=display)
     assert first.interrupted
     assert [record.state for record in first.records] == ["running", "running"]
-    assert "trials 0, 1 go on with the next launch" in display.heard
+    assert "trials 0, 1 resume with the next launch" in display.heard
     second = launch(path, display=display)
     assert [record.state for record in second.records] == ["complete"] * 6
     assert [record.configuration for record in second.records[:2]] == [
@@ -406,7 +406,7 @@ def test_a_trial_that_is_drawn_while_the_search_is_stopped_is_not_forgotten(
     result = launch(study_file(), display=display)
     left = [str(record.number) for record in result.records if record.state == "running"]
     assert "3" in left
-    assert display.heard[-2] == f"trials {', '.join(left)} go on with the next launch"
+    assert display.heard[-2] == f"trials {', '.join(left)} resume with the next launch"
 
 
 def test_one_that_waits_for_other_drivers_says_so_once(

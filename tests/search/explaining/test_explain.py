@@ -182,7 +182,7 @@ def test_one_that_was_stopped_goes_on(study: Path, monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patch:
         advance_of_the_trainer(patch, stop)
         with pytest.raises(
-            StudyFailedError, match=r"with seed \d+ failed: bug.*run the command again to go on"
+            StudyFailedError, match=r"with seed \d+ failed: bug.*run the command again to resume"
         ):
             run(study, "slow", "quick")
     kept = read_study(read_study_file(study)).replicas

@@ -108,7 +108,7 @@ def test_another_threshold_says_the_class_more_often_or_less(texts: Path) -> Non
     several = texts.parent / "several"
     several.mkdir()
     write_model(several, model_of_numbers(classes=3))
-    with pytest.raises(DataError, match="3 classes, of which the most probable is said"):
+    with pytest.raises(DataError, match="3 classes, and predicts the most probable one"):
         predict(several, file, 0.5)
 
 

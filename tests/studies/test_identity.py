@@ -26,6 +26,6 @@ def test_a_study_made_before_repeats_stayed_together_says_how_to_go_on_with_it()
     )
     with pytest.raises(StorageError) as caught:
         refuse("s", differing, "s.db", "give it another name")
-    remedy = 'to go on with it, set repeats = "anywhere" in [data]; or give it another name'
+    remedy = 'to resume it, set repeats = "anywhere" in [data]; or give it another name'
     assert caught.value.remedy == remedy
     assert differences(stored, {**stored, "data.repeats": "anywhere"}) == ()

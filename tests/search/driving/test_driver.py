@@ -421,7 +421,7 @@ def test_one_that_waits_for_other_drivers_says_so_once(
     monkeypatch.setattr(StudyStore, "ask", ask_later)
     monkeypatch.setattr(StudyStore, "news", lambda _store: [])
     assert len(launch(study_file(), display=display).records) == 6
-    assert sum("other drivers run the last trials" in note for note in display.heard) == 1
+    assert sum("other drivers are running the last ones" in note for note in display.heard) == 1
 
 
 def test_it_can_be_launched_outside_the_main_thread(study_file: Writes, display: Recorder) -> None:

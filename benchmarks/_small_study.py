@@ -53,7 +53,7 @@ class Stopwatch(SilentDisplay):
     def __init__(self) -> None:
         self.ends: list[float] = []
 
-    def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002
+    def trial_finished(self, record: TrialRecord) -> None:  # noqa: ARG002
         """Note the time."""
         self.ends.append(time.perf_counter())
 

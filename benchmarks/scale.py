@@ -94,7 +94,7 @@ class UntilMeasured(SilentDisplay):
     found: Measured | None = None
     _seen: tuple[float, float, float, int] | None = None
 
-    def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002
+    def trial_finished(self, record: TrialRecord) -> None:  # noqa: ARG002
         """Count it."""
         self.ended += 1
         self.marks[self.ended] = time.process_time()

@@ -28,7 +28,7 @@ class Display(Protocol):
     def update(self, loop: Loop, now: float) -> None:
         """The loop's state at a reading of its clock, in seconds: after each event, and 4 times a second."""
 
-    def trial_told(self, record: TrialRecord) -> None:
+    def trial_finished(self, record: TrialRecord) -> None:
         """A trial of this launch has ended and is in storage."""
 
     def note(self, text: str) -> None:
@@ -64,7 +64,7 @@ class SilentDisplay:
     def update(self, loop: Loop, now: float) -> None:
         """Nothing."""
 
-    def trial_told(self, record: TrialRecord) -> None:
+    def trial_finished(self, record: TrialRecord) -> None:
         """Nothing."""
 
     def note(self, text: str) -> None:
@@ -86,7 +86,7 @@ class LineDisplay:
 
     console: Console = field(default_factory=lambda: Console(stderr=True))
     _loop: Loop | None = None
-    _told_here: list[TrialRecord] = field(default_factory=list)
+    _finished_here: list[TrialRecord] = field(default_factory=list)
 
     def start(self, title: str) -> None:
         """The title."""
@@ -96,10 +96,10 @@ class LineDisplay:
         """Kept for the best score and the count; prints nothing."""
         self._loop = loop
 
-    def trial_told(self, record: TrialRecord) -> None:
+    def trial_finished(self, record: TrialRecord) -> None:
         """``trial 12  0.934  tensorflow adam … 27 epochs  3.2 s  (best 0.951, 13/60)``."""
-        self._told_here.append(record)
-        self._print(f"{trial_line(record)}  ({progress_text(self._loop, self._told_here)})")
+        self._finished_here.append(record)
+        self._print(f"{trial_line(record)}  ({progress_text(self._loop, self._finished_here)})")
 
     def note(self, text: str) -> None:
         """The text."""
@@ -126,7 +126,7 @@ class LiveDisplay:
     console: Console = field(default_factory=lambda: Console(stderr=True))
     _title: str = ""
     _cluster: str = ""
-    _told_here: int = 0
+    _finished_here: int = 0
     _drawn: float = float("-inf")
     _live: Live | None = None
 
@@ -150,13 +150,13 @@ class LiveDisplay:
         self._drawn = now
         room = self.console.height - 1
         view = live_view(
-            loop, now, self._title, told_here=self._told_here, height=room, cluster=self._cluster
+            loop, now, self._title, finished_here=self._finished_here, height=room, cluster=self._cluster
         )
         self._live.update(view, refresh=True)
 
-    def trial_told(self, record: TrialRecord) -> None:  # noqa: ARG002  the view takes it from the loop
+    def trial_finished(self, record: TrialRecord) -> None:  # noqa: ARG002  the view takes it from the loop
         """Count it for the pace; the next picture shows it."""
-        self._told_here += 1
+        self._finished_here += 1
 
     def note(self, text: str) -> None:
         """The text, above the view."""
@@ -190,13 +190,13 @@ def trial_line(record: TrialRecord) -> str:
     return "  ".join(parts)
 
 
-def progress_text(loop: Loop | None, told_here: Sequence[TrialRecord]) -> str:
+def progress_text(loop: Loop | None, finished_here: Sequence[TrialRecord]) -> str:
     """``best 0.951, 13/60``: the best score and the trials that ended.
 
-    The loop hears of a trial's end a moment after the display does, so that ``told_here`` is counted in.
+    The loop hears of a trial's end a moment after the display does, so that ``finished_here`` is counted in.
     """
-    told = {record.number: record.value for record in (*(loop.told if loop else ()), *told_here)}
-    values = [value for value in told.values() if value is not None]
+    finished = {record.number: record.value for record in (*(loop.finished if loop else ()), *finished_here)}
+    values = [value for value in finished.values() if value is not None]
     best = f"best {max(values):.3f}" if values else "none complete"
     limit = loop.limits.trials if loop else None
-    return f"{best}, {len(told)}" + (f"/{limit}" if limit is not None else "")
+    return f"{best}, {len(finished)}" + (f"/{limit}" if limit is not None else "")

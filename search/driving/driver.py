@@ -22,8 +22,8 @@ from search.loop.events import (
     Estimated,
     Event,
     Finish,
-    Heard,
     Interrupted,
+    OthersFinished,
     Record,
     Recorded,
     Reported,
@@ -105,11 +105,11 @@ class Search:
             while not self.finished:
                 self.display.update(self.loop, time.monotonic())
                 self._hear(next_event(self.events))
-        complete = any(record.value is not None for record in self.loop.told)
+        complete = any(record.value is not None for record in self.loop.finished)
         return self.store.leads() and complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
 
     def remove_leftovers(self) -> None:
-        """Remove the checkpoints of trials that were told.
+        """Remove the checkpoints of trials that were finished.
 
         A driver that was killed before it removed one leaves it behind, and so does a worker: where one dies
         as its result is fetched, Dask runs that task once more, though nobody waits for it any longer.
@@ -117,7 +117,7 @@ class Search:
         Raises:
             CheckpointError: where the place refuses.
         """
-        for trial in self.checkpoints.trials() & {record.number for record in self.loop.told}:
+        for trial in self.checkpoints.trials() & {record.number for record in self.loop.finished}:
             self.checkpoints.remove(trial)
 
     def _warm_spark(self) -> None:
@@ -154,9 +154,9 @@ class Search:
             self.display.cluster(self.cluster.describe())
             if self.cluster.pulse.others:
                 self.opened.note_once(SHARED)
-        told = self.store.news()
-        if told is not None:
-            self._pass_on(Heard(tuple(told)))
+        finished = self.store.news()
+        if finished is not None:
+            self._pass_on(OthersFinished(tuple(finished)))
         for found in self.dispatcher.watch():
             # In logical order the loop stays as wide as the file says; what is too much waits for a slot.
             if not (isinstance(found, Resized) and self.order is not None):
@@ -202,7 +202,7 @@ class Search:
             case Tell(report, pruned):
                 record = self.store.tell(report, pruned=pruned)
                 self.checkpoints.remove(report.trial)
-                self.display.trial_told(record)
+                self.display.trial_finished(record)
                 self._estimate(record)
                 self._handle(Told(record))
             case Finish():
@@ -218,18 +218,18 @@ class Search:
             "need help; Ctrl-C ends it and loses nothing"
         )
 
-    def _estimate_at_start(self, told: Sequence[TrialRecord]) -> None:
+    def _estimate_at_start(self, finished: Sequence[TrialRecord]) -> None:
         limit = self.file.study.regret
-        regret = None if limit is None else regret_so_far(self.file.space, told, limit)
+        regret = None if limit is None else regret_so_far(self.file.space, finished, limit)
         if regret is not None:
             self.loop.handle(Estimated(regret), time.monotonic())
 
     def _estimate(self, record: TrialRecord) -> None:
         """Say what the best score could still gain, where the study stops by that and it is time to."""
-        told = self.loop.told
-        if self.file.study.regret is None or self.loop.stopping or not is_due(len(told) + 1):
+        finished = self.loop.finished
+        if self.file.study.regret is None or self.loop.stopping or not is_due(len(finished) + 1):
             return
-        regret = estimate(self.file.space, [*told, record])
+        regret = estimate(self.file.space, [*finished, record])
         if regret is not None:
             self._handle(Estimated(regret))
 

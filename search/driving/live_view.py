@@ -21,7 +21,7 @@ the view without blank lines and ended trials."""
 
 
 def live_view(
-    loop: Loop, now: float, title: str, *, told_here: int, height: int = 24, cluster: str = ""
+    loop: Loop, now: float, title: str, *, finished_here: int, height: int = 24, cluster: str = ""
 ) -> RenderableType:
     """A picture of a search.
 
@@ -29,7 +29,7 @@ def live_view(
         loop: the state to show.
         now: reading of its clock, in seconds.
         title: first line.
-        told_here: trials that ended in this launch, for the pace; ``loop.told`` has earlier ones too.
+        finished_here: trials that ended in this launch, for the pace; ``loop.finished`` has earlier ones too.
         cluster: what the cluster is now, where its workers come and go.
         height: lines of the terminal; running and ended trials that don't fit are counted instead.
     """
@@ -39,10 +39,10 @@ def live_view(
     for_running = min(len(running), max(1, room - 3)) or 1
     ended = [] if low else _ended(loop, min(8, room - for_running))
     sections = (
-        _progress(loop, now, title, told_here),
+        _progress(loop, now, title, finished_here),
         _best(loop),
         [*([_line(cluster, "dim")] if cluster else []), *_running(running, now, for_running, loop)],
-        [*ended, *_failed(failures_of(loop.told))],
+        [*ended, *_failed(failures_of(loop.finished))],
         [_line(_hint(loop), "dim")],
     )
     return Group(*_joined(sections, [] if low else [Text()]))
@@ -56,7 +56,7 @@ def _joined(
         yield from section
 
 
-def time_left(loop: Loop, now: float, told_here: int) -> float | None:
+def time_left(loop: Loop, now: float, finished_here: int) -> float | None:
     """Estimated seconds until a limit ends the search, at this launch's pace; ``None`` where nothing tells.
 
     A target may end it sooner.
@@ -65,12 +65,12 @@ def time_left(loop: Loop, now: float, told_here: int) -> float | None:
     found = []
     if loop.limits.timeout is not None:
         found.append(loop.limits.timeout - elapsed)
-    if loop.limits.trials is not None and told_here and elapsed > 0:
-        found.append((loop.limits.trials - len(loop.told)) * elapsed / told_here)
+    if loop.limits.trials is not None and finished_here and elapsed > 0:
+        found.append((loop.limits.trials - len(loop.finished)) * elapsed / finished_here)
     return max(0.0, min(found)) if found else None
 
 
-def _progress(loop: Loop, now: float, title: str, told_here: int) -> list[RenderableType]:
+def _progress(loop: Loop, now: float, title: str, finished_here: int) -> list[RenderableType]:
     elapsed = now - loop.started
     limits = loop.limits
     parts: list[RenderableType] = [
@@ -78,16 +78,16 @@ def _progress(loop: Loop, now: float, title: str, told_here: int) -> list[Render
     ]
     bars = _bars()
     if limits.trials is not None:
-        _add_bar(bars, len(loop.told), limits.trials, f"{len(loop.told)}/{limits.trials} trials")
+        _add_bar(bars, len(loop.finished), limits.trials, f"{len(loop.finished)}/{limits.trials} trials")
     if limits.timeout is not None:
         label = f"{duration_text(min(elapsed, limits.timeout))} of {duration_text(limits.timeout)}"
         _add_bar(bars, elapsed, limits.timeout, label)
     if bars.row_count:
         parts.append(bars)
-    pace = [f"{told_here * 60 / elapsed:.1f} trials/min"] if told_here and elapsed > 0 else []
+    pace = [f"{finished_here * 60 / elapsed:.1f} trials/min"] if finished_here and elapsed > 0 else []
     if limits.trials is None:
-        pace.append(f"{count_of(len(loop.told), 'trial')} ended")
-    left = time_left(loop, now, told_here)
+        pace.append(f"{count_of(len(loop.finished), 'trial')} ended")
+    left = time_left(loop, now, finished_here)
     if left is not None and not loop.stopping:
         pace.append(f"about {duration_text(left)} left")
     if limits.target is not None and not loop.stopping:
@@ -135,10 +135,10 @@ def _running(running: list[LoopTrial], now: float, most: int, loop: Loop) -> lis
 
 
 def _ended(loop: Loop, most: int) -> list[RenderableType]:
-    if not loop.told or most < 1:
+    if not loop.finished or most < 1:
         return []
     table = _rows()
-    for record in reversed(loop.told[-most:]):
+    for record in reversed(loop.finished[-most:]):
         table.add_row(
             Text(str(record.number)),
             Text(outcome(record), style=_OUTCOME_STYLES.get(record.state, "")),

@@ -16,27 +16,27 @@ LONGEST = 2000
 
 
 def dashboard_note(
-    file: str, metric: str, told: Sequence[TrialRecord], *, limit: int | None, ended: str = ""
+    file: str, metric: str, finished: Sequence[TrialRecord], *, limit: int | None, ended: str = ""
 ) -> str:
     """What a study has come to, and how to read more of it. Depends on the trials that ended alone.
 
     Args:
         file: name of the study file, for the commands.
         metric: what trials are scored by.
-        told: the trials that ended.
+        finished: the trials that ended.
         limit: trials after which the study ends, if it has such a limit.
         ended: why the search ended; empty while it goes on.
     """
-    return "\n".join(_lines(file, metric, told, limit, ended))[:LONGEST]
+    return "\n".join(_lines(file, metric, finished, limit, ended))[:LONGEST]
 
 
 def _lines(
-    file: str, metric: str, told: Sequence[TrialRecord], limit: int | None, ended: str
+    file: str, metric: str, finished: Sequence[TrialRecord], limit: int | None, ended: str
 ) -> Iterator[str]:
     state = f"Ended: {ended}." if ended else "The search runs."
-    yield f"**{of_limit(len(told), limit, 'ended')}** ({_states(told)}). {state}"
+    yield f"**{of_limit(len(finished), limit, 'ended')}** ({_states(finished)}). {state}"
     yield ""
-    complete = [record for record in told if record.value is not None]
+    complete = [record for record in finished if record.value is not None]
     if complete:
         # As the report ranks: of equal ones the earlier trial.
         best = max(complete, key=lambda record: (record.value or 0.0, -record.number))
@@ -50,7 +50,7 @@ def _lines(
     else:
         yield "No trial is complete yet."
     yield ""
-    for group in failures_of(told):
+    for group in failures_of(finished):
         yield f"- {count_of(len(group.trials), 'trial')} failed: {group.cause}"
     yield ""
     report, status, dashboard = (
@@ -60,8 +60,8 @@ def _lines(
     yield f"{dashboard} opens this page with each trial's curves and predictions."
 
 
-def _states(told: Sequence[TrialRecord]) -> str:
-    states = Counter(record.state for record in told)
+def _states(finished: Sequence[TrialRecord]) -> str:
+    states = Counter(record.state for record in finished)
     names = {"fail": "failed"}
     return (
         ", ".join(f"{count} {names.get(state, state)}" for state, count in sorted(states.items())) or "none"

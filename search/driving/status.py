@@ -49,7 +49,7 @@ class StoredStatus:
             return 0
         self._due = now + STATUS_SECONDS
         self._store.keep_status(loop.seconds(now), self._status(loop, now, bool(ended)))
-        self._keep_note(loop.told, ended)
+        self._keep_note(loop.finished, ended)
         return self._new_stops()
 
     def keep_doing(self, doing: str, now: float, *, last: bool = False) -> int:
@@ -64,10 +64,10 @@ class StoredStatus:
         before, self._stops = self._stops, self._store.stops_asked_for()
         return self._stops if self._stops > before else 0
 
-    def _keep_note(self, told: Sequence[TrialRecord], ended: str) -> None:
+    def _keep_note(self, finished: Sequence[TrialRecord], ended: str) -> None:
         file = self._store.file
         note = dashboard_note(
-            file.path.name, file.study.objective.metric, told, limit=file.study.trial_limit, ended=ended
+            file.path.name, file.study.objective.metric, finished, limit=file.study.trial_limit, ended=ended
         )
         if note != self._note:
             self._store.keep_note(note)

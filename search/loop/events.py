@@ -46,10 +46,10 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What other drivers of the study told since the last time; from now on, asking may help again."""
+class OthersFinished:
+    """Trials that other drivers finished since the last time. From now on asking may help again."""
 
-    told: tuple[TrialRecord, ...]
+    records: tuple[TrialRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,17 @@ class Tick:
 
 
 Event = (
-    Asked | Reported | Recorded | Told | Heard | Interrupted | Lost | Withdrawn | Resized | Estimated | Tick
+    Asked
+    | Reported
+    | Recorded
+    | Told
+    | OthersFinished
+    | Interrupted
+    | Lost
+    | Withdrawn
+    | Resized
+    | Estimated
+    | Tick
 )
 
 

@@ -3,7 +3,7 @@
 Nothing here knows Dask, storage, a clock or a model. :class:`Loop` is told what happened and when, and says
 what to do next; :mod:`search.driving.driver` does it. A trial is in exactly one phase at a time::
 
-    Ask → READY → RUNNING → RECORDING → PAUSED → RUNNING … → TELLING → told
+    Ask → READY → RUNNING → RECORDING → PAUSED → RUNNING … → TELLING → finished
                      └── failed, or at its last epoch ──────────┘
 
 A free slot is given first to a trial that is ready, then to one that waits at a rung and may go on, and only
@@ -24,9 +24,9 @@ from search.loop.events import (
     Estimated,
     Event,
     Finish,
-    Heard,
     Interrupted,
     Lost,
+    OthersFinished,
     Record,
     Recorded,
     Reported,
@@ -71,7 +71,7 @@ class Loop:
         at_rungs: what happens at one: trials ``pass`` all of them in one segment, ``wait`` there to be
             promoted, or are ``asked`` about, of Optuna's pruner.
         searched: seconds of earlier launches.
-        told: trials whose end is in storage, from earlier launches too, in the order of their ends.
+        finished: trials whose end is in storage, from earlier launches too, in the order of their ends.
         progress: what these say.
         stopping: why nothing more is asked for; empty while the search goes on.
         halted: whether what waits, or is begun again, is left to the next launch.
@@ -86,7 +86,7 @@ class Loop:
     at_rungs: AtRungs = "pass"
     ordered: bool = False
     searched: float = 0.0
-    told: list[TrialRecord] = field(default_factory=list)
+    finished: list[TrialRecord] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
     stopping: str = ""
     halted: bool = False
@@ -125,22 +125,22 @@ class Loop:
         return self.searched + now - self.started
 
     def start(
-        self, told: Sequence[TrialRecord], unfinished: Sequence[UnfinishedTrial], now: float
+        self, finished: Sequence[TrialRecord], unfinished: Sequence[UnfinishedTrial], now: float
     ) -> list[Action]:
         """Begin with what earlier launches left.
 
         Args:
-            told: trials that ended, in the order in which they did.
+            finished: trials that ended, in the order in which they did.
             unfinished: trials that did not, in the order in which their segments were decided on.
             now: the clock's reading.
         """
-        for record in told:
+        for record in finished:
             self._keep(record)
             if record.configuration is not None:
                 self._reached(record.number, record.configuration.epochs, record.rung_scores)
         if gives_up(self.limits, self.progress):
             # Launched all the same: somebody has seen to the cause.
-            self.progress = replace(self.progress, forgiven=self.progress.told)
+            self.progress = replace(self.progress, forgiven=self.progress.finished)
         self._next_place = max((left.place + 1 for left in unfinished), default=0)
         stored = [action for left in unfinished for action in self._take_up(left)]
         # What is next depends on what storage answers to these, where there are any.
@@ -166,9 +166,9 @@ class Loop:
             case Told(record):
                 self._active.remove(record.number)
                 self._keep(record)
-            case Heard(told):
+            case OthersFinished(finished):
                 self._waits_for_others = False
-                for record in told:
+                for record in finished:
                     self._keep(record)
             case Withdrawn(numbers):
                 for number in numbers:
@@ -311,7 +311,7 @@ class Loop:
         if self._active.count(Phase.READY) >= READY_A_SLOT * self.slots.total:
             return False
         limit = self.limits.trials
-        return limit is None or len(self.told) + len(self._active) < limit
+        return limit is None or len(self.finished) + len(self._active) < limit
 
     def _is_idle(self) -> bool:
         """Whether nothing is on its way, and nothing more will be begun."""
@@ -392,10 +392,10 @@ class Loop:
         return self._next_place - 1
 
     def _keep(self, record: TrialRecord) -> None:
-        if record.number in self._kept:  # a trial that another driver told may be heard of twice
+        if record.number in self._kept:  # a trial that another driver finished may be reported twice
             return
         self._kept.add(record.number)
-        self.told.append(record)
+        self.finished.append(record)
         self.progress = self.progress.after(record)
 
     def _kind(self, trial: LoopTrial, free: Mapping[str, int]) -> str:

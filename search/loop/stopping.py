@@ -21,10 +21,10 @@ class Limits:
     """When a search stops asking for trials.
 
     Attributes:
-        trials: trials told in all, over every launch; ``None`` for no limit.
+        trials: finished trials in all, over every launch; ``None`` for no limit.
         timeout: seconds of searching, over every launch.
         target: score to reach.
-        patience: trials told in a row without a better best.
+        patience: finished trials in a row without a better best.
         regret: estimated gain that isn't worth going on for, see :mod:`search.loop.regret`.
         give_up: first trials that all fail of one cause; 0 for never.
     """
@@ -42,7 +42,7 @@ class Progress:
     """What the trials that ended say.
 
     Attributes:
-        told: how many ended.
+        finished: how many there are.
         best: the complete one with the best score, the first of equals.
         since_best: how many ended after it.
         failing: the cause that every one of them failed of, if there is such a one.
@@ -50,7 +50,7 @@ class Progress:
         scored: whether a trial that has not ended has a score: not all fail.
     """
 
-    told: int = 0
+    finished: int = 0
     best: TrialRecord | None = None
     since_best: int = 0
     failing: str | None = None
@@ -65,8 +65,8 @@ class Progress:
         """The progress once one more has ended."""
         failure = record.report.failure if record.report else None
         cause = failure.cause if failure else None
-        failing = cause if self.told == 0 or cause == self.failing else None
-        more = replace(self, told=self.told + 1, since_best=self.since_best + 1, failing=failing)
+        failing = cause if self.finished == 0 or cause == self.failing else None
+        more = replace(self, finished=self.finished + 1, since_best=self.since_best + 1, failing=failing)
         if record.value is None:
             return more
         if self.best is not None and self.best.value is not None and record.value <= self.best.value:
@@ -83,12 +83,12 @@ def reason_to_stop(limits: Limits, progress: Progress, seconds: float, regret: f
         seconds: how long it has been searched for, over every launch.
         regret: what the best score could still gain, where that has been estimated.
     """
-    if limits.trials is not None and progress.told >= limits.trials:
+    if limits.trials is not None and progress.finished >= limits.trials:
         return f"{limits.trials} trials are done"
     if limits.timeout is not None and seconds >= limits.timeout:
         return f"{limits.timeout:g} s are over"
     if gives_up(limits, progress):
-        return f"the first {progress.told} trials all failed: {progress.failing}"
+        return f"the first {progress.finished} trials all failed: {progress.failing}"
     if progress.best is None or progress.best.value is None:
         return ""
     if limits.target is not None and progress.best.value >= limits.target:
@@ -102,5 +102,5 @@ def reason_to_stop(limits: Limits, progress: Progress, seconds: float, regret: f
 
 def gives_up(limits: Limits, progress: Progress) -> bool:
     """Whether so many trials failed of one cause, and none ended well, that others would do so too."""
-    failed = progress.told - progress.forgiven
+    failed = progress.finished - progress.forgiven
     return bool(limits.give_up and progress.failing and not progress.scored and failed >= limits.give_up)

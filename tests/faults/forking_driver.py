@@ -20,7 +20,7 @@ from tests.faults.points import arm
 
 
 class _Told(SilentDisplay):
-    def trial_told(self, record: TrialRecord) -> None:
+    def trial_finished(self, record: TrialRecord) -> None:
         os.write(1, f"told {record.number}\n".encode())
 
 

@@ -111,7 +111,7 @@ def test_workers_that_see_nothing_of_the_study_get_its_rows_once_a_machine(
         """A machine that has no copy comes in the middle; enough was seen when it has told a trial."""
 
         def update(self, loop: object, now: float) -> None:  # noqa: ARG002  the display's own signature
-            told = {record.report.worker for record in loop.told}  # type: ignore[attr-defined]
+            told = {record.report.worker for record in loop.finished}  # type: ignore[attr-defined]
             if told and len(programs.workers) == 2:
                 add("late", late_home)
             if "late" in told:

@@ -236,7 +236,7 @@ def test_a_driver_of_this_machine_that_was_killed_is_known_to_be_dead_at_once(st
         assert "nothing to stop" in stop(path)
         store.keep_status(1.0, {**said, "started": said["started"] + 1})  # its number is another's now
         assert status(path).state == "dead"
-    assert "its driver was killed, launch it again to resume" in rendered(found)
+    assert "its driver was killed: launch it again to resume" in rendered(found)
 
 
 @pytest.mark.parametrize("hours", [-5, 0, 5])
@@ -371,7 +371,7 @@ class Asking(SilentDisplay):
             self.seen.append(found)
             assert "finishes what runs" in stop(self._path)
 
-    def trial_told(self, record: TrialRecord) -> None:
+    def trial_finished(self, record: TrialRecord) -> None:
         pass
 
 

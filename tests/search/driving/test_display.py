@@ -49,10 +49,12 @@ def loop_of(
 
 
 def shown(
-    loop: Loop, now: float, *, told_here: int = 0, width: int = 80, height: int = 24, cluster: str = ""
+    loop: Loop, now: float, *, finished_here: int = 0, width: int = 80, height: int = 24, cluster: str = ""
 ) -> str:
     console = Console(file=StringIO(), width=width, height=height, highlight=False)
-    console.print(live_view(loop, now, "sms-spam", told_here=told_here, height=height, cluster=cluster))
+    console.print(
+        live_view(loop, now, "sms-spam", finished_here=finished_here, height=height, cluster=cluster)
+    )
     output = console.file
     assert isinstance(output, StringIO)
     return output.getvalue()
@@ -75,7 +77,7 @@ FAILURES = [
 def test_the_view_fits_the_terminal(
     told: list[TrialRecord], running: int, limits: Limits, width: int, height: int
 ) -> None:
-    text = shown(loop_of(told, running, limits), 245.0, told_here=len(told), width=width, height=height)
+    text = shown(loop_of(told, running, limits), 245.0, finished_here=len(told), width=width, height=height)
     lines = text.splitlines()
     assert len(lines) <= height
     assert max(cell_len(line) for line in lines) <= width
@@ -83,7 +85,7 @@ def test_the_view_fits_the_terminal(
 
 
 def test_two_bars_are_equally_long_and_nothing_leaves_two_blank_lines() -> None:
-    view = shown(loop_of(fakes.trials(20), 1, Limits(60, 1200.0)), 120.0, told_here=10)
+    view = shown(loop_of(fakes.trials(20), 1, Limits(60, 1200.0)), 120.0, finished_here=10)
     ends = {
         line.index(word) + len(word)
         for line in view.splitlines()
@@ -95,7 +97,7 @@ def test_two_bars_are_equally_long_and_nothing_leaves_two_blank_lines() -> None:
 
 
 def test_the_view_has_the_count_the_pace_and_the_time_left() -> None:
-    text = shown(loop_of(fakes.trials(20)), 120.0, told_here=10)
+    text = shown(loop_of(fakes.trials(20)), 120.0, finished_here=10)
     assert "20/60 trials" in text
     assert "5.0 trials/min" in text
     assert "about 8 min 00 s left" in text
@@ -149,12 +151,12 @@ def test_the_hint_follows_what_is_going_on() -> None:
 
 def test_the_view_does_not_change_the_loop() -> None:
     loop = loop_of(fakes.trials(5), running=2)
-    first = shown(loop, 9.0, told_here=5)
-    assert shown(loop, 9.0, told_here=5) == first
+    first = shown(loop, 9.0, finished_here=5)
+    assert shown(loop, 9.0, finished_here=5) == first
 
 
 @pytest.mark.parametrize(
-    ("limits", "told_here", "expected"),
+    ("limits", "finished_here", "expected"),
     [
         (Limits(trials=60), 0, None),
         (Limits(trials=60), 10, 400.0),
@@ -165,10 +167,10 @@ def test_the_view_does_not_change_the_loop() -> None:
     ],
 )
 def test_the_time_left_is_that_of_the_first_limit_at_this_launch_s_pace(
-    limits: Limits, told_here: int, expected: float | None
+    limits: Limits, finished_here: int, expected: float | None
 ) -> None:
     loop = loop_of(fakes.trials(20), limits=limits, started=1000.0)
-    assert time_left(loop, 1100.0, told_here) == expected
+    assert time_left(loop, 1100.0, finished_here) == expected
 
 
 @pytest.mark.parametrize(
@@ -210,8 +212,8 @@ def test_the_line_display_prints_title_notes_and_one_line_a_trial_however_long()
     display.note("reading [the] data")
     loop = loop_of([])
     display.update(loop, 0.0)
-    display.trial_told(fakes.complete(0, 0.5, ADAM))
-    display.trial_told(FAILURES[1])
+    display.trial_finished(fakes.complete(0, 0.5, ADAM))
+    display.trial_finished(FAILURES[1])
     display.stop()
     output = console.file
     assert isinstance(output, StringIO)
@@ -233,7 +235,7 @@ def test_the_live_display_shows_the_state_and_keeps_notes() -> None:
     display.start("sms-spam")
     display.note("reading the data")
     for record in fakes.trials(6, first=20):
-        display.trial_told(record)
+        display.trial_finished(record)
     display.update(loop, 60.0)
     display.stop()
     assert "reading the data" in file.getvalue()
@@ -298,7 +300,7 @@ def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     display.start("sms-spam")
     display.note("reading the data")
     display.update(loop_of([]), 0.0)
-    display.trial_told(FAILURES[0])
+    display.trial_finished(FAILURES[0])
     display.progress("finalists: 3 of 9 trained")
     display.stop()
     assert capsys.readouterr() == ("", "")
@@ -310,7 +312,7 @@ def test_the_view_follows_a_loop_through_a_whole_trial() -> None:
     assert "Running: 1" in shown(loop, 1.0)
     loop.handle(Reported(SegmentReport(0, 27)), 2.0)
     loop.handle(Told(fakes.complete(0, 0.9, ADAM)), 2.0)
-    text = shown(loop, 3.0, told_here=1)
+    text = shown(loop, 3.0, finished_here=1)
     assert "Running: 0" in text
     assert "1/1 trials" in text
     assert "0.900  trial 0" in text

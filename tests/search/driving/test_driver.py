@@ -51,7 +51,7 @@ class Recorder(SilentDisplay):
     def update(self, loop: Any, now: float) -> None:  # noqa: ARG002  the display's own signature
         self.most_at_once = max(self.most_at_once, len(loop.running))
 
-    def trial_told(self, record: TrialRecord) -> None:
+    def trial_finished(self, record: TrialRecord) -> None:
         self.told.append(record)
 
     def note(self, text: str) -> None:
@@ -267,7 +267,7 @@ def test_a_checkpoint_that_comes_after_its_trial_was_told_is_removed_in_the_end(
         if record.number in kept.trials():
             told.append(record.number)
 
-    monkeypatch.setattr(display, "trial_told", write_late)
+    monkeypatch.setattr(display, "trial_finished", write_late)
     launch(path, display=display)
     assert sorted(told) == list(range(6))
     file = read_study_file(path)
@@ -326,8 +326,8 @@ def test_a_second_driver_is_refused_while_the_first_one_runs(study_file: Writes)
     refused: list[StorageError] = []
 
     class Second(Recorder):
-        def trial_told(self, record: TrialRecord) -> None:
-            super().trial_told(record)
+        def trial_finished(self, record: TrialRecord) -> None:
+            super().trial_finished(record)
             with pytest.raises(StorageError, match="another driver") as raised:
                 launch(path, display=SilentDisplay())
             refused.append(raised.value)
@@ -341,8 +341,8 @@ def test_ctrl_c_belongs_to_the_driver_while_it_runs_and_not_afterwards(study_fil
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
     class Interrupting(Recorder):
-        def trial_told(self, record: TrialRecord) -> None:
-            super().trial_told(record)
+        def trial_finished(self, record: TrialRecord) -> None:
+            super().trial_finished(record)
             if len(self.told) == 1:
                 signal.raise_signal(signal.SIGTERM)
 

@@ -113,7 +113,7 @@ def test_an_analytic_study_has_none_by_default(study_file: Writes) -> None:
 
 def test_a_search_that_was_stopped_has_no_finalists_before_somebody_asks(study: Path) -> None:
     class Interrupting(Recorder):
-        def trial_told(self, record: object) -> None:
+        def trial_finished(self, record: object) -> None:
             del record
             signal.raise_signal(signal.SIGINT)
 

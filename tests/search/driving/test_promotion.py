@@ -56,7 +56,7 @@ class Stopper(SilentDisplay):
         for _ in range(2 if self.how == "interrupted twice" else 1):
             signal.raise_signal(signal.SIGINT)
 
-    def trial_told(self, record: TrialRecord) -> None:
+    def trial_finished(self, record: TrialRecord) -> None:
         self.told.append(record)
 
 

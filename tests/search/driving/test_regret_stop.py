@@ -45,7 +45,7 @@ class Interrupting(SilentDisplay):
         self.after = after
 
     def update(self, loop: Any, now: float) -> None:  # noqa: ARG002  the display's own signature
-        if len(loop.told) >= self.after:
+        if len(loop.finished) >= self.after:
             self.after = 1_000
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)

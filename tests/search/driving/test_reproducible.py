@@ -102,7 +102,7 @@ class Interrupting(SilentDisplay):
     pressed: bool = False
 
     def update(self, loop: Any, now: float) -> None:  # noqa: ARG002  the display's own signature
-        if not self.pressed and len(loop.told) + len(loop.paused) >= self.after:
+        if not self.pressed and len(loop.finished) + len(loop.paused) >= self.after:
             self.pressed = True
             for _ in range(self.presses):
                 signal.raise_signal(signal.SIGINT)

@@ -19,9 +19,9 @@ from search.loop.events import (
     Estimated,
     Event,
     Finish,
-    Heard,
     Interrupted,
     Lost,
+    OthersFinished,
     Record,
     Recorded,
     Reported,
@@ -640,16 +640,16 @@ def test_while_others_run_what_is_left_it_waits_and_ends_with_their_last_trial()
     assert loop.handle(Tick(), 1.0) == []
     assert loop.handle(Reported(SegmentReport(1, EPOCHS)), 2.0) == [Tell(SegmentReport(1, EPOCHS))]
     assert loop.handle(Told(told(1)), 2.0) == []
-    assert loop.handle(Heard((told(2),)), 3.0) == [Ask(1)], "another may have left a trial behind"
+    assert loop.handle(OthersFinished((told(2),)), 3.0) == [Ask(1)], "another may have left a trial behind"
     assert loop.handle(Asked(None, wait=True), 3.0) == []
-    assert loop.handle(Heard((told(2), told(3))), 4.0) == [Finish("4 trials are done")]
+    assert loop.handle(OthersFinished((told(2), told(3))), 4.0) == [Finish("4 trials are done")]
 
 
 def test_a_trial_that_a_dead_driver_left_goes_on_when_it_is_heard_of() -> None:
     loop = Loop(Limits(2), Slots(1), 0.0)
     loop.start([told(0)], [], 0.0)
     assert loop.handle(Asked(None, wait=True), 0.0) == []
-    assert loop.handle(Heard(()), 1.0) == [Ask(0)]
+    assert loop.handle(OthersFinished(()), 1.0) == [Ask(0)]
     left = UnfinishedTrial(asked(1), 7, rung=9, report=SegmentReport(1, 3, finished=False))
     assert loop.handle(Asked(left), 1.0) == [Submit(asked(1), 9, 7)]
 

@@ -74,7 +74,7 @@ def test_first_trials_that_all_fail_of_one_cause_stop_the_search_with_that_cause
 @given(st.lists(st.one_of(st.none(), st.sampled_from([0.1, 0.2, 0.3])), max_size=20))
 def test_progress_knows_the_first_of_the_best_and_how_many_came_since(found: list[float | None]) -> None:
     progress = values(*found)
-    assert progress.told == len(found)
+    assert progress.finished == len(found)
     scored = [value for value in found if value is not None]
     if not scored:
         assert progress.best is None

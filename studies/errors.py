@@ -5,6 +5,7 @@
     SearchError                 anything below; the command line prints it without a traceback
     ├── UserError               bad input, exit code 2; nothing was written
     │   ├── StudyFileError      the study file: file, key, found, allowed
+    │   │   └── PluginError     a trainer, sampler or reader of one's own is missing, or not as it must be
     │   ├── DataError           the data that the study file names
     │   ├── StorageError        the study's storage can't be opened, is in use, or holds another study
     │   │   ├── NotStoredError  the storage is fine, and holds no such study
@@ -76,6 +77,10 @@ class UserError(SearchError):
 
 class StudyFileError(UserError):
     """The study file can't be read, parsed or accepted."""
+
+
+class PluginError(StudyFileError):
+    """A plug-in is missing, can't be imported, or isn't what its kind must be."""
 
 
 class DataError(UserError):

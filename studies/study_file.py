@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -14,8 +14,11 @@ from pydantic_core import ErrorDetails
 
 from studies.errors import StudyFileError, nearest
 from studies.file_kinds import kind_of
+from studies.frameworks import find_framework
+from studies.plugins import Origin
 from studies.printable import as_toml, printable
 from studies.sections.addresses import without_passwords
+from studies.sections.distributions import Choice, Fixed
 from studies.sections.study import Study
 from studies.space.configuration import Configuration
 from studies.space.recipes import recipe_configuration
@@ -32,6 +35,7 @@ class StudyFile:
         space: the space that its trials are drawn from.
         enqueued: the Optuna parameters of its ``[[enqueue]]`` tables, in their order.
         recipes: the configurations of its ``[recipe.NAME]`` tables, by name.
+        plugins: what it uses that somebody else wrote.
     """
 
     path: Path
@@ -39,6 +43,7 @@ class StudyFile:
     space: SearchSpace
     enqueued: tuple[dict[str, Any], ...]
     recipes: Mapping[str, Configuration] = field(default_factory=dict)
+    plugins: tuple[Origin, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -64,6 +69,7 @@ def read_study_file(path: str | Path) -> StudyFile:
         study = Study.model_validate(raw)
     except ValidationError as error:
         raise _first_error(path, raw, error) from None
+    plugins = tuple(_plugins(study, path))
     space = SearchSpace(study, path.name)
     enqueued = tuple(
         space.place(given, f"[[enqueue]] number {number}")
@@ -72,7 +78,18 @@ def read_study_file(path: str | Path) -> StudyFile:
     if study.sampler.kind == "grid":
         next(space.grid(), None)
     recipes = {name: recipe_configuration(study, name, path.name) for name in study.recipe}
-    return StudyFile(path, study, space, enqueued, recipes)
+    return StudyFile(path, study, space, enqueued, recipes, plugins)
+
+
+def _plugins(study: Study, path: Path) -> Iterator[Origin]:
+    """Find what the file names and isn't built in; what is no text is refused by the space."""
+    axis = study.space.framework
+    values = axis.values() if isinstance(axis, (Fixed, Choice)) else None
+    for name in values or ():
+        if isinstance(name, str):
+            framework = find_framework(name, path.parent, f"{path.name}: space.framework")
+            if framework.origin is not None:
+                yield framework.origin
 
 
 def _parse(path: Path) -> dict[str, Any]:

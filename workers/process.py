@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 import signal
@@ -16,6 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from studies.data import open_split
 from studies.data.split import Split
+from studies.frameworks import shipped_framework
+from studies.plugins import Origin
 from workers.machine.rows import find_rows
 from workers.spark.settings import DEFAULTS, SparkSettings
 from workers.trainers import make_trainer
@@ -30,14 +33,8 @@ threadpool_limits(limits=1, user_api="blas")
 _lock = threading.Lock()
 _splits: dict[str, Split] = {}
 _places: dict[str, Path] = {}
-_trainers: dict[tuple[str, str, tuple[int, ...], SparkSettings], Trainer] = {}
+_trainers: dict[tuple[str, Origin | None, str, tuple[int, ...], SparkSettings], Trainer] = {}
 _stopped = threading.Event()
-
-_PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "tensorflow": ("tensorflow", "keras", "numpy"),
-    "spark": ("pyspark", "numpy"),
-    "analytic": ("numpy",),
-}
 
 
 def split_at(directory: str) -> Split:
@@ -67,23 +64,39 @@ def place_of(url: str | None, directory: str) -> str | None:
 
 
 def trainer_for(
-    framework: str, directory: str, hidden: tuple[int, ...], spark: SparkSettings = DEFAULTS
+    framework: str,
+    directory: str,
+    hidden: tuple[int, ...],
+    spark: SparkSettings = DEFAULTS,
+    plugin: Origin | None = None,
 ) -> Trainer:
-    """The trainer of a framework on a split, made once a process."""
-    split = split_at(directory)
+    """The trainer of a framework on a split, made once a process.
+
+    Raises:
+        PluginError: where this process can't import it, or it isn't what a trainer must be.
+        MachineError: where this machine lacks what the framework needs.
+    """
+    split, record = split_at(directory), shipped_framework(framework, plugin)
     with _lock:
         # Held while a framework is imported: two threads importing TensorFlow at once gain nothing.
-        key = (framework, directory, hidden, spark)
+        key = (framework, plugin, directory, hidden, spark)
         if key not in _trainers:
-            _trainers[key] = make_trainer(framework, split, hidden, _places[directory], spark)
+            _trainers[key] = make_trainer(record, split, hidden, _places[directory], spark)
         return _trainers[key]
 
 
 @lru_cache
-def versions_of(framework: str) -> Mapping[str, str]:
-    """Versions of what a framework's trials run on, by package."""
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES[framework]}
-    return {"python": platform.python_version(), **found}
+def versions_of(framework: str, plugin: Origin | None = None) -> Mapping[str, str]:
+    """Versions of what a framework's trials run on, by package.
+
+    Raises nothing: it is asked of trials that failed too, because their framework isn't here for one.
+    """
+    found = {"python": platform.python_version()}
+    with contextlib.suppress(Exception):
+        for name in shipped_framework(framework, plugin).packages:
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                found[name] = importlib.metadata.version(name)
+    return found if plugin is None else {**found, plugin.package: plugin.version}
 
 
 def stop_all() -> None:

@@ -16,7 +16,9 @@ from distributed import get_worker
 from numpy.typing import NDArray
 
 from studies.data.split import Split
-from studies.errors import CheckpointError, MachineError
+from studies.errors import CheckpointError, MachineError, PluginError
+from studies.frameworks import shipped_framework
+from studies.plugins import Origin
 from studies.records.reports import SCORED, Assignment, Failure, Scores, SegmentReport, TimeLedger
 from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
 from workers import process
@@ -63,7 +65,7 @@ class Segment:
         until: the rung at which this segment ends. A trainer that can't stop there goes on to the first rung
             at which it can.
         patience: epochs without a better validation score after which a trial ends; ``None`` for no such end.
-            Not for Spark, which would have to fit anew for each epoch.
+            Not for frameworks that can't stop early, such as Spark.
         trial_timeout: seconds after the segment's training began, from which on no further epoch begins.
         spark: how Spark's trials of the study run.
         outcomes: directory or URL where a finished trial's weights and probabilities are kept; ``None`` keeps
@@ -74,6 +76,7 @@ class Segment:
         name: what its tasks are called instead of ``trial-12``.
         token: what tells the study from others of its name.
         launch: what tells the driver that submits it from others of the study, and from earlier ones.
+        plugin: where the configuration's framework comes from, where it isn't built in.
     """
 
     study: str
@@ -97,6 +100,7 @@ class Segment:
     name: str = ""
     token: str = ""
     launch: str = ""
+    plugin: Origin | None = None
 
     @property
     def key(self) -> str:
@@ -129,12 +133,14 @@ def run_segment(segment: Segment) -> SegmentReport:
         return _failed(segment, clock, failed.failure)
     except MemoryError as error:
         return _failed(segment, clock, Failure("out of memory", str(error) or "MemoryError"))
+    except PluginError as error:
+        return _failed(segment, clock, Failure("plug-in", str(error)))
     except MachineError as error:
         # Spark alone is started here, and may start the next time; its message says all that is known.
         return _failed(segment, clock, Failure("spark died", str(error)))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Nothing may leave a task but a report: Dask would retry, blame the worker, or end the search.
-        message = f"{type(error).__name__}: {error}"
+        message = _message_of(error)
         return _failed(segment, clock, Failure("bug", message, traceback=_traceback_of(error, message)))
 
 
@@ -168,7 +174,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
             predictions=process.place_of(segment.predictions, segment.split),
         )
         trainer = process.trainer_for(
-            segment.configuration.framework, segment.split, segment.hidden, segment.spark
+            segment.configuration.framework, segment.split, segment.hidden, segment.spark, segment.plugin
         )
         stops = _stops(segment, trainer)
         state = _newest(segment, split, stops[-1]) or trainer.begin(segment.configuration, segment.seed)
@@ -190,7 +196,7 @@ def _train_and_score(segment: Segment, clock: _Clock) -> SegmentReport:
         ledger=clock.ledger(),
         worker=_worker_name(),
         device=trainer.device,
-        versions=process.versions_of(segment.configuration.framework),
+        versions=process.versions_of(segment.configuration.framework, segment.plugin),
         notes=_notes(segment, state) if finished else (),
         assignment=segment.assignment,
     )
@@ -228,7 +234,8 @@ def _leave(
         known: its probabilities of the rows that were scored.
     """
     layers = layer_sizes(split, segment.hidden)
-    key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash)
+    code = "" if segment.plugin is None else segment.plugin.id
+    key = outcome_key(segment.configuration, segment.seed, layers, split.content_hash, code)
     if segment.outcomes is not None and not segment.weights:
         seen = Outcome((), state.activation, {"validation": known["validation"]})
         with _failing_of_the_disk(segment.outcomes):
@@ -257,7 +264,8 @@ def _failing_of_the_disk(url: str) -> Iterator[None]:
 def _identity(segment: Segment, split: Split) -> str:
     """Whose checkpoints are this trial's; those made without patience don't know the best epoch."""
     layers = layer_sizes(split, segment.hidden)
-    identity = trial_identity(segment.configuration, segment.seed, layers, split.content_hash)
+    code = "" if segment.plugin is None else segment.plugin.id
+    identity = trial_identity(segment.configuration, segment.seed, layers, split.content_hash, code)
     return identity if segment.patience is None else f"{identity}, with patience"
 
 
@@ -301,7 +309,8 @@ def _notes(segment: Segment, state: State) -> tuple[str, ...]:
 
 
 def _patience(segment: Segment) -> int | None:
-    return None if segment.configuration.framework == "spark" else segment.patience
+    framework = shipped_framework(segment.configuration.framework, segment.plugin)
+    return segment.patience if framework.stops_early else None
 
 
 def _is_finished(segment: Segment, state: State) -> bool:
@@ -335,13 +344,21 @@ def _failed(segment: Segment, clock: _Clock, failure: Failure) -> SegmentReport:
         epoch=failure.epoch or 0,
         ledger=clock.ledger(),
         worker=_worker_name(),
-        versions=process.versions_of(segment.configuration.framework),
+        versions=process.versions_of(segment.configuration.framework, segment.plugin),
         failure=replace(failure, message=failure.message[:MESSAGE_CHARACTERS]),
         assignment=segment.assignment,
     )
 
 
-def _traceback_of(error: Exception, message: str) -> str:
+def _message_of(error: BaseException) -> str:
+    """Also where the exception can't say what it is."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
+
+
+def _traceback_of(error: BaseException, message: str) -> str:
     whole = "".join(traceback.format_exception(error))
     if len(whole) <= TRACEBACK_CHARACTERS:
         return whole

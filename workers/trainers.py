@@ -1,21 +1,23 @@
-"""The trainers by the name of their framework."""
+"""Makes the trainer that a framework's record names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from studies import plugins
 from studies.data.split import Split
-from studies.errors import StudyFileError, nearest
+from studies.frameworks import METHODS, Framework
 from workers.spark.settings import DEFAULTS, SparkSettings
+from workers.training.checked import CheckedTrainer
 from workers.training.trainer import Trainer
-
-FRAMEWORKS = ("tensorflow", "spark", "analytic")
-"""What :func:`make_trainer` knows; ``analytic`` is the shipped trainer for trying out a cluster."""
 
 
 def make_trainer(
-    framework: str,
+    framework: Framework,
     split: Split,
     hidden: Sequence[int],
     directory: Path,
@@ -24,32 +26,32 @@ def make_trainer(
     """A trainer for one worker process.
 
     Args:
-        framework: one of :data:`FRAMEWORKS`.
+        framework: whose.
         split: the rows that it trains on.
         hidden: units of each hidden layer.
         directory: the split's cache directory; Spark reads its rows from a Parquet file there.
         spark: how Spark's trials run; the other frameworks don't read it.
 
     Raises:
-        StudyFileError: where the framework is not known.
+        PluginError: where it is a plug-in that can't be imported here or isn't what a trainer must be.
         MachineError: where the machine lacks what the framework needs.
     """
-    # Each import waits until its framework is asked for: TensorFlow costs 4 to 25 seconds, PySpark 2.
-    if framework == "tensorflow":
-        from workers.tensorflow.trainer import TensorFlowTrainer
+    # Only now: importing TensorFlow costs 4 to 25 seconds, PySpark 2.
+    if framework.origin is not None:
+        return CheckedTrainer(framework.origin, _of_plugin(framework)(split, hidden), len(split.classes))
+    module, _, name = framework.trainer.partition(plugins.SEPARATOR)
+    trainer: Callable[..., Trainer] = getattr(importlib.import_module(module), name)
+    return trainer(split, hidden, directory, spark) if framework.in_spark else trainer(split, hidden)
 
-        return TensorFlowTrainer(split, hidden)
-    if framework == "spark":
-        from workers.spark.trainer import SparkTrainer
 
-        return SparkTrainer(split, hidden, directory, spark)
-    if framework == "analytic":
-        from workers.training.analytic_trainer import AnalyticTrainer
-
-        return AnalyticTrainer(split, hidden)
-    raise StudyFileError(
-        f"found the unknown framework '{framework}'",
-        where="space.framework",
-        allowed=", ".join(FRAMEWORKS),
-        remedy=nearest(framework, FRAMEWORKS),
-    )
+def _of_plugin(framework: Framework) -> Any:
+    origin = framework.origin
+    assert origin is not None
+    # Of a file beside the study file there is the text, and no other file that could be named.
+    module = framework.trainer.partition(plugins.SEPARATOR)[0]
+    same = module == origin.target.partition(plugins.SEPARATOR)[0]
+    origin = replace(origin, target=framework.trainer, source=origin.source if same else "")
+    trainer = plugins.load(origin)
+    plugins.check_methods(origin, trainer, METHODS)
+    plugins.check_callable(origin, trainer, "trainer(split, hidden)")
+    return trainer

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
+from studies.frameworks import SPARK_MLLIB
 from workers import process
 from workers.spark.session import AnySpark
 from workers.spark.settings import SparkSettings
@@ -40,7 +41,7 @@ def warm(split: str, hidden: tuple[int, ...], settings: SparkSettings) -> Warmed
         MachineError: where Spark can't be started; no Spark trial can run then.
     """
     begun = time.perf_counter()
-    trainer = cast(SparkTrainer, process.trainer_for("spark", split, hidden, settings))
+    trainer = cast(SparkTrainer, process.trainer_for(SPARK_MLLIB.name, split, hidden, settings))
     try:
         spark = trainer.warm()
     except TrainingFailed as failed:

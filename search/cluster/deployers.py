@@ -23,6 +23,7 @@ from search.cluster import local
 from search.cluster.extras import check_extra
 from search.cluster.growing import GrowWhileBusy
 from studies.errors import MachineError
+from studies.frameworks import any_in_spark
 from studies.printable import as_toml
 from studies.sections.addresses import Hidden, fill_in
 from studies.sections.cluster import LOOPBACKS, Cluster
@@ -71,14 +72,14 @@ def worker_environment(section: Cluster, frameworks: Sequence[str]) -> dict[str,
     found = {SLOTS: str(section.slots or 1), PER_GPU: str(section.trials_per_gpu)}
     if section.gpu == "never":
         found[NO_GPU] = "1"
-    if "spark" in frameworks:
+    if any_in_spark(frameworks):
         found[WITH_SPARK] = "1"
     return found
 
 
 def threads(section: Cluster, frameworks: Sequence[str]) -> int:
     """Of each worker: one a slot, and one for Spark's."""
-    return (section.slots or 1) + ("spark" in frameworks)
+    return (section.slots or 1) + any_in_spark(frameworks)
 
 
 # SSH

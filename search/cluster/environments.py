@@ -6,22 +6,16 @@ is warned about. A refused worker gets no trial, and the others go on without it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from studies.frameworks import any_in_spark, packages_of
 from workers.machine.environment import BLAS, PROJECT, Environment
 
 MISSING = "none"
 
 _ALWAYS_ALIKE = (PROJECT, "distributed", "dask")
 """Segments and reports are pickled by one and read by the other, and Dask's own messages change."""
-
-_NEEDED: Mapping[str, tuple[str, ...]] = {
-    "tensorflow": ("tensorflow", "keras"),
-    "spark": ("pyspark", "java"),
-    "analytic": (),
-}
-"""What a framework's trials can't do without."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +42,12 @@ def differences(
     worker: str, there: Environment, here: Environment, frameworks: Iterable[str]
 ) -> tuple[Difference, ...]:
     """In what a worker is not like the driver, as far as a study of these frameworks minds."""
-    needed = {name for framework in frameworks for name in _NEEDED.get(framework, ())}
-    found = []
-    for name in ("python", *_ALWAYS_ALIKE, "numpy", "tensorflow", "keras", "pyspark", "java"):
+    frameworks, found = tuple(frameworks), []
+    needed = [name for name in packages_of(frameworks) if name != "numpy"]
+    needed += ["java"] if any_in_spark(frameworks) else []
+    for name in ("python", *_ALWAYS_ALIKE, "numpy", *needed):
         other, own = there.versions.get(name, MISSING), here.versions.get(name, MISSING)
-        minds = name in _ALWAYS_ALIKE or name in needed or name in ("python", "numpy")
-        if not minds or (other == own and not (name in needed and other == MISSING)):
+        if other == own and not (name in needed and other == MISSING):
             continue
         refused = other == MISSING or name in _ALWAYS_ALIKE or _another_python(name, other, own)
         found.append(Difference(worker, there.host, name, other, own, refused))

@@ -17,10 +17,11 @@ from search.cluster.pulse import Pulse, offered, offers
 from search.cluster.shipping import Shipment
 from search.loop.slots import Slots
 from studies.errors import MachineError
+from studies.frameworks import GPU, SPARK, TRIAL, any_in_spark, any_on_gpus, packages_of
 from studies.sections.cluster import GpuPolicy
 from workers.machine.environment import Environment
 from workers.machine.offer import greet
-from workers.machine.resources import GPU, RESOURCES, SPARK, TRIAL
+from workers.machine.resources import RESOURCES
 
 LOOK_SECONDS = 0.1
 """Seconds between two looks for workers that are to come."""
@@ -47,8 +48,8 @@ class Reception:
     async def meet(self, addresses: Sequence[str]) -> Mapping[str, bool]:
         """Which of these workers are used; those that didn't answer are left out."""
         rows = "" if self.shipment is None else str(self.shipment.directory)
-        java = "spark" in self.frameworks
-        found = await self.client._run(greet, rows, java, workers=list(addresses), on_error="return")
+        wanted = (any_in_spark(self.frameworks), packages_of(self.frameworks))
+        found = await self.client._run(greet, rows, *wanted, workers=list(addresses), on_error="return")
         used: dict[str, bool] = {}
         new: list[Difference] = []
         for address, there in found.items():
@@ -123,15 +124,15 @@ def _refusal(pulse: Pulse, reception: Reception, slots: Slots, where: str) -> Ma
             where="cluster",
             remedy="install the driver's versions there: pip install -c constraints.txt honest-search",
         )
-    missing = " and ".join(name for name in _missing(slots, reception.frameworks) if name)
-    for_what = f" for {missing}" if missing and slots.total else ""
-    if slots.gpu_only and not slots.gpu and missing != "spark":
+    without = [name for name in _missing(slots, reception.frameworks) if name]
+    for_what = f" for {' and '.join(without)}" if without and slots.total else ""
+    if slots.gpu_only and not slots.gpu and (any_on_gpus(without) or not without):
         for_what = ' with a GPU, and cluster.gpu is "require"'
     there = f"its workers have {_held(workers)}" if workers else "it has no worker"
     return MachineError(
         f"the cluster {where} has no slot{for_what}: {there}",
         where="cluster",
-        allowed=f"workers with the Dask resource {TRIAL}, {GPU} (TensorFlow alone) or {SPARK}, or without "
+        allowed=f"workers with the Dask resource {TRIAL}, {GPU} (not for Spark) or {SPARK}, or without "
         "any, whose threads are slots",
         remedy="search worker ADDRESS, on each machine; it finds the machine's GPUs by itself",
     )

@@ -10,6 +10,7 @@ from typing import Any
 from distributed import LocalCluster, Nanny, Scheduler, SpecCluster
 
 from search.loop.slots import Slots, slots_for
+from studies.frameworks import any_on_gpus, records_of
 from studies.sections.cluster import Cluster
 from workers.machine.gpus import Gpu
 from workers.machine.resources import Offer, offers
@@ -39,9 +40,11 @@ def plan(section: Cluster, frameworks: Sequence[str], gpus: Sequence[Gpu]) -> Pl
     if section.kind == "threads":
         return Plan(slots)
     only = section.kind == "cuda" or section.gpu == "require"
-    if set(frameworks) != {"spark"}:
+    if any_on_gpus(frameworks) or not frameworks:
         on_gpus = len(gpus) * section.trials_per_gpu
-        slots = replace(slots, trial=0 if only else slots.trial, gpu=on_gpus, gpu_only=only)
+        on_cpus = any(not one.in_spark and not one.on_gpus for one in records_of(frameworks))
+        none = only and not on_cpus
+        slots = replace(slots, trial=0 if none else slots.trial, gpu=on_gpus, gpu_only=only)
     used = gpus if slots.gpu else ()
     return Plan(slots, offers(used, section.trials_per_gpu, slots.trial, slots.spark))
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.loop.slots import GPU, SPARK, TRIAL, Slots, allowance
+from studies.frameworks import any_in_spark, any_on_gpus, records_of
 from studies.sections.cluster import GpuPolicy
 from workers.machine.resources import RESOURCES
 from workers.tenants import LOOK, NOTHING, Look, read
@@ -153,24 +154,24 @@ def offered(
     A study without Spark leaves the slots that are Spark's; one of Spark alone leaves the others, where there
     are any of its own. Where GPUs are required, what isn't Spark's leaves the slots on CPUs.
     """
-    frameworks = set(frameworks)
-    workers = list(workers)
-    alone = frameworks == {"spark"}
-    spark = sum(offers(worker, SPARK) for worker in workers) if "spark" in frameworks else 0
-    gpus = 0 if alone or gpu == "never" else sum(offers(worker, GPU) for worker in workers)
-    only = gpu == "require" and not alone
-    # Spark's trials take these where they have none of their own.
-    trial = 0 if spark and (alone or only) else sum(offers(worker, TRIAL) for worker in workers)
-    if only and "spark" not in frameworks:
-        trial = 0
+    records, workers = records_of(frameworks), list(workers)
+    with_spark = any(one.in_spark for one in records)
+    on_gpus = any(one.on_gpus for one in records) or not records
+    on_cpus = any(not one.in_spark and not one.on_gpus for one in records)
+    spark = sum(offers(worker, SPARK) for worker in workers) if with_spark else 0
+    gpus = sum(offers(worker, GPU) for worker in workers) if on_gpus and gpu != "never" else 0
+    only = gpu == "require" and on_gpus
+    # What can't use a GPU takes these; Spark's trials do where they have none of their own.
+    wanted = on_cpus or (with_spark and not spark) or (on_gpus and not only)
+    trial = sum(offers(worker, TRIAL) for worker in workers) if wanted else 0
     return Slots(trial, spark, gpus, gpu_only=only)
 
 
 def kinds_of(frameworks: Iterable[str], gpu: GpuPolicy = "prefer") -> Sequence[str]:
     """The resources that trials of these frameworks may take."""
-    frameworks = set(frameworks)
-    on_gpus = gpu != "never" and frameworks != {"spark"}
-    without = {*(() if "spark" in frameworks else (SPARK,)), *(() if on_gpus else (GPU,))}
+    frameworks = tuple(frameworks)
+    on_gpus = gpu != "never" and (any_on_gpus(frameworks) or not frameworks)
+    without = {*(() if any_in_spark(frameworks) else (SPARK,)), *(() if on_gpus else (GPU,))}
     return [kind for kind in RESOURCES if kind not in without]
 
 

@@ -26,6 +26,7 @@ from search.cluster.security import security_of
 from search.cluster.shipping import Shipment
 from search.loop.slots import GPU, SPARK, TRIAL, Slots, cores, describe_cluster
 from studies.errors import MachineError
+from studies.frameworks import any_in_spark, packages_of
 from studies.sections.cluster import DEPLOYED, LOOPBACKS, Cluster
 from workers.machine import cpu_threads
 from workers.machine.environment import environment
@@ -184,7 +185,8 @@ def _joined(
     """A cluster in other processes whose workers come and go."""
     where = section.address or f"of kind {section.kind}"
     shipment = None if site.rows is None else Shipment(client, site.rows, section.rows)
-    here = environment("" if site.rows is None else str(site.rows), "spark" in frameworks)
+    rows = "" if site.rows is None else str(site.rows)
+    here = environment(rows, any_in_spark(frameworks), packages_of(frameworks))
     reception = Reception(client, here, tuple(frameworks), shipment)
     if shipment is not None:
         client.sync(shipment.announce, callback_timeout=ANSWER_SECONDS)

@@ -24,11 +24,12 @@ from search.cluster.local import nanny_options
 from search.cluster.security import security_of
 from search.loop.slots import cores
 from studies.errors import MachineError
+from studies.frameworks import GPU, SPARK, TRIAL
 from studies.sections.cluster import Cluster
 from workers.machine import cpu_threads
 from workers.machine.gpus import Gpu, find_gpus
 from workers.machine.java import find_java
-from workers.machine.resources import GPU, SPARK, TRIAL, Offer, offers
+from workers.machine.resources import Offer, offers
 from workers.spark import settings as spark_settings
 
 FIND_SECONDS = 30

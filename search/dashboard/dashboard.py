@@ -24,6 +24,7 @@ from search.dashboard.view import study_attributes, trial_attributes
 from studies.data import hash_of, open_split, source_of_parts
 from studies.data.facts import DataFacts
 from studies.errors import CheckpointError, MachineError, UserError
+from studies.frameworks import framework_of
 from studies.identity import folder_of
 from studies.optuna_internals import study_id_of
 from studies.records.explanations import KeptExplanation, explanations_of
@@ -141,7 +142,8 @@ class _Shown:
         if record.value is None or record.configuration is None or record.seed is None:
             return None
         layers = (self.facts.features, *self.file.study.model.hidden, len(self.facts.classes))
-        return outcome_key(record.configuration, record.seed, layers, self.data_hash)
+        code = framework_of(record.configuration.framework).version
+        return outcome_key(record.configuration, record.seed, layers, self.data_hash, code)
 
     def _validation_rows(self) -> ValidationRows | None:
         """Read once, when somebody first looks at predictions."""

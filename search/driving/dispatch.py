@@ -23,6 +23,7 @@ from search.loop.attempts import Attempt, after_failure, with_count
 from search.loop.events import Lost, Reported, Resized
 from search.loop.placement import Speeds, place
 from search.loop.slots import GPU, Slots
+from studies.frameworks import SPARK_MLLIB, framework_of
 from studies.records.reports import Cause, Failure, SegmentReport
 from studies.records.trials import TrialRecord
 from studies.sections.study import Retry
@@ -112,7 +113,7 @@ class Dispatcher:
 
         It takes a slot of Spark's, so that a trial of Spark's waits for it while others run.
         """
-        (kind,) = self._slots.kinds("spark")
+        (kind,) = self._slots.kinds(SPARK_MLLIB.name)
         key = task_key(study, token, self.launch, "spark-warm-up")
         where = {"resources": {kind: 1}, **self.cluster.where()}
         self._warming = self.cluster.client.submit(
@@ -177,8 +178,9 @@ class Dispatcher:
 
     def _note_speed(self, run: Run, report: SegmentReport) -> None:
         """Remember how long an epoch took there; what Spark takes says nothing of the others."""
+        in_spark = framework_of(run.segment.configuration.framework).in_spark
         begun = self._epochs.pop(report.trial, 0)
-        if report.failure is None and run.segment.configuration.framework != "spark":
+        if report.failure is None and not in_spark:
             self._speeds.heard(run.kind, report.ledger.train, report.epoch - begun)
             if not report.finished:
                 self._epochs[report.trial] = report.epoch

@@ -40,6 +40,7 @@ from search.loop.regret import estimate, is_due, regret_so_far
 from search.loop.slots import Slots
 from search.loop.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
 from studies.errors import CheckpointError, ClusterLostError
+from studies.frameworks import any_in_spark, framework_of
 from studies.records.trials import TrialRecord
 from studies.samplers.pruners import asks_optuna
 from studies.sections.study import Pruner, Study
@@ -99,7 +100,7 @@ class Search:
         """
         process.go_on()
         with interrupts_to(self.events):
-            if "spark" in self.file.space.frameworks and not isinstance(self.actions[0], Finish):
+            if any_in_spark(self.file.space.frameworks) and not isinstance(self.actions[0], Finish):
                 self._warm_spark()
             self._work()
             while not self.finished:
@@ -261,6 +262,7 @@ class Search:
             trial_timeout=_left(study.trial_timeout, action.trained),
             spark=self.spark,
             predictions=self.predictions,
+            plugin=framework_of(trial.configuration.framework).origin,
         )
 
     def _finish(self, action: Finish) -> None:

@@ -93,7 +93,7 @@ def open_study(file: StudyFile, display: Display, *, fresh: bool = False) -> Ite
                 file,
                 prepared.split.content_hash,
                 facts,
-                package_versions(),
+                package_versions(file.plugins),
                 fresh=fresh,
                 forget=partial(_forget, file),
             )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from search.cluster.dask_settings import not_used_here, personal_settings
 from search.cluster.extras import check_extra
 from search.driving.own_process import check_interpreter, check_temporary_files, unused_temporary_folder
 from studies.data import Prepared, hash_of, prepare
 from studies.errors import MachineError, NotStoredError
+from studies.frameworks import DEFAULT, any_in_spark, packages_of
 from studies.identity import refuse
+from studies.plugins import Origin
 from studies.samplers.samplers import check_sampler
 from studies.sections.cluster import DEPLOYED
 from studies.storage.locations import location_of
@@ -24,7 +26,7 @@ from workers.machine.java import find_java
 from workers.machine.surroundings import overrides
 from workers.spark.settings import SparkSettings
 
-PACKAGES = ("tensorflow", "keras", "pyspark", "numpy", "optuna", "dask", "distributed", "honest-search")
+PACKAGES = (*packages_of(DEFAULT), "optuna", "dask", "distributed", "honest-search")
 """Whose versions are kept with the study."""
 
 
@@ -47,7 +49,7 @@ def preflight(file: StudyFile) -> None:
     personal_settings()
     check_place(location_of(file))
     check_checkpoints(file)
-    if "spark" in file.space.frameworks:
+    if any_in_spark(file.space.frameworks):
         settings = SparkSettings.of(file.study.spark, file.directory)
         settings.check()
         if not settings.connect:
@@ -98,7 +100,8 @@ def prepare_data(file: StudyFile) -> Prepared:
     return prepare(study.data, study.features, study.seed, file.directory, file.work_directory / "data")
 
 
-def package_versions() -> Mapping[str, str]:
+def package_versions(plugins: Iterable[Origin] = ()) -> Mapping[str, str]:
     """Versions of Python and of what the study stands on, without importing any of it."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
+    own = {plugin.package: plugin.version for plugin in plugins}
+    return {"python": platform.python_version(), **found, **own}

@@ -28,6 +28,7 @@ from search.loop.halving import ladder_of
 from search.loop.stopping import INTERRUPTED, STOPPED_AT_ONCE
 from search.words import count_of, one_line
 from studies.errors import CheckpointError, ClusterLostError
+from studies.frameworks import framework_of
 from studies.records.replicas import Replica, ReplicaRecord
 from studies.records.reports import SegmentReport
 from workers import process
@@ -108,7 +109,8 @@ def key_of(opened: OpenedStudy, replica: Replica) -> str:
     """What a replica's report and outcome are kept under."""
     split = opened.prepared.split
     layers = layer_sizes(split, opened.file.study.model.hidden)
-    return outcome_key(replica.configuration, replica.seed, layers, split.content_hash)
+    code = framework_of(replica.configuration.framework).version
+    return outcome_key(replica.configuration, replica.seed, layers, split.content_hash, code)
 
 
 def _kept(
@@ -192,7 +194,7 @@ class _Runs:
 
     def _start(self) -> None:
         self.display.note(f"{self.what}: {count_of(len(self.missing), 'training')} of {self.total} to run")
-        if any(one.configuration.framework == "spark" for one in self.missing):
+        if any(framework_of(one.configuration.framework).in_spark for one in self.missing):
             study, token = self.opened.file.study, self.opened.store.token
             directory = str(self.opened.prepared.directory)
             self.dispatcher.warm_spark(study.name, token, directory, tuple(study.model.hidden), self.spark)
@@ -265,6 +267,7 @@ class _Runs:
             spark=self.spark,
             outcomes=outcomes_of(self.opened.file, self.opened.store.folder).url,
             weights=self.weights,
+            plugin=framework_of(one.configuration.framework).origin,
         )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from studies.frameworks import records_of
 from studies.records.finalists import Finalists
 from studies.records.replicas import Replica, ReplicaRecord, new_seeds
 from studies.records.trials import TrialRecord
 from studies.study_file import StudyFile
 
 FINALISTS = 5
-"""By default; where ``analytic`` is the only framework, whose trials are worth nothing to anybody, none."""
+"""By default; none where all frameworks are for trying out a cluster, so that no trial is worth anything."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def finalists_wanted(file: StudyFile) -> int:
     """How many configurations a launch trains anew after the search."""
     if file.study.report.finalists is not None:
         return file.study.report.finalists
-    return 0 if set(file.space.frameworks) == {"analytic"} else FINALISTS
+    practice = all(framework.practice for framework in records_of(file.space.frameworks))
+    return 0 if practice else FINALISTS
 
 
 def choose(ranked: Sequence[TrialRecord], count: int) -> tuple[TrialRecord, ...]:

@@ -17,20 +17,13 @@ from typing import Any
 
 from search.words import brief_label, count_of
 from studies.errors import StudyFileError
-from studies.space.axes import AXES, OPTIMIZERS
-from studies.space.configuration import DEFAULT_ACTIVATION, DEFAULT_CLASS_WEIGHT, FULL_BATCH, Configuration
+from studies.frameworks import BUILT_IN, INITIALISATIONS, SPARK_MLLIB, TENSORFLOW, framework_of, records_of
+from studies.space.axes import AXES
+from studies.space.configuration import FULL_BATCH, Configuration
 from workers.training.initialisation import constant_biases
 
 SCORE = "score"
 """The change of what is called the score; it needs no training."""
-
-SPARK_ONLY: Mapping[str, Any] = {
-    "activation": DEFAULT_ACTIVATION,
-    "class_weight": DEFAULT_CLASS_WEIGHT,
-    "weight_decay": 0.0,
-    "dropout": 0.0,
-}
-"""What Spark's network is, by choices that it doesn't offer; full-batch optimizers have no dropout either."""
 
 NAMES: Mapping[str, str] = {
     "framework": "framework",
@@ -103,15 +96,19 @@ class Between:
         end: where it ends.
 
     Raises:
-        StudyFileError: where there is nothing between them, because one of them is ``analytic``.
+        StudyFileError: where there is nothing between them, because they are of two frameworks of which one
+            trains no multilayer perceptron.
     """
 
     def __init__(self, start: Side, end: Side) -> None:
         frameworks = {start.configuration.framework, end.configuration.framework}
-        if "analytic" in frameworks and len(frameworks) > 1:
+        others = [one.name for one in records_of(sorted(frameworks)) if not one.perceptron]
+        if others and len(frameworks) > 1:
+            networks = " and ".join(one.name for one in BUILT_IN if one.perceptron)
             raise StudyFileError(
-                f"there is nothing between {start.name} and {end.name}: one is analytic, without a network",
-                allowed="two configurations of tensorflow and spark, or two of analytic",
+                f"there is nothing between {start.name} and {end.name}: one is {others[0]}, "
+                "which trains no multilayer perceptron",
+                allowed=f"two configurations of {networks}, or two of {others[0]}",
             )
         self._start = _choices(start)
         self._end = _choices(end)
@@ -124,17 +121,17 @@ class Between:
             name: self._end[name] if name in made or self._start[name] is None else self._start[name]
             for name in NAMES
         }
-        if chosen["framework"] == "spark" and why_not_spark(chosen):
-            chosen["framework"] = "tensorflow"
+        if chosen["framework"] == SPARK_MLLIB.name and why_not_spark(chosen):
+            chosen["framework"] = TENSORFLOW.name
         return _configuration(chosen), chosen[SCORE]
 
     @property
     def without_spark(self) -> str:
         """What Spark lacks of the two sides' choices, in words; empty where it can train all between them."""
         frameworks = (self._start["framework"], self._end["framework"])
-        if sorted(frameworks) != ["spark", "tensorflow"]:
+        if set(frameworks) != {SPARK_MLLIB.name, TENSORFLOW.name}:
             return ""
-        other = self._end if frameworks[1] == "tensorflow" else self._start
+        other = self._end if frameworks[1] == TENSORFLOW.name else self._start
         return why_not_spark(other)
 
     def _differences(self) -> Iterator[Difference]:
@@ -157,10 +154,10 @@ class Between:
 
 def why_not_spark(chosen: Mapping[str, Any]) -> str:
     """What of these choices Spark's multilayer perceptron hasn't got, in words; empty where it has all."""
-    lacks = [] if chosen["optimizer"] in OPTIMIZERS["spark"] else [f"no {chosen['optimizer']}"]
+    lacks = [] if chosen["optimizer"] in SPARK_MLLIB.optimizers else [f"no {chosen['optimizer']}"]
     lacks += [
         f"no {NAMES[name]} {_words(name, chosen)}"
-        for name, own in SPARK_ONLY.items()
+        for name, own in SPARK_MLLIB.fixed.items()
         if chosen[name] != own and not (name == "dropout" and chosen["optimizer"] in FULL_BATCH)
     ]
     return ", ".join(lacks)
@@ -170,7 +167,9 @@ def _choices(side: Side) -> dict[str, Any]:
     """All choices, by the keys of :data:`NAMES`; ``None`` where the optimizer has no such choice."""
     configuration = side.configuration
     chosen = {name: getattr(configuration, name, None) for name in NAMES}
-    for name, own in SPARK_ONLY.items():
+    # Spark has none of these choices, and full-batch optimizers have no dropout.
+    fixed = SPARK_MLLIB.fixed if framework_of(configuration.framework).perceptron else {}
+    for name, own in fixed.items():
         if chosen[name] is None:
             chosen[name] = own
     weights, biases = _weights_and_biases(configuration)
@@ -181,7 +180,10 @@ def _weights_and_biases(configuration: Configuration) -> tuple[str, float | str]
     """The scheme of the weights, and the biases: a number, or the scheme that draws them."""
     scheme = configuration.initialisation
     by = scheme if configuration.biases is None else configuration.biases
-    number = constant_biases(by) if isinstance(by, str) else by
+    if not isinstance(by, str):
+        number: float | None = by
+    else:
+        number = constant_biases(by) if by in INITIALISATIONS else None
     # seed_uniform has the weights of glorot_uniform, so that the two differ in their biases alone.
     return "glorot_uniform" if scheme == "seed_uniform" else scheme, by if number is None else number
 
@@ -202,7 +204,8 @@ def _configuration(chosen: Mapping[str, Any]) -> Configuration:
         for rule in AXES
         if rule.name not in ("initialisation", "biases") and rule.used_by(framework, optimizer)
     }
-    return Configuration(framework=framework, initialisation=initialisation, biases=biases, **others)
+    values = {"framework": framework, "initialisation": initialisation, "biases": biases, **others}
+    return Configuration.from_dict(values)
 
 
 def _words(name: str, chosen: Mapping[str, Any]) -> str:

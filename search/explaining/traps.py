@@ -22,6 +22,7 @@ from search.reporting.readings import NEAR_CHANCE, only_class_said
 from search.words import class_name, count_of, from_to, positive_name, score_label, short
 from studies.data.facts import facts_of
 from studies.data.split import Split
+from studies.frameworks import framework_of
 from studies.records.reports import Scores
 from studies.space.configuration import FULL_BATCH, Configuration
 from workers.training.initialisation import initial_weights
@@ -135,7 +136,7 @@ def _at_the_prior(split: Split, evidence: Evidence) -> Iterator[Trap]:
 def _saturated(split: Split, evidence: Evidence, seeds: Sequence[int]) -> Iterator[Trap]:
     configuration = evidence.configuration
     activation = configuration.activation or "sigmoid"
-    if configuration.framework == "analytic" or activation == "relu":
+    if not framework_of(configuration.framework).perceptron or activation == "relu":
         return
     weights = next((r.outcome.weights for r in evidence.results if r.outcome is not None), None)
     if weights is None:

@@ -9,8 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from studies.frameworks import GPU, SPARK, TRIAL, any_in_spark, framework_of, records_of
 from studies.sections.cluster import DEPLOYED, Cluster
-from workers.machine.resources import GPU, SPARK, TRIAL
 from workers.spark import settings as spark_settings
 
 __all__ = [
@@ -36,7 +36,7 @@ class Slots:
     Attributes:
         trial: slots of :data:`TRIAL`, on CPUs.
         spark: slots of :data:`SPARK`; without any, Spark trials take those of :data:`TRIAL`.
-        gpu: slots of :data:`GPU`, for all trials but Spark's.
+        gpu: slots of :data:`GPU`, for trials of frameworks that can use one.
         gpu_only: whether these trials may take no other.
     """
 
@@ -58,8 +58,11 @@ class Slots:
 
     def kinds(self, framework: str) -> tuple[str, ...]:
         """The resources that a framework's trials may take one of, the best first."""
-        if framework == "spark":
+        record = framework_of(framework)
+        if record.in_spark:
             return (SPARK,) if self.spark else (TRIAL,)
+        if not record.on_gpus:
+            return (TRIAL,)
         if self.gpu_only:
             return (GPU,)
         return (GPU, TRIAL) if self.gpu else (TRIAL,)
@@ -76,12 +79,16 @@ class Slots:
             running: trials by framework, each taken to be on the best slot that it could get.
         """
         free = {TRIAL: self.trial, SPARK: self.spark, GPU: self.gpu}
-        spark = running.get("spark", 0)
-        others = sum(running.values()) - spark
-        free[self.kinds("spark")[0]] -= spark
-        on_gpus = others if self.gpu_only else min(others, self.gpu)
+        beside = 0
+        for framework, count in running.items():
+            kinds = self.kinds(framework)
+            if kinds == (GPU, TRIAL):
+                beside += count
+            else:
+                free[kinds[0]] -= count
+        on_gpus = min(beside, self.gpu)
         free[GPU] -= on_gpus
-        free[TRIAL] -= others - on_gpus
+        free[TRIAL] -= beside - on_gpus
         return free
 
     def of(self, framework: str) -> int:
@@ -140,9 +147,10 @@ def slots_for(section: Cluster, frameworks: Sequence[str]) -> Slots:
 
     A study of Spark alone has no others: more trials would be drawn than run, and drawn knowing less.
     """
-    if "spark" not in frameworks:
+    if not any_in_spark(frameworks):
         return Slots(slots_of(section))
-    return Slots(slots_of(section) if len(frameworks) > 1 else 0, spark_settings.AT_ONCE)
+    alone = all(framework.in_spark for framework in records_of(frameworks))
+    return Slots(0 if alone else slots_of(section), spark_settings.AT_ONCE)
 
 
 def describe_cluster(section: Cluster) -> str:

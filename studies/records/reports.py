@@ -17,10 +17,13 @@ SCORED = ("train", "validation")
 """Those that a training is scored on. What a network is worth on the test rows is computed once they are
 opened, and kept with that, see :mod:`studies.records.openings`."""
 
-Cause = Literal["diverged", "timeout", "out of memory", "worker died", "spark died", "data", "disk", "bug"]
+Cause = Literal[
+    "diverged", "timeout", "out of memory", "worker died", "spark died", "data", "disk", "plug-in", "bug"
+]
 """Why a trial failed: a training that left the finite numbers, a lack of time or memory, a dead worker,
 a JVM of Spark's that died or hung and had to be killed, rows that the trainer refuses, a place for
-checkpoints that refuses, or an exception that nobody foresaw."""
+checkpoints that refuses, a trainer of somebody's own that a worker can't import or that returned what no
+trainer may, or an exception that nobody foresaw."""
 
 
 @dataclass(frozen=True, slots=True)

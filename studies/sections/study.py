@@ -9,14 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from studies.printable import as_toml, printable
+from studies.frameworks import DEFAULT
+from studies.printable import as_toml
 from studies.sections.cluster import Cluster
 from studies.sections.distributions import Choice, Fixed, Range, parse_distribution
 from studies.sections.section import Section
 from studies.sections.sizes import Size
 from studies.sections.spark_conf import MASTERS, is_local, is_master, why_refused
-
-Framework = Literal["tensorflow", "spark", "analytic"]
 
 Metric = Literal[
     "f1", "f1_weighted", "f1_macro", "average_precision", "mcc", "precision", "recall", "accuracy"
@@ -50,13 +49,7 @@ def parse_duration(raw: Any) -> float:
 def _parse_axis(raw: Any) -> Any:
     """A distribution, or one a framework: ``optimizer.spark = […]``."""
     if isinstance(raw, dict) and raw and not set(raw) & {"low", "high", "log", "step"}:
-        frameworks = ("tensorflow", "spark", "analytic")
-        unknown = sorted(set(raw) - set(frameworks))
-        if unknown:
-            raise ValueError(
-                f"found the unknown key '{printable(unknown[0])}'; allowed: low, high, log, step, "
-                f"or one distribution for each of {', '.join(frameworks)}"
-            )
+        # Which frameworks there are, only the space knows: some come with the file.
         return {name: parse_distribution(value) for name, value in raw.items()}
     return parse_distribution(raw)
 
@@ -199,8 +192,10 @@ class Space(Section):
     fixed value; any of them can be given for each framework: `optimizer.spark = [...]`. What a configuration
     doesn't use (the learning rate of l-bfgs) is not drawn for it."""
 
-    framework: Axis = Choice(("tensorflow", "spark"))
-    """`tensorflow`, `spark`, or `analytic`: a trainer without a network, for trying out a cluster."""
+    framework: Axis = Choice(DEFAULT)
+    """`tensorflow`, `spark`, or `analytic`: a trainer without a network, for trying out a cluster. Or a
+    trainer of your own: the name that an installed package gives it, or `"module:name"`, where it is in
+    Python; `module.py` may lie beside the study file. See [plugins.md](plugins.md)."""
     initialisation: Axis = Choice(
         ("glorot_uniform", "truncated_normal", "he_normal", "spark_uniform", "seed_uniform")
     )
@@ -396,14 +391,14 @@ class Recipe(Section):
     they judged it by. Keys are those of `[space]`, with one value each; it need not lie in the space, but for
     its framework."""
 
-    framework: Framework
-    """`tensorflow` or `spark`."""
-    initialisation: str
-    """Scheme of the initial weights and biases."""
-    optimizer: str
-    """One of the framework's."""
-    biases: str | int | float = "scheme"
-    """Initial biases, as in `[space]`."""
+    framework: str
+    """One of those of `space.framework`."""
+    initialisation: str | None = None
+    """Scheme of the initial weights and biases. Required, where the framework uses one."""
+    optimizer: str | None = None
+    """One of the framework's. Required, where it has any."""
+    biases: str | int | float | None = None
+    """Initial biases, as in `[space]`; by default `"scheme"`."""
     learning_rate: float | None = None
     """Required, but for l-bfgs."""
     batch_size: int | None = None

@@ -22,11 +22,12 @@ class Configuration:
     """One configuration; ``None`` where the framework or the optimizer has no such choice.
 
     Attributes:
-        framework: ``tensorflow``, ``spark`` or ``analytic`` (the shipped trainer for tests of a cluster).
-        initialisation: name of a scheme in :mod:`workers.training.initialisation`.
+        framework: name of one that :func:`studies.frameworks.framework_of` knows.
+        initialisation: name of a scheme in :mod:`workers.training.initialisation`; empty for a framework that
+            uses none.
         biases: one number that all initial biases are set to, or the name of another scheme that they are
             drawn by; ``None`` leaves them as the scheme draws them.
-        optimizer: one of the framework's optimizers.
+        optimizer: one of the framework's optimizers; empty for one that has none.
         epochs: passes over the training rows; for full-batch optimizers, iterations.
         learning_rate: step size; ``None`` for l-bfgs, which searches its own.
         batch_size: rows a step; ``None`` for full-batch optimizers.
@@ -63,7 +64,7 @@ class Configuration:
         """The choices that this configuration makes, by name, without those it doesn't have."""
         # Not by `asdict`, which copies: this is called for every trial of every report.
         found = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: value for name, value in found if value is not None}
+        return {name: value for name, value in found if value is not None and value != ""}
 
     def key(self) -> str:
         """A text that is equal for equal configurations, for counting repeats."""
@@ -73,19 +74,21 @@ class Configuration:
     def from_dict(cls, values: Mapping[str, Any]) -> Configuration:
         """The configuration that :meth:`used` gave."""
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        without = {"initialisation": "", "optimizer": ""}
+        return cls(**without | {name: value for name, value in values.items() if name in known})
 
     def describe(self) -> str:
         """One line for a person: ``tensorflow adam lr 0.001 batch 128 glorot_uniform 27 epochs, tanh``.
 
         Choices that are seldom made come last, and only where they are not the default.
         """
-        parts = [self.framework, self.optimizer]
+        parts = [self.framework, self.optimizer] if self.optimizer else [self.framework]
         if self.learning_rate is not None:
             parts.append(f"lr {self.learning_rate:.3g}")
         if self.batch_size is not None:
             parts.append(f"batch {self.batch_size}")
-        parts.append(self.initialisation)
+        if self.initialisation:
+            parts.append(self.initialisation)
         if self.biases is not None:
             parts.append(
                 f"biases {self.biases if isinstance(self.biases, str) else format(self.biases, 'g')}"

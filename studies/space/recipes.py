@@ -37,24 +37,25 @@ def recipe_configuration(study: Study, name: str, file: str) -> Configuration:
         )
     _check_framework(study, recipe, where)
     given = recipe.model_dump(exclude={"framework", "score"})
+    with_optimizer = f" with {recipe.optimizer}" if recipe.optimizer else ""
     values: dict[str, Any] = {}
     for rule in AXES:
         value = given[rule.name]
-        if not rule.used_by(recipe.framework, recipe.optimizer):
+        if not rule.used_by(recipe.framework, recipe.optimizer or ""):
             if value is not None:
                 raise StudyFileError(
-                    f"{rule.name} is not used by {recipe.framework} with {recipe.optimizer}",
+                    f"{rule.name} is not used by {recipe.framework}{with_optimizer}",
                     where=where,
                     remedy=f"leave {rule.name} out",
                 )
             continue
         values[rule.name] = _default(study, rule.name, where) if value is None else value
         _check(rule, recipe.framework, values[rule.name], where)
-    if values["biases"] == SCHEME_BIASES:
+    if values.get("biases") == SCHEME_BIASES:
         values["biases"] = None
-    elif not isinstance(values["biases"], str):
+    elif isinstance(values.get("biases"), (int, float)):
         values["biases"] = float(values["biases"])
-    return Configuration(framework=recipe.framework, **values)
+    return Configuration.from_dict({"framework": recipe.framework, **values})
 
 
 def _check_framework(study: Study, recipe: Recipe, where: str) -> None:
@@ -82,6 +83,7 @@ def _check(rule: AxisRule, framework: str, value: Any, where: str) -> None:
 
 def _default(study: Study, name: str, where: str) -> Any:
     defaults: Mapping[str, Any] = {
+        "biases": SCHEME_BIASES,
         "epochs": study.model.epochs,
         "activation": study.model.activation,
         "shuffle": True,

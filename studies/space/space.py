@@ -13,11 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from studies.errors import StudyFileError, nearest
-from studies.printable import as_toml
+from studies.frameworks import (
+    BUILT_IN,
+    Framework,
+    built_in,
+    framework_of,
+    is_known,
+    known_names,
+    records_of,
+)
+from studies.printable import as_toml, printable
 from studies.sections.distributions import Choice, Distribution, Fixed, Range, Suggest, Value
 from studies.sections.study import Study
-from studies.space.axes import AXES, DEFAULT_OPTIMIZERS, OPTIMIZERS, SCHEME_BIASES, AxisRule
-from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
+from studies.space.axes import AXES, SCHEME_BIASES, AxisRule
+from studies.space.configuration import Configuration
 
 LARGEST_GRID_AXIS = 1_000_000
 """Values of one axis of a grid: it is held in memory, and no search gets to the end of more."""
@@ -70,8 +79,10 @@ class SearchSpace:
             for rule in AXES
         }
         self._check_other_frameworks(study)
-        if "spark" in self.frameworks:
-            self._check_activation_of_spark(study)
+        for framework in records_of(self.frameworks):
+            self._check_fixed_activation(study, framework)
+            if framework.origin is not None:
+                self._check_all_used(study, framework)
 
     def sample(self, suggest: Suggest) -> Configuration:
         """Draw one configuration; axes that it doesn't use are not drawn."""
@@ -189,34 +200,57 @@ class SearchSpace:
             raise StudyFileError(
                 f"found a table of {', '.join(distribution)}",
                 where=f"{self._where}: space.framework",
-                allowed=f"a list of {', '.join(OPTIMIZERS)}, or one of them",
+                allowed=f"a list of {', '.join(known_names())}, or one of them",
             )
         values = distribution.values() if isinstance(distribution, (Fixed, Choice)) else None
         for value in values or (distribution.describe(),):
-            if value not in OPTIMIZERS:
+            if not isinstance(value, str) or not is_known(value):
                 raise StudyFileError(
                     f"found {as_toml(value)}",
                     where=f"{self._where}: space.framework",
-                    allowed=", ".join(OPTIMIZERS),
-                    remedy=nearest(str(value), OPTIMIZERS),
+                    allowed=", ".join(known_names()),
+                    remedy=nearest(str(value), known_names()),
                 )
         return distribution
 
-    def _check_activation_of_spark(self, study: Study) -> None:
-        """Refuse a space that names activations, without framework, and not the one that Spark has."""
+    def _check_fixed_activation(self, study: Study, framework: Framework) -> None:
+        """Refuse activations that are named without a framework, where one has another and no choice."""
+        fixed = framework.fixed.get("activation")
+        if fixed is None:
+            return
         axis, where = study.space.activation, "space.activation"
         if axis is None:
             axis, where = Fixed(study.model.activation), "model.activation"
         elif isinstance(axis, dict):
-            axis, where = axis.get("spark", Fixed(DEFAULT_ACTIVATION)), "space.activation.spark"
-        if axis.contains(DEFAULT_ACTIVATION):
+            axis, where = axis.get(framework.name, Fixed(fixed)), f"space.activation.{framework.name}"
+        if axis.contains(fixed):
             return
+        others = next(one.name for one in BUILT_IN if one.uses("activation"))
         raise StudyFileError(
-            f"found {axis.describe()}, but Spark's multilayer perceptron has sigmoid layers only",
+            f"found {axis.describe()}, but {framework.title}'s multilayer perceptron has {fixed} layers only",
             where=f"{self._where}: {where}",
-            remedy=f"give activation.tensorflow = {_as_toml(axis)} in [space] instead, "
-            "or take spark out of space.framework",
+            remedy=f"give activation.{others} = {_as_toml(axis)} in [space] instead, "
+            f"or take {framework.name} out of space.framework",
         )
+
+    def _check_all_used(self, study: Study, framework: Framework) -> None:
+        """Refuse what the file says for a framework that doesn't use it, or in a space of which none does.
+
+        Not of the built-in ones: files that were accepted before this rule must stay so.
+        """
+        for rule in AXES:
+            axis = getattr(study.space, rule.name)
+            named = isinstance(axis, dict) and framework.name in axis
+            given = rule.name in study.space.model_fields_set and not isinstance(axis, dict)
+            used = {one.name for one in records_of(self.frameworks) if one.uses(rule.name)}
+            if framework.name not in used and (named or (given and not used)):
+                known = [rule.name for rule in AXES if framework.uses(rule.name)]
+                raise StudyFileError(
+                    f"not used by {framework.name}",
+                    where=f"{self._where}: space.{rule.name}{f'.{framework.name}' * named}",
+                    allowed=", ".join(("framework", *known)),
+                    remedy=f"leave {rule.name} out",
+                )
 
     def _parameter(self, study: Study, rule: AxisRule, framework: str) -> Parameter:
         axis = getattr(study.space, rule.name)
@@ -226,6 +260,8 @@ class SearchSpace:
             axis = axis.get(framework)
         if axis is None:
             axis, name = _default(study, rule.name, framework), f"{rule.name}.{framework}"
+        if rule.name == "optimizer" and not framework_of(framework).uses(rule.name):
+            return Parameter(name, Fixed(""))
         self._check_values(rule, framework, axis, name)
         return Parameter(name, axis)
 
@@ -234,6 +270,14 @@ class SearchSpace:
         for rule in AXES:
             axis = getattr(study.space, rule.name)
             for framework in set(axis) - set(self.frameworks) if isinstance(axis, dict) else ():
+                if not built_in(framework):
+                    names = dict.fromkeys((*self.frameworks, *known_names()))
+                    raise StudyFileError(
+                        f"found the unknown key '{printable(framework)}'",
+                        where=f"{self._where}: space.{rule.name}",
+                        allowed="low, high, log, step, or one distribution for each of " + ", ".join(names),
+                        remedy=nearest(framework, names),
+                    )
                 self._check_values(rule, framework, axis[framework], f"{rule.name}.{framework}")
 
     def _check_values(self, rule: AxisRule, framework: str, axis: Distribution, name: str) -> None:
@@ -319,7 +363,8 @@ def _highest(distribution: Distribution) -> Value:
 def _default(study: Study, name: str, framework: str) -> Distribution:
     """What an axis is for a framework that the study file gives nothing for."""
     if name == "optimizer":
-        return DEFAULT_OPTIMIZERS[framework]
+        record = framework_of(framework)
+        return Choice(record.default_optimizers or record.optimizers or ("",))
     if name in ("epochs", "activation"):
         return Fixed(getattr(study.model, name))
     default: Distribution = type(study.space).model_fields[name].default
@@ -332,7 +377,7 @@ def _as_toml(distribution: Distribution) -> str:
 
 
 def _configuration(framework: str, drawn: Mapping[str, Any]) -> Configuration:
-    values = dict(drawn)
+    values = {"initialisation": "", "optimizer": "", **drawn}
     if values.get("biases") == SCHEME_BIASES:
         values["biases"] = None
     for name in ("biases", "learning_rate", "loss_scale", "weight_decay", "dropout"):

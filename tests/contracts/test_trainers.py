@@ -12,10 +12,11 @@ import pytest
 
 from studies.data.split import Split
 from studies.errors import StudyFileError
+from studies.frameworks import BUILT_IN, framework_of
 from studies.space.configuration import Configuration
 from tests.contracts.drawn import drawn_split
 from workers.checkpoints.checkpoints import Checkpoints
-from workers.trainers import FRAMEWORKS, make_trainer
+from workers.trainers import make_trainer
 from workers.training.initialisation import initial_weights
 from workers.training.scores import all_positive_f1, score
 from workers.training.trainer import Deadline, State, Trainer, TrainingFailed, curve_of, layer_sizes
@@ -84,21 +85,23 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     configuration = CASES[request.param]
     split = drawn_split()
     directory = tmp_path_factory.mktemp("split")
-    trainer = make_trainer(configuration.framework, split, HIDDEN, directory)
+    trainer = make_trainer(framework_of(configuration.framework), split, HIDDEN, directory)
     begun = trainer.begin(configuration, SEED)
     final = trainer.advance(configuration, SEED, begun, configuration.epochs, NO_DEADLINE)
     return Subject(configuration, split, trainer, directory, final)
 
 
 def test_the_cases_cover_every_framework():
-    assert {configuration.framework for configuration in CASES.values()} == set(FRAMEWORKS)
+    assert {configuration.framework for configuration in CASES.values()} == {
+        framework.name for framework in BUILT_IN
+    }
 
 
-def test_an_unknown_framework_is_refused_with_those_there_are(tmp_path: Path):
+def test_an_unknown_framework_is_refused_with_those_there_are():
     with pytest.raises(StudyFileError) as refused:
-        make_trainer("tensorflw", drawn_split(), HIDDEN, tmp_path)
+        framework_of("tensorflw")
     assert "tensorflw" in refused.value.problem
-    assert all(name in refused.value.allowed for name in FRAMEWORKS)
+    assert all(framework.name in refused.value.allowed for framework in BUILT_IN)
     assert "'tensorflow'" in refused.value.remedy
 
 
@@ -151,7 +154,9 @@ def test_training_leaves_the_state_it_was_given_as_it_was(subject: Subject):
 
 
 def test_the_same_inputs_give_the_same_bits_from_another_trainer(subject: Subject):
-    again = make_trainer(subject.configuration.framework, subject.split, HIDDEN, subject.directory)
+    again = make_trainer(
+        framework_of(subject.configuration.framework), subject.split, HIDDEN, subject.directory
+    )
     state = again.begin(subject.configuration, SEED)
     state = again.advance(subject.configuration, SEED, state, subject.configuration.epochs, NO_DEADLINE)
     _assert_same(state, subject.final)
@@ -230,7 +235,7 @@ def test_learns_an_easy_problem(subject: Subject):
 
 def test_three_classes_are_learned(subject: Subject, tmp_path: Path):
     split = drawn_split(shares=(0.5, 0.3, 0.2))
-    trainer = make_trainer(subject.configuration.framework, split, HIDDEN, tmp_path)
+    trainer = make_trainer(framework_of(subject.configuration.framework), split, HIDDEN, tmp_path)
     state = trainer.begin(subject.configuration, SEED)
     state = trainer.advance(subject.configuration, SEED, state, subject.configuration.epochs, NO_DEADLINE)
     probabilities = trainer.predict(state, split.test.features)

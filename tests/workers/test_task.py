@@ -13,6 +13,7 @@ import pytest
 
 from studies.data import prepare
 from studies.errors import MachineError
+from studies.plugins import Origin
 from studies.records.reports import SCORED, Failure, SegmentReport, TimeLedger
 from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
@@ -176,6 +177,39 @@ def test_a_machine_that_can_not_start_spark_is_a_cause_of_its_own_and_no_bug(
     trainer_raises(MachineError("found no Java", remedy="install one"), monkeypatch)
     failure = run_segment(segment).failure
     assert failure == Failure("spark died", "found no Java\n  to do:   install one")
+
+
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise TypeError("it has no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(SpeechlessError(), "SpeechlessError"), (SystemExit(3), "SystemExit: 3")]
+)
+def test_whatever_is_raised_is_a_report(
+    error: BaseException, kept: str, segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer_raises(error, monkeypatch)
+    failure = run_segment(segment).failure
+    assert failure is not None
+    assert (failure.cause, failure.message) == ("bug", kept)
+
+
+def test_a_framework_that_the_worker_does_not_know_is_a_report_too(segment: Segment) -> None:
+    report = run_segment(replace(segment, configuration=replace(CONFIGURATION, framework="nosuch")))
+    assert report.failure is not None
+    assert "found the unknown framework 'nosuch'" in report.failure.message
+    assert set(report.versions) == {"python"}
+
+
+def test_a_plug_in_that_the_worker_can_not_import_says_so_with_its_name(segment: Segment) -> None:
+    origin = Origin("trainer", "nosuch:One", "nosuch_module:One", "entry point of nosuch", "nosuch", "1.0")
+    report = run_segment(replace(segment, plugin=origin))
+    assert report.failure is not None
+    assert report.failure.cause == "plug-in"
+    assert "the trainer 'nosuch:One' is not there: no module named 'nosuch_module'" in report.failure.message
+    assert report.versions["nosuch"] == "1.0"
 
 
 def test_rows_that_are_gone_are_a_report_too(segment: Segment, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from studies.space.configuration import Configuration
 from studies.study_file import StudyFile
@@ -182,19 +182,24 @@ def check_checkpoints(file: StudyFile) -> None:
     open_files(checkpoints_of(file, file.study.name).url)
 
 
-def trial_identity(configuration: Configuration, seed: int, layers: Sequence[int], content_hash: str) -> str:
+def trial_identity(
+    configuration: Configuration, seed: int, layers: Sequence[int], content_hash: str, code: str = ""
+) -> str:
     """A text that is equal only where the same training on the same rows would give the same states.
 
     Args:
         layers: (features, *hidden, classes).
         content_hash: that of the split.
+        code: what tells a plug-in's code from other code of its name; empty for what is built in.
     """
-    values = {
+    values: dict[str, Any] = {
         "configuration": configuration.used(),
         "seed": seed,
         "layers": list(layers),
         "split": content_hash,
     }
+    if code:
+        values["code"] = code
     return json.dumps(values, sort_keys=True)
 
 

@@ -88,14 +88,17 @@ class Outcomes:
             open_files(self.url).clear()
 
 
-def outcome_key(configuration: Configuration, seed: int, layers: Sequence[int], content_hash: str) -> str:
+def outcome_key(
+    configuration: Configuration, seed: int, layers: Sequence[int], content_hash: str, code: str = ""
+) -> str:
     """32 hexadecimal digits that are equal only for the same training on the same rows.
 
     Args:
         layers: (features, *hidden, classes).
         content_hash: that of the split.
+        code: as :func:`workers.checkpoints.checkpoints.trial_identity` has it.
     """
-    identity = trial_identity(configuration, seed, layers, content_hash)
+    identity = trial_identity(configuration, seed, layers, content_hash, code)
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np  # noqa: F401  loads the BLAS that is asked for below
 from threadpoolctl import threadpool_info
 
 from studies.errors import MachineError
+from studies.frameworks import BUILT_IN, packages_of
 from workers.machine.java import find_java
 from workers.machine.rows import sees
 
@@ -20,7 +21,7 @@ PROJECT = "honest-search"
 
 BLAS = "BLAS kernels"
 
-PACKAGES = (PROJECT, "dask", "distributed", "numpy", "tensorflow", "keras", "pyspark")
+PACKAGES = tuple(dict.fromkeys((PROJECT, "dask", "distributed", *packages_of(one.name for one in BUILT_IN))))
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,21 @@ class Environment:
     sees_rows: bool = True
 
 
-async def describe(rows: str, java: bool) -> Environment:
+async def describe(rows: str, java: bool, packages: Sequence[str] = ()) -> Environment:
     """This process's environment, found beside what runs in its event loop.
 
     Args:
         rows: the driver's cache directory of the study's rows.
         java: whether to look for Java, which takes a second.
+        packages: whose versions are asked for beside :data:`PACKAGES`.
     """
-    return await asyncio.to_thread(environment, rows, java)
+    return await asyncio.to_thread(environment, rows, java, packages)
 
 
-def environment(rows: str, java: bool) -> Environment:
+def environment(rows: str, java: bool, packages: Sequence[str] = ()) -> Environment:
     """As :func:`describe`, in the calling thread."""
     versions = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *packages):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

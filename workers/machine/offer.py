@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from studies.frameworks import TRIAL
 from workers.machine.environment import Environment, describe
-from workers.machine.resources import RESOURCES, TRIAL
+from workers.machine.resources import RESOURCES
 
 
-async def greet(rows: str, java: bool, dask_worker: Any) -> Environment:
+async def greet(rows: str, java: bool, packages: Sequence[str], dask_worker: Any) -> Environment:
     """What a worker runs in; run in workers by Dask, beside what they do.
 
     On the way its threads become trials' slots, where it was started without resources that say more. That is
@@ -16,9 +18,9 @@ async def greet(rows: str, java: bool, dask_worker: Any) -> Environment:
     which others may have there, would not start.
 
     Args:
-        rows, java: as :func:`workers.machine.environment.describe` takes them.
+        rows, java, packages: as :func:`workers.machine.environment.describe` takes them.
         dask_worker: given by Dask.
     """
     if not any(resource in dask_worker.state.total_resources for resource in RESOURCES):
         await dask_worker.set_resources(**{TRIAL: dask_worker.state.nthreads})
-    return await describe(rows, java)
+    return await describe(rows, java, packages)

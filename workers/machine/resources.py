@@ -11,18 +11,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from studies.frameworks import GPU, SPARK, TRIAL
 from workers.machine.gpus import Gpu
 
-TRIAL = "TRIAL"
-"""The Dask resource that a trial takes one of."""
-
-SPARK = "SPARK"
-"""The Dask resource that a Spark trial takes one of instead, where a cluster offers it."""
-
-GPU = "GPU"
-"""The Dask resource that a TensorFlow trial takes one of first, where a cluster offers it."""
-
 RESOURCES = (TRIAL, SPARK, GPU)
+"""The Dask resources that trials take one of."""
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

@@ -112,8 +112,8 @@ def another_version(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
             there = replace(there, versions={**there.versions, "honest-search": "9.9.9"})
         return real(reception, address, there)
 
-    async def described(rows: str, java: bool, dask_worker: Any) -> Environment:
-        return replace(environment(rows, java), host=dask_worker.name)
+    async def described(rows: str, java: bool, packages: Sequence[str], dask_worker: Any) -> Environment:
+        return replace(environment(rows, java, packages), host=dask_worker.name)
 
     monkeypatch.setattr(Reception, "_compared", compared)
     monkeypatch.setattr("search.cluster.joining.greet", described)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from search.explaining.differences import Between, Side
 from studies.errors import StudyFileError
-from studies.space.axes import AXES, INITIALISATIONS, OPTIMIZERS
+from studies.frameworks import INITIALISATIONS, framework_of
+from studies.space.axes import AXES
 from studies.space.configuration import Configuration
 
 SPARK = Configuration("spark", "spark_uniform", "l-bfgs", 10)
@@ -149,7 +150,7 @@ values = {
 @st.composite
 def configurations(draw: st.DrawFn) -> Configuration:
     framework = draw(st.sampled_from(["tensorflow", "spark"]))
-    optimizer = draw(st.sampled_from(OPTIMIZERS[framework]))
+    optimizer = draw(st.sampled_from(framework_of(framework).optimizers))
     used = [rule.name for rule in AXES if rule.name != "optimizer" and rule.used_by(framework, optimizer)]
     drawn = {name: draw(values[name]) for name in used}
     return Configuration(framework=framework, optimizer=optimizer, **drawn)
@@ -168,7 +169,7 @@ def test_every_mixture_can_be_trained_and_the_ends_are_the_two(
         assert getattr(found.at(frozenset(range(count)))[0], name) == getattr(end, name)
     made = data.draw(st.frozensets(st.integers(0, count - 1)) if count else st.just(frozenset()))
     mixture = found.at(made)[0]
-    assert mixture.optimizer in OPTIMIZERS[mixture.framework]
+    assert mixture.optimizer in framework_of(mixture.framework).optimizers
     for rule in AXES:
         if rule.name != "biases":
             used = rule.used_by(mixture.framework, mixture.optimizer)

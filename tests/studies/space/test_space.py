@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
 from studies.errors import StudyFileError
+from studies.frameworks import (
+    ACTIVATIONS,
+    ANALYTIC,
+    INITIALISATIONS,
+    SPARK_MLLIB,
+    TENSORFLOW,
+    framework_of,
+)
 from studies.sections.distributions import Choice, Fixed, Range, parse_distribution
 from studies.sections.study import Study
-from studies.space.axes import ACTIVATIONS, AXES, INITIALISATIONS, OPTIMIZERS
+from studies.space.axes import AXES
 from studies.space.configuration import FULL_BATCH, Configuration, trial_seed
 from studies.space.space import SearchSpace
 
@@ -81,7 +89,7 @@ def test_a_configuration_has_just_the_choices_that_its_optimizer_uses(data: st.D
     by_batches = configuration.framework == "tensorflow" and configuration.optimizer not in FULL_BATCH
     assert (configuration.shuffle is not None) == by_batches
     assert (configuration.loss_scale is not None) == by_batches
-    assert configuration.optimizer in OPTIMIZERS[configuration.framework]
+    assert configuration.optimizer in framework_of(configuration.framework).optimizers
     assert (configuration.dropout is not None) == by_batches
     for name in ("activation", "class_weight", "weight_decay"):
         assert (getattr(configuration, name) is None) == (configuration.framework != "tensorflow")
@@ -258,9 +266,9 @@ def test_the_names_are_those_that_the_workers_know() -> None:
 
     assert tuple(network.ACTIVATIONS) == ACTIVATIONS
     assert set(initialisation.SCHEMES) == set(INITIALISATIONS)
-    assert tuple(tensorflow_trainer.OPTIMIZERS) == OPTIMIZERS["tensorflow"]
-    assert tuple(spark_trainer.OPTIMIZERS) == OPTIMIZERS["spark"]
-    assert tuple(analytic_trainer.OPTIMIZERS) == OPTIMIZERS["analytic"]
+    assert tuple(tensorflow_trainer.OPTIMIZERS) == TENSORFLOW.optimizers
+    assert tuple(spark_trainer.OPTIMIZERS) == SPARK_MLLIB.optimizers
+    assert tuple(analytic_trainer.OPTIMIZERS) == ANALYTIC.optimizers
 
 
 def test_branches_are_the_frameworks_with_their_optimizers_and_what_each_draws() -> None:

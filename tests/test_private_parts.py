@@ -10,11 +10,19 @@ import pytest
 
 from tests.canaries import names_of
 from tests.studies import test_optuna_internals
+from tests.workers.machine import test_fsspec_internals
+from tests.workers.spark import test_spark_internals
+from tests.workers.tensorflow import test_tensorflow_internals
 from tools.private_parts import names_in, private_parts
 
 CANARIES: Mapping[str, Set[str]] = {
     "studies/optuna_internals.py": names_of(test_optuna_internals.PARTS)
     | set(test_optuna_internals.SET_AS_IT_RUNS),
+    "workers/machine/fsspec_internals.py": names_of(test_fsspec_internals.PARTS),
+    "workers/spark/internals.py": names_of(test_spark_internals.PARTS)
+    | {name.removeprefix("self.") for name in test_spark_internals.IN_TEXT},
+    "workers/tensorflow/internals.py": names_of(test_tensorflow_internals.PARTS)
+    | names_of(test_tensorflow_internals.KERAS),
 }
 """What the canaries of each module watch."""
 
@@ -30,12 +38,6 @@ NOT_YET = {
     "studies/storage/sharing/many_writers.py",
     "studies/storage/sole_writer.py",
     "studies/store.py",
-    "workers/machine/places.py",
-    "workers/parity/spark.py",
-    "workers/spark/jvm.py",
-    "workers/spark/session.py",
-    "workers/tensorflow/epoch.py",
-    "workers/tensorflow/memory.py",
 }
 
 

@@ -16,6 +16,7 @@ import fsspec
 
 from studies.errors import MachineError, StudyFileError
 from studies.sections.addresses import Hidden, fill_in, shown_address, variables
+from workers.machine.fsspec_internals import take_apart
 
 KEY = "checkpoints.url"
 
@@ -116,9 +117,9 @@ def _open(url: str, where: str, values: dict[str, str]) -> Place:
         if not values:
             system, folder = fsspec.core.url_to_fs(url)
         else:
-            options = kind._get_kwargs_from_urls(url)
+            options, folder = take_apart(kind, url)
             system = kind(**{name: _filled(value, values) for name, value in options.items()})
-            folder = _filled(kind._strip_protocol(url), values)
+            folder = _filled(folder, values)
     except ImportError as error:
         package = getattr(error.__cause__, "name", None) or protocol
         raise MachineError(

@@ -15,6 +15,7 @@ from studies.records.reports import Scores
 from workers.solvers.mllib import BLOCK_SIZE
 from workers.spark import session as spark_session
 from workers.spark.failures import translated
+from workers.spark.internals import java_frame_of, jvm_of
 from workers.spark.rows import heap_mib
 from workers.training.network import flatten, parameters
 from workers.training.scores import SMALLEST
@@ -177,9 +178,11 @@ class Evaluators:
 
     def _steps_under_pr(self) -> float:
         """Sum of (recall gained) × (precision) over the points of Spark's own precision-recall curve."""
-        jvm = self._session._jvm
+        jvm = jvm_of(self._session)
         double = jvm.org.apache.spark.sql.Encoders.scalaDouble()
-        pairs = getattr(self._binary._jdf, "as")(jvm.org.apache.spark.sql.Encoders.tuple(double, double))
+        pairs = getattr(java_frame_of(self._binary), "as")(
+            jvm.org.apache.spark.sql.Encoders.tuple(double, double)
+        )
         # 0: all points. From a DataFrame it would take 1,000 of them, and give another area.
         metrics = jvm.org.apache.spark.mllib.evaluation.BinaryClassificationMetrics(pairs.rdd(), 0)
         # One text, "[(recall,precision), …]" with all digits: a call for each number takes a second.

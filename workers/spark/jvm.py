@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workers.machine.surroundings import NOWHERE, settle_spark
+from workers.spark.internals import CONNECTION_FILE, gateway_at, read_connection
 from workers.spark.paths import unicode_names
 from workers.spark.settings import BLAS_THREADS, LOOPBACK, is_secret
 
@@ -85,7 +86,7 @@ def start_process(
         **dict.fromkeys(BLAS_THREADS, "1"),
         "SPARK_HOME": str(home),
         "SPARK_CONNECT_MODE": "0",
-        "_PYSPARK_DRIVER_CONN_INFO_PATH": str(connection),
+        CONNECTION_FILE: str(connection),
     }
     if local:
         # Where no spark-defaults.conf and no spark-env.sh lie.
@@ -111,17 +112,11 @@ def gateway_to(process: subprocess.Popen[bytes], connection: Path) -> Any:
     Raises:
         ChildProcessError: where it ended before.
     """
-    from pyspark.java_gateway import launch_gateway
-
     while not connection.is_file():  # which appears whole
         if process.poll() is not None:
             raise ChildProcessError(f"the JVM ended with status {process.returncode}")
         time.sleep(POLL)
-    said = connection.read_bytes()
-    # Two big-endian numbers of four bytes, the port and the password's length, and the password.
-    port, secret = int.from_bytes(said[:4], "big"), said[8:].decode()
-    with _environment({"PYSPARK_GATEWAY_PORT": str(port), "PYSPARK_GATEWAY_SECRET": secret}):
-        return launch_gateway()
+    return gateway_at(*read_connection(connection))
 
 
 @contextlib.contextmanager
@@ -141,20 +136,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def forget() -> None:
-    """Let PySpark start another JVM in this process."""
-    from py4j.protocol import Py4JError
-    from pyspark import SparkContext
-    from pyspark.sql import SparkSession
-
-    if SparkContext._gateway is not None:
-        with contextlib.suppress(Py4JError, OSError):
-            SparkContext._gateway.shutdown()
-    SparkContext._gateway = SparkContext._jvm = None
-    SparkContext._active_spark_context = None
-    SparkSession._instantiatedSession = SparkSession._activeSession = None
 
 
 def written(log: IO[bytes], last: int = 65536) -> str:
@@ -183,18 +164,3 @@ def _is_worth_logging(record: logging.LogRecord) -> bool:
     which objects are dropped. Whoever called has the exception; py4j prints it with its traceback on top.
     """
     return not str(record.msg).startswith("Exception while sending command")
-
-
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set for a moment: PySpark takes them from nowhere else."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

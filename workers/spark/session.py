@@ -23,12 +23,17 @@ from studies.errors import MachineError
 from workers.machine.java import find_java
 from workers.machine.surroundings import check_documentation, settle_spark
 from workers.spark.connect import RemoteSpark, connect
+from workers.spark.internals import (
+    forget_the_jvm,
+    partitions_of,
+    stop_without_the_jvm,
+    was_stopped_by_the_jvm,
+)
 from workers.spark.jvm import (
     OUT_OF_MEMORY_EXITS,
     START_SECONDS,
     connection_file,
     end,
-    forget,
     gateway_to,
     killed_after,
     last_line,
@@ -88,7 +93,7 @@ class Spark:
 
     def partitions(self, rows: Any) -> int:
         """How many partitions a DataFrame has."""
-        return int(rows._jdf.queryExecution().toRdd().getNumPartitions())
+        return partitions_of(rows)
 
     def end(self) -> str:
         """How it ended, for a message, with the last line that the JVM wrote."""
@@ -217,7 +222,7 @@ def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
         if process is not None:
             end(process)
         if gateway is not None:
-            forget()
+            forget_the_jvm()
         log.close()
         shutil.rmtree(scratch, ignore_errors=True)
         if isinstance(error, MachineError) or not isinstance(error, Exception):
@@ -242,7 +247,7 @@ def _session(gateway: Any, every: dict[str, str]) -> tuple[Any, bool]:
     conf = SparkConf(loadDefaults=False).setAll(list(every.items()))
     with _sigint_untouched():
         context = SparkContext(conf=conf, gateway=gateway)
-    if context._jsc.sc().isStopped():  # by a master that doesn't take it
+    if was_stopped_by_the_jvm(context):  # by a master that doesn't take it
         raise ChildProcessError("the session was stopped as it started")
     # Not before: PySpark translates a Java exception only where it has a context.
     native = _finds_native_blas(gateway.jvm)
@@ -289,10 +294,8 @@ def _discard(spark: Spark) -> None:
     Nothing is asked of the JVM, which may never answer: it stops its session itself when its input ends.
     """
     end(spark.process)
-    context = spark.session.sparkContext
-    context._jsc = None  # what its stop() would call into a dead JVM with, and warn
-    context.stop()
-    forget()
+    stop_without_the_jvm(spark.session.sparkContext)
+    forget_the_jvm()
     spark.log.close()
     shutil.rmtree(spark.scratch, ignore_errors=True)
 

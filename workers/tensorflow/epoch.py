@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.space.configuration import DEFAULT_ACTIVATION
+from workers.tensorflow.internals import without_replicas
 from workers.tensorflow.network import dropout_factors, losses_and_gradients
 from workers.tensorflow.setup import keras, tf
 
@@ -143,9 +144,7 @@ def compile_epoch(key: EpochKey) -> CompiledEpoch:
     """Trace one epoch. Not safe in several threads at once: Keras builds and names variables here."""
     network = _network(key.layers)
     optimizer = OPTIMIZERS[key.optimizer]()
-    # There is one replica, so nothing to sum. What Keras calls for it has a custom gradient, which TensorFlow
-    # keeps for ever, and the traced graph with it.
-    optimizer._all_reduce_sum_gradients = lambda pairs: pairs
+    without_replicas(optimizer)
     optimizer.build(network)
     keras_variables = (*network, *optimizer.variables)
     variables = [variable.value for variable in keras_variables]

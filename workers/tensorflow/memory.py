@@ -1,39 +1,34 @@
 """What keeps TensorFlow's memory bounded, however many functions a process traces and compiles.
 
-TensorFlow 2.21 keeps two things for as long as the process lives:
-
-- The machine code of all functions of a device, in one resource of that device, and takes nothing out of it
-  (``CompileToLocalExecutable`` in tensorflow/compiler/jit/kernels/xla_ops.cc). But the resource can be
-  destroyed as any other. The next function that runs makes a new one, and what is still wanted is compiled
-  anew when it is called next. Kernels hold bare pointers to the code that they run, so nothing may run
-  meanwhile: every call of a compiled function is made within :func:`running`.
-- A copy of the graph of each function that was compiled (``BackwardsConstAnalysis`` in
-  tensorflow/compiler/tf2xla/const_analysis.cc instantiates functions and doesn't release them). Nearly all of
-  it is text: for each operation the Python frames that made it. See :func:`without_stack_traces`.
+TensorFlow 2.21 keeps the machine code of all functions for as long as the process lives. It can be freed all
+at once, and the next function that runs, and what is still wanted, is compiled anew when it is called next.
+Kernels hold bare pointers to the code that they run, so nothing may run meanwhile: every call of a compiled
+function is made within :func:`running`.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from tensorflow.core.framework.resource_handle_pb2 import ResourceHandleProto
-from tensorflow.core.framework.tensor_pb2 import TensorProto
-from tensorflow.core.framework.types_pb2 import DT_RESOURCE
-from tensorflow.python.client import pywrap_tf_session
+from workers.tensorflow.internals import destroy_machine_code
+from workers.tensorflow.setup import tf
 
-from workers.tensorflow.setup import DEVICE, tf
-
-_NAME = "xla_device_compiler"
-_TYPE = b"N10tensorflow14DeviceCompilerIN3xla15LocalExecutableENS1_11LocalClientEEE"
-"""``typeid(DeviceCompiler<xla::LocalExecutable, xla::LocalClient>).name()``, as GCC and Clang have it."""
+_LOG = logging.getLogger(__name__)
 
 
 class _Turns:
-    """Any number that run, or one that destroys; who wants to destroy lets nobody new in."""
+    """Any number that run, or one that destroys; who wants to destroy lets nobody new in.
+
+    Attributes:
+        ran: whether anything has, since it was last set to false.
+    """
 
     def __init__(self) -> None:
+        self.ran = False
         self._changed = threading.Condition()
         self._running = 0
         self._destroying = False
@@ -43,6 +38,7 @@ class _Turns:
         with self._changed:
             self._changed.wait_for(lambda: not self._destroying)
             self._running += 1
+            self.ran = True
         try:
             yield
         finally:
@@ -64,7 +60,6 @@ class _Turns:
                 self._changed.notify_all()
 
 
-_SWITCH = threading.RLock()
 _TURNS = _Turns()
 
 running = _TURNS.running
@@ -78,50 +73,18 @@ def release() -> bool:
         Whether there was any.
     """
     with _TURNS.alone():
-        try:
-            tf.raw_ops.DestroyResourceOp(resource=_handle(), ignore_lookup_error=False)
-        except tf.errors.NotFoundError:
-            return False
-    return True
+        freed = destroy_machine_code()
+        if not freed and _TURNS.ran:
+            _note_that_nothing_is_freed()
+        _TURNS.ran = False
+    return freed
 
 
-@contextmanager
-def without_stack_traces() -> Iterator[None]:
-    """Context in which operations are made without a note of where; one thread at a time is in it.
-
-    TensorFlow shows the note in errors, and has no switch for it.
-    """
-    with _SWITCH:
-        note = pywrap_tf_session.TF_SetOpStackTrace
-        pywrap_tf_session.TF_SetOpStackTrace = lambda *_: None
-        try:
-            yield
-        finally:
-            pywrap_tf_session.TF_SetOpStackTrace = note
-
-
-def _handle() -> object:
-    """The device's compiler as a tensor. TensorFlow has no function that gives it."""
-    handle = ResourceHandleProto(
-        device=f"/job:localhost/replica:0/task:0/device:{DEVICE if ':' in DEVICE else f'{DEVICE}:0'}",
-        container="localhost",
-        name=_NAME,
-        hash_code=_hash(_TYPE),
-        maybe_type_name=_TYPE.decode(),
+@cache
+def _note_that_nothing_is_freed() -> None:
+    """Once a process."""
+    _LOG.warning(
+        "the machine code of compiled functions can't be freed: TensorFlow %s keeps it elsewhere. This "
+        'process grows with each new shape of trial; cluster.kind = "processes" would replace it.',
+        tf.__version__,
     )
-    tensor = TensorProto(dtype=DT_RESOURCE, resource_handle_val=[handle])
-    return tf.raw_ops.ParseTensor(serialized=tensor.SerializeToString(), out_type=tf.resource)
-
-
-def _hash(text: bytes, seed: int = 0xDECAFCAFFE) -> int:
-    """``tsl::Hash64``, which TensorFlow tells types apart by: Austin Appleby's MurmurHash64A."""
-    factor, mask = 0xC6A4A7935BD1E995, 2**64 - 1
-    hashed = (seed ^ len(text) * factor) & mask
-    whole = len(text) // 8 * 8
-    for place in range(0, whole, 8):
-        part = int.from_bytes(text[place : place + 8], "little") * factor & mask
-        hashed = (hashed ^ (part ^ part >> 47) * factor & mask) * factor & mask
-    if text[whole:]:
-        hashed = (hashed ^ int.from_bytes(text[whole:], "little")) * factor & mask
-    hashed = (hashed ^ hashed >> 47) * factor & mask
-    return hashed ^ hashed >> 47

@@ -21,6 +21,7 @@ from studies.data.split import Rows
 from studies.space.configuration import DEFAULT_ACTIVATION
 from workers.solvers.history import Vector
 from workers.tensorflow import memory as tensorflow_memory
+from workers.tensorflow.internals import without_stack_traces
 from workers.tensorflow.network import losses_and_gradients
 from workers.tensorflow.setup import DEVICE, tf
 from workers.training.network import parameters
@@ -101,7 +102,7 @@ class FullBatchObjective:
             rows.batched(np.asarray(weights, dtype=np.float64)),
             tf.constant(weight_decay, rows.precision),
         )
-        with _TRACING, tensorflow_memory.without_stack_traces():
+        with _TRACING, without_stack_traces():
             self._function = _traced(tuple(layers), rows.shape, rows.precision, activation)
 
     def __call__(self, x: Vector) -> tuple[float, Vector]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workers.tensorflow import memory as tensorflow_memory
 from workers.tensorflow.epoch import CompiledEpoch, EpochInputs, EpochKey, compile_epoch
+from workers.tensorflow.internals import without_stack_traces
 from workers.tensorflow.setup import tf
 from workers.training.trainer import Weights
 
@@ -67,7 +68,7 @@ class Program:
 
     def __init__(self, key: EpochKey) -> None:
         self.key = key
-        with tensorflow_memory.without_stack_traces():
+        with without_stack_traces():
             self._epoch = compile_epoch(key)
         self._batch_rows = np.full(key.full_batches, key.batch_size)
         if key.partial_batch:

@@ -15,6 +15,7 @@ from tests.contracts.drawn import drawn_split
 from workers.solvers.lbfgs import begin
 from workers.tensorflow import memory as tensorflow_memory
 from workers.tensorflow.epoch import OPTIMIZERS, EpochKey
+from workers.tensorflow.internals import without_stack_traces
 from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, _traced
 from workers.tensorflow.programs import Program, ProgramPool
 from workers.tensorflow.recipe import DeviceRows, Recipe
@@ -121,7 +122,7 @@ def test_operations_are_noted_again_afterwards():
             return len(tf.constant(1.0).op.traceback)
 
     assert noted() > 0
-    with tensorflow_memory.without_stack_traces():
+    with without_stack_traces():
         tf.function(lambda: tf.constant(1.0))()
     assert noted() > 0
 

@@ -3,7 +3,7 @@
 A folder holds plain files: ``train_features.npy``, ``train_labels.npy`` and the same for validation and
 test; the fitted feature step as ``step.json``, ``words.txt`` (one a line), ``vectors.npy``, ``mean.npy``
 and ``scale.npy``, as far as there are such; and ``split.json`` with the rest and every file's SHA-256. It
-is written beside its place and renamed, so that it is whole or not there.
+is written beside its place and renamed, so it is either whole or absent.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def open_split(directory: Path) -> Split:
 
 
 def is_whole(directory: Path, content_hash: str) -> bool:
-    """Whether ``directory`` holds all files of this hash, with every byte as it was written."""
+    """Whether ``directory`` holds all files of this hash, with every byte as written."""
     try:
         index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
         matches = index["content_hash"] == content_hash

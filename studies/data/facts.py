@@ -1,4 +1,4 @@
-"""What a person should know of a study's rows, small enough to be kept in its storage."""
+"""What a person should know about a study's rows, small enough to be kept in its storage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DataFacts:
         positive: name of the positive class.
         features: numbers a row.
         counts: rows of each class, in the order of ``classes``, by row set.
-        notes: what a person should know of how the rows were made.
+        notes: what a person should know about how the rows were made.
         repeats: how often rows repeat each other; ``None`` in a study that earlier code made.
     """
 
@@ -47,7 +47,7 @@ class DataFacts:
         return self.counts[row_set][self.positive_index]
 
     def all_positive_f1(self, row_set: str) -> float:
-        """F1 of the positive class of a predictor that always says positive: 2p/(1+p) for a share p."""
+        """F1 of the positive class of a program that always predicts it: 2p/(1+p) for a share p."""
         share = self.positives(row_set) / self.rows(row_set)
         return 2 * share / (1 + share)
 
@@ -57,7 +57,7 @@ class DataFacts:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataFacts:
-        """The facts that :meth:`to_dict` gave, also after a round through JSON."""
+        """The inverse of :meth:`to_dict`, also after JSON."""
         return cls(
             classes=tuple(values["classes"]),
             positive=values["positive"],

@@ -16,12 +16,12 @@ LONGEST_SHOWN = 60
 """Letters of a label, a cell or a column's name in a message."""
 
 RowName = Callable[[int], str]
-"""Says where a row (from 0) stands in its source: ``line 12`` in text files, ``row 12`` elsewhere."""
+"""Names a row (from 0) of its source: ``line 12`` in text files, ``row 12`` elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """A source as it was read: nothing fitted, nothing split.
+    """A source as read: nothing fitted, nothing split.
 
     Attributes:
         where: the source, for messages.
@@ -30,8 +30,8 @@ class LabelledRows:
         texts: one sentence a row, or ``None`` where the rows are numbers.
         numbers: (rows, features) float32, finite, or ``None`` where the rows are texts.
         columns: names of the features, or of the one column of texts.
-        row_name: where a row stands in the source.
-        notes: what a person should know of how the source was read.
+        row_name: names a row of the source, for messages.
+        notes: what a person should know about how the source was read.
     """
 
     where: str
@@ -55,7 +55,7 @@ def as_float32(
     Raises:
         DataError: where one of them is NaN, infinite or beyond float32.
     """
-    with np.errstate(over="ignore"):  # what doesn't fit becomes infinite, and is reported as what it was
+    with np.errstate(over="ignore"):  # what doesn't fit becomes infinite; the error below names its value
         converted = np.ascontiguousarray(values, dtype=np.float32)
     finite = np.isfinite(converted)
     if finite.all():
@@ -63,8 +63,8 @@ def as_float32(
     # Row by row, as a person reads the file.
     row, column = (int(index) for index in np.argwhere(~finite)[0])
     rows = int((~finite).any(axis=1).sum())
-    found = values[row, column]
-    what = "no number (an empty cell or NaN)" if np.isnan(found) else f"{found:g}"
+    value = values[row, column]
+    what = "no number (an empty cell or NaN)" if np.isnan(value) else f"{value:g}"
     raise DataError(
         f"found {what}; {counted(rows, 'row')} of {len(values)} {'holds' if rows == 1 else 'hold'} "
         "such values",

@@ -1,6 +1,6 @@
 """From labels as read to classes and indices.
 
-A label is text as it is written: nothing is cut off, and nothing made alike.
+A label is its text as written: nothing is trimmed or unified.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Labels:
         classes: names, sorted; numerically where all of them are whole numbers.
         indices: (rows,) int64, index into ``classes``.
         positive: index of the positive class.
-        notes: what a person should know of the names.
+        notes: what a person should know about the names.
     """
 
     classes: tuple[str, ...]
@@ -44,11 +44,11 @@ class Labels:
 
 
 def encode_labels(rows: LabelledRows, positive: str | int | None) -> Labels:
-    """The classes of ``rows``. Without ``positive`` the rarest class is it, of equally rare ones the last.
+    """The classes of ``rows``. By default the rarest class is positive; of equally rare ones, the last.
 
     Raises:
         DataError: where labels are missing or are fractions, two of them look alike, there is only one class,
-            or ``positive`` is none of them.
+            or ``positive`` is not a class.
     """
     column = f"{rows.where}, column '{rows.label_column}'"
     names = _names(rows, column)
@@ -75,17 +75,17 @@ def _names(rows: LabelledRows, column: str) -> list[str]:
         if type(label) in strange and not _is_missing(label):
             raise _not_a_label(label, row, rows, column)
     # Each label once: a million rows have few.
-    names = {label: "" if _is_missing(label) else _name(label) for label in dict.fromkeys(rows.labels)}
-    found = [names[label] for label in rows.labels]
-    if "" in names.values():
-        missing = [row for row, name in enumerate(found) if name == ""]
+    name_of = {label: "" if _is_missing(label) else _name(label) for label in dict.fromkeys(rows.labels)}
+    names = [name_of[label] for label in rows.labels]
+    if "" in name_of.values():
+        missing = [row for row, name in enumerate(names) if name == ""]
         raise DataError(
             f"found {counted(len(missing), 'row')} without a label, the first at {rows.row_name(missing[0])}",
             where=column,
             allowed="a label in every row",
             remedy="label these rows or leave them out",
         )
-    for row, name in enumerate(found):
+    for row, name in enumerate(names):
         if name is None:
             raise _not_a_label(rows.labels[row], row, rows, column)
         if "\0" in name:
@@ -95,7 +95,7 @@ def _names(rows: LabelledRows, column: str) -> list[str]:
                 allowed="labels of text",
                 remedy="write the labels of these rows again, without it",
             )
-    return [str(name) for name in found]
+    return [str(name) for name in names]
 
 
 def _name(label: Any) -> str | None:
@@ -189,10 +189,10 @@ def _rows_of(wanted: Sequence[str], names: Sequence[str], rows: LabelledRows) ->
 
 def _groups(counts: Counter[str], key: Callable[[str], str]) -> list[list[str]]:
     """Names that ``key`` makes equal, where there are several; the most frequent first."""
-    found: dict[str, list[str]] = defaultdict(list)
+    groups: dict[str, list[str]] = defaultdict(list)
     for name, _ in counts.most_common():
-        found[key(name)].append(name)
-    return [alike for alike in found.values() if len(alike) > 1]
+        groups[key(name)].append(name)
+    return [alike for alike in groups.values() if len(alike) > 1]
 
 
 def _one_class(rows: int, classes: tuple[str, ...]) -> str:

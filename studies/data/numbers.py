@@ -17,7 +17,7 @@ WHOLE = re.compile(r"[+-]?[0-9]{1,300}(\.0*)?")
 """A whole number, of no more digits than a float has room for."""
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "<NA>", "#N/A")
-"""Words that stand for a missing number."""
+"""Words that mean a missing number."""
 
 
 def is_number(text: str) -> bool:

@@ -37,7 +37,7 @@ class Prepared:
     Attributes:
         split: the rows, mapped read-only from ``directory``.
         directory: what workers pass to :func:`studies.data.cache.open_split`.
-        cached: whether it was there already.
+        cached: whether it was cached before.
     """
 
     split: Split
@@ -46,14 +46,14 @@ class Prepared:
 
 
 def prepare(data: Data, features: Features, seed: int, base: Path, cache: Path) -> Prepared:
-    """The split that the study file asks for, from the cache or made and put there.
+    """The split that the study file asks for: from the cache, or made and cached.
 
     Args:
         data: the study file's ``[data]``.
         features: its ``[features]``.
-        seed: the study's seed; draws the rows of each part and the word vectors.
+        seed: the study's seed; the rows of each part and the word vectors follow from it.
         base: where relative paths of ``data`` and ``features`` start.
-        cache: parent of the folders, one for each content hash; made where it isn't there.
+        cache: parent of the folders, one for each content hash; created if missing.
 
     Raises:
         DataError: where the data can't be used; nothing was written then.
@@ -178,11 +178,11 @@ def _uneven_note(labels: Labels, parts: Sequence[Indices], data: Data) -> tuple[
     """Where repeats that stay together cost a part its share of a class."""
     if data.repeats != "together" or data.positive_share is not None:
         return ()
-    part, index, found, wanted = farthest_from_shares(labels, parts, data.validation, data.test)
-    if abs(found - wanted) <= max(1, UNEVEN * wanted):
+    part, index, rows, expected = farthest_from_shares(labels, parts, data.validation, data.test)
+    if abs(rows - expected) <= max(1, UNEVEN * expected):
         return ()
     return (
-        f"rows that repeat each other stay together, so that there are {found:,} {ROW_SETS[part]} rows of "
-        f"class {shown(labels.classes[index])} instead of {wanted:,}; "
+        f"rows that repeat each other stay together, so that there are {rows:,} {ROW_SETS[part]} rows of "
+        f"class {shown(labels.classes[index])} instead of {expected:,}; "
         'with repeats = "anywhere" in [data] each row is placed by itself',
     )

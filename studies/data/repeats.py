@@ -38,7 +38,7 @@ class Repeats:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Repeats:
-        """The numbers that :meth:`to_dict` gave, also after a round through JSON."""
+        """The inverse of :meth:`to_dict`, also after JSON."""
         return cls(values["rows"], values["conflicting"], dict(values["crossing"]))
 
 

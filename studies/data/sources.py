@@ -124,10 +124,10 @@ def digest_of(path: Path) -> str:
 
 
 def _check_sms_spam_columns(data: Data) -> None:
-    for key, found, column in (("label", data.label, COLUMNS[0]), ("text", data.text, COLUMNS[1])):
-        if found is not None and found != column:
+    for key, name, column in (("label", data.label, COLUMNS[0]), ("text", data.text, COLUMNS[1])):
+        if name is not None and name != column:
             raise DataError(
-                f"there is no column '{found}' of {key}s",
+                f"there is no column '{name}' of {key}s",
                 where=f'[data] source = "{data.source}"',
                 allowed=listed(COLUMNS),
                 remedy=f'{key} = "{column}", or leave {key} out',
@@ -141,10 +141,10 @@ def _check_sms_spam_columns(data: Data) -> None:
         )
 
 
-def _refuse(found: object, key: str, source: Source, holds: str) -> None:
-    if found is not None:
+def _refuse(value: object, key: str, source: Source, holds: str) -> None:
+    if value is not None:
         raise DataError(
-            f"[data] {key} = {as_toml(found)} has no meaning for a {source.format} file",
+            f"[data] {key} = {as_toml(value)} has no meaning for a {source.format} file",
             where=str(source.path),
             allowed=f"{source.format} files hold {holds}",
             remedy=f"leave {key} out",

@@ -36,7 +36,7 @@ class Split:
         classes: label names; ``labels`` index into them.
         positive: index of the positive class.
         content_hash: hash of the source, the settings and the versions that made these rows.
-        notes: what a person should know of how they were made, e.g. rows without a known word.
+        notes: what a person should know about how they were made, e.g. rows without a known word.
         repeats: how often rows repeat each other; ``None`` where earlier code made the split.
     """
 

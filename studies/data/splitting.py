@@ -1,4 +1,4 @@
-"""Which rows train, validate and test: drawn once a study, class by class, repeats together."""
+"""Which rows train, validate and test: sampled once a study, class by class, repeats together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = len(ROW_SETS)
 Indices = NDArray[np.int64]
 
 _NOWHERE = -1
-"""Stands for the part of a group that has none yet."""
+"""The part of a group that has none yet."""
 
 
 def stratified_split(
@@ -28,9 +28,9 @@ def stratified_split(
 ) -> tuple[Indices, Indices, Indices]:
     """Row numbers of the training, validation and test rows, ascending.
 
-    Every class is dealt out by itself: its rows in an order drawn from ``seed``, in the numbers of
-    :func:`part_sizes`. Rows of one group are in the same part, and the numbers are kept as well as that
-    allows; without groups of several rows the parts are those without ``groups``.
+    Every class is split by itself: its rows, shuffled by ``seed``, in the numbers of :func:`part_sizes`.
+    Rows of one group are in the same part, and the numbers are kept as well as that allows. Where no group
+    has several rows, the parts are those without ``groups``.
 
     Args:
         labels: of all rows.
@@ -67,15 +67,17 @@ def stratified_split(
 def farthest_from_shares(
     labels: Labels, parts: Sequence[Indices], validation: float, test: float
 ) -> tuple[int, int, int, int]:
-    """The part and the class whose number of rows is farthest from its share, with this number and the one
-    that :func:`part_sizes` gives: what staying together cost.
+    """The part and the class whose number of rows is farthest from its share, because repeats stay together.
+
+    Returns:
+        part, class, its number of rows there, and the number that :func:`part_sizes` gives.
     """
     classes = len(labels.classes)
-    found = np.stack([np.bincount(labels.indices[part], minlength=classes) for part in parts])
+    counts = np.stack([np.bincount(labels.indices[part], minlength=classes) for part in parts])
     shares = (1 - validation - test, validation, test)
-    wanted = np.array([part_sizes(int(rows), shares) for rows in found.sum(axis=0)]).T
-    part, index = np.unravel_index(np.argmax(abs(found - wanted) / wanted), found.shape)
-    return int(part), int(index), int(found[part, index]), int(wanted[part, index])
+    wanted = np.array([part_sizes(int(rows), shares) for rows in counts.sum(axis=0)]).T
+    part, index = np.unravel_index(np.argmax(abs(counts - wanted) / wanted), counts.shape)
+    return int(part), int(index), int(counts[part, index]), int(wanted[part, index])
 
 
 def _deal_groups(
@@ -89,41 +91,41 @@ def _deal_groups(
     dealt = np.full(int(groups.max()) + 1, _NOWHERE, dtype=np.int8)
     for index in sorted(range(len(orders)), key=lambda index: len(orders[index])):
         rows, place = np.sort(orders[index]), np.argsort(orders[index])
-        found, first, counts = np.unique(groups[rows], return_index=True, return_counts=True)
+        present, first, counts = np.unique(groups[rows], return_index=True, return_counts=True)
         # A group has the place of its first row: that of any of its rows would favour large ones.
         shuffled = np.argsort(place[first])
-        found, counts = found[shuffled], counts[shuffled]
-        free = dealt[found] == _NOWHERE
-        taken = np.bincount(dealt[found[~free]], weights=counts[~free], minlength=PARTS)
-        dealt[found[free]] = _deal(counts[free], targets[index] - taken.astype(np.int64))
+        present, counts = present[shuffled], counts[shuffled]
+        free = dealt[present] == _NOWHERE
+        filled = np.bincount(dealt[present[~free]], weights=counts[~free], minlength=PARTS)
+        dealt[present[free]] = _deal(counts[free], targets[index] - filled.astype(np.int64))
     return dealt
 
 
-def _deal(counts: Indices, wanted: Indices) -> NDArray[np.int8]:
-    """(groups,) the part of each group of one class, given in a drawn order.
+def _deal(counts: Indices, targets: Indices) -> NDArray[np.int8]:
+    """(groups,) the part of each group of one class, given in a shuffled order.
 
     Args:
         counts: rows of each group.
-        wanted: rows that each part still is to have.
+        targets: rows that each part still is to have.
 
     Groups that would fill a part go first, the largest to the part that wants most. The other groups of
-    several rows are cut into parts where the share of the rows before them says so, so that none is likelier
-    to train for being large. Single rows fill up what is wanted then.
+    several rows are cut at the parts' shares of the rows before them, so that a large group is no likelier
+    to train. Single rows fill up what is wanted then.
     """
     parts = np.zeros(len(counts), dtype=np.int8)
-    left = np.maximum(wanted, 0)
+    wanted = np.maximum(targets, 0)
     single = counts == 1
-    large = ~single & (counts > min(left[left > 0], default=0))
+    large = ~single & (counts > min(wanted[wanted > 0], default=0))
     for group in sorted(np.flatnonzero(large).tolist(), key=lambda group: -int(counts[group])):
-        parts[group] = np.argmax(left)
-        left[parts[group]] -= counts[group]
-    left = np.maximum(left, 0)
+        parts[group] = np.argmax(wanted)
+        wanted[parts[group]] -= counts[group]
+    wanted = np.maximum(wanted, 0)
     rest = ~single & ~large
     middles = np.cumsum(counts[rest]) - counts[rest] / 2
-    bounds = np.cumsum(left)[:-1] / max(1, left.sum()) * counts[rest].sum()
+    bounds = np.cumsum(wanted)[:-1] / max(1, wanted.sum()) * counts[rest].sum()
     parts[rest] = np.searchsorted(bounds, middles, side="right")
-    left = np.maximum(left - np.bincount(parts[rest], weights=counts[rest], minlength=PARTS), 0)
-    parts[single] = np.repeat(np.arange(PARTS), _scaled_down(left.astype(np.int64), int(single.sum())))
+    wanted = np.maximum(wanted - np.bincount(parts[rest], weights=counts[rest], minlength=PARTS), 0)
+    parts[single] = np.repeat(np.arange(PARTS), _scaled_down(wanted.astype(np.int64), int(single.sum())))
     return parts
 
 
@@ -143,37 +145,37 @@ def _give_each_part_every_class(dealt: NDArray[np.int8], groups: Groups, labels:
     for part, index in np.argwhere(table == 0).tolist():
         if table[part, index]:
             continue
-        found = np.unique(groups[labels.indices == index])
-        rows = np.flatnonzero(np.isin(groups, found))
-        owner = np.searchsorted(found, groups[rows])
-        held = np.bincount(owner * classes + labels.indices[rows], minlength=len(found) * classes)
-        held = held.reshape(len(found), classes)
+        members = np.unique(groups[labels.indices == index])
+        rows = np.flatnonzero(np.isin(groups, members))
+        owner = np.searchsorted(members, groups[rows])
+        held = np.bincount(owner * classes + labels.indices[rows], minlength=len(members) * classes)
+        held = held.reshape(len(members), classes)
         # Nothing is moved that would leave its own part without a class.
-        movable = ((table[dealt[found]] > held) | (held == 0)).all(axis=1)
+        movable = ((table[dealt[members]] > held) | (held == 0)).all(axis=1)
         if not movable.any():
             raise DataError(
                 f"no {ROW_SETS[part]} row of class {shown(labels.classes[index])} can be had: rows that "
                 "repeat each other stay in one part, and "
-                f"{len(found):,} of its {table[:, index].sum():,} differ",
+                f"{len(members):,} of its {table[:, index].sum():,} differ",
                 where=where,
                 allowed="for each class a row to train, one to validate and one to test on, all different",
                 remedy="add rows of this class, or leave it out, or place each row by itself: "
                 'repeats = "anywhere" in [data]',
             )
         chosen = int(np.argmin(np.where(movable, held.sum(axis=1), np.iinfo(np.int64).max)))
-        table[dealt[found[chosen]]] -= held[chosen]
+        table[dealt[members[chosen]]] -= held[chosen]
         table[part] += held[chosen]
-        dealt[found[chosen]] = part
+        dealt[members[chosen]] = part
 
 
 def thinned(
     parts: tuple[Indices, Indices, Indices], labels: Labels, share: float, seed: int, where: str
 ) -> tuple[Indices, Indices, Indices]:
-    """The parts without so many rows that the positive ones are ``share`` of each, ascending.
+    """The parts with rows left out until the positive ones are ``share`` of each, ascending.
 
     Positive rows are left out where they are more than that, rows of other classes where they are fewer, in
-    an order drawn from ``seed`` and the part. So a share further off keeps a subset of what a nearer one
-    keeps, and two shares are compared on the same rows but for those that one leaves out.
+    an order that ``seed`` and the part decide. A share further off keeps a subset of what a nearer one
+    keeps, so two shares are compared on the same rows but for those that one leaves out.
 
     Raises:
         DataError: where a part would lose a class.
@@ -195,8 +197,8 @@ def _thinned(
         kept, thinned, odds = thinned, kept, 1 / odds
     # The other classes are thinned out together, so that one of several can be lost.
     chosen = generator.permutation(thinned)[: round(len(kept) * odds)]
-    left = np.sort(np.concatenate([kept, chosen]))
-    lost = set(labels.indices[part].tolist()) - set(labels.indices[left].tolist())
+    remaining = np.sort(np.concatenate([kept, chosen]))
+    lost = set(labels.indices[part].tolist()) - set(labels.indices[remaining].tolist())
     if lost:
         raise DataError(
             f"positive_share = {share:g} leaves no row of {shown(labels.classes[min(lost)])} among "
@@ -205,7 +207,7 @@ def _thinned(
             allowed="a share that leaves one of each class to train, one to validate and one to test on",
             remedy="give a share nearer to that of the data, or leave positive_share out",
         )
-    return left
+    return remaining
 
 
 def part_sizes(rows: int, shares: Sequence[float]) -> list[int]:

@@ -99,10 +99,10 @@ def fit_features(
         step = _with_scale(FeatureStep(kind, rows.columns), numbers[train], features)
         return step, _checked(step.of_numbers(numbers), rows), ()
     if kind == "word2vec":
-        found = train_word2vec([rows.texts[row] for row in train], features, seed)
+        vectors_of = train_word2vec([rows.texts[row] for row in train], features, seed)
     else:
-        found = _vectors_from(vectors, rows.texts)
-    step = FeatureStep(kind, rows.columns, tuple(found), np.stack(list(found.values())))
+        vectors_of = _vectors_from(vectors, rows.texts)
+    step = FeatureStep(kind, rows.columns, tuple(vectors_of), np.stack(list(vectors_of.values())))
     means, known = step.of_texts(rows.texts)
     step = _with_scale(step, means[train], features)
     return step, _checked(step.of_numbers(means), rows), _unknown_note(known, train)
@@ -118,15 +118,15 @@ def _vectors_from(path: Path | None, texts: Sequence[str]) -> dict[str, NDArray[
     if path is None:
         raise ValueError("kind 'vectors' needs a file")
     wanted = {token for text in texts for token in tokens(text)}
-    found = read_vectors(path, wanted)
-    if not found:
+    vectors = read_vectors(path, wanted)
+    if not vectors:
         raise DataError(
             f"none of the {len(wanted)} words of the texts is in the file",
             where=f"[features] vectors, {path}",
             allowed="vectors of the texts' language",
             remedy='choose another file, or kind = "word2vec"',
         )
-    return found
+    return vectors
 
 
 def _with_scale(step: FeatureStep, train: NDArray[np.float32], features: Features) -> FeatureStep:

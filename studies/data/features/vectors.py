@@ -41,19 +41,19 @@ def read_vectors(path: Path, wanted: Set[str]) -> Vectors:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header, first = _header(file, path)
             if header is not None and _is_binary(file):
-                found = _read_binary(file, path, wanted, *header)
+                vectors = _read_binary(file, path, wanted, *header)
             else:
-                found = _read_text(file, path, wanted, first, header)
+                vectors = _read_text(file, path, wanted, first, header)
     except (OSError, EOFError, zlib.error) as error:
         raise _broken(f"can't be read: {error}", path) from error
-    exact = {word: vector for word, vector in found.items() if word in wanted}
-    for word, vector in found.items():
+    exact = {word: vector for word, vector in vectors.items() if word in wanted}
+    for word, vector in vectors.items():
         exact.setdefault(word.lower(), vector)
     return exact
 
 
 def _header(file: Readable, path: Path) -> tuple[tuple[int, int] | None, bytes]:
-    """``(words, dimensions)`` where the first line says so, and that line where it is a vector already."""
+    """``(words, dimensions)`` where the first line is a header; otherwise that line, the first vector."""
     line = file.readline(_BUFFER)
     if not line.strip():
         raise _broken("found no vector", path)
@@ -64,7 +64,7 @@ def _header(file: Readable, path: Path) -> tuple[tuple[int, int] | None, bytes]:
 
 
 def _is_binary(file: Readable) -> bool:
-    """Whether the first record isn't a line of a word and numbers, however many."""
+    """Whether the first record isn't a text line: a word and any count of numbers."""
     line, end, _ = file.peek(_PROBE).partition(b"\n")
     numbers = line.split()[1:]
     if not end:
@@ -73,16 +73,16 @@ def _is_binary(file: Readable) -> bool:
 
 
 def _read_binary(file: Readable, path: Path, wanted: Set[str], count: int, dimensions: int) -> Vectors:
-    found: Vectors = {}
+    vectors: Vectors = {}
     for record in range(1, count + 1):
         word = _binary_word(file)
         numbers = file.read(4 * dimensions)
         if word is None or len(numbers) < 4 * dimensions:
             raise _broken(f"ends within vector {record} of {count}, {dimensions} float32 numbers each", path)
-        if word.lower() in wanted and word not in found:
-            found[word] = np.frombuffer(numbers, dtype="<f4").astype(np.float32)
-            _check_numbers(found[word], f"{path}, vector {record}")
-    return found
+        if word.lower() in wanted and word not in vectors:
+            vectors[word] = np.frombuffer(numbers, dtype="<f4").astype(np.float32)
+            _check_numbers(vectors[word], f"{path}, vector {record}")
+    return vectors
 
 
 def _binary_word(file: Readable) -> str | None:
@@ -99,7 +99,7 @@ def _binary_word(file: Readable) -> str | None:
 def _read_text(
     file: Readable, path: Path, wanted: Set[str], first: bytes, header: tuple[int, int] | None
 ) -> Vectors:
-    found: Vectors = {}
+    vectors: Vectors = {}
     dimensions = header[1] if header else len(first.split()) - 1
     if dimensions < 1:
         raise _broken("found a word without numbers", path, 1)
@@ -111,14 +111,14 @@ def _read_text(
         if not fields:
             continue
         word, numbers = _text_record(fields, dimensions, path, number)
-        if word.lower() in wanted and word not in found:
-            found[word] = _parsed(numbers, path, number)
+        if word.lower() in wanted and word not in vectors:
+            vectors[word] = _parsed(numbers, path, number)
     read = number - 1
     if header and read < header[0]:
         raise _broken(
             f"ends after {counted(read, 'vector')} of the {header[0]} that its header announces", path
         )
-    return found
+    return vectors
 
 
 def _text_record(fields: bytes, dimensions: int, path: Path, line: int) -> tuple[str, bytes]:

@@ -89,14 +89,14 @@ def _load(path: Path, names: tuple[str, str]) -> tuple[NDArray[Any], NDArray[Any
         ) from error
 
 
-def _check_names(found: list[str], names: tuple[str, str], where: str) -> None:
+def _check_names(present: list[str], names: tuple[str, str], where: str) -> None:
     for name, key in zip(names, ("features", "label"), strict=True):
-        if name not in found:
+        if name not in present:
             raise DataError(
                 f"there is no array {shown(name)}",
                 where=where,
-                allowed=listed(found),
-                remedy=nearest(name, found) or f"name one of these as {key} in [data]",
+                allowed=listed(present),
+                remedy=nearest(name, present) or f"name one of these as {key} in [data]",
             )
 
 

@@ -72,7 +72,7 @@ def read_libsvm(path: Path) -> LabelledRows:
 
 
 def _label(field: str, path: Path, line: int) -> str:
-    """The number that it is, which has no spelling: ``+1`` and ``1.0`` are 1. Fractions are refused later."""
+    """The label's number, whatever its spelling: ``+1`` and ``1.0`` are 1. Fractions are refused later."""
     if not is_number(field):
         raise _syntax_error(field, path, line)
     return str(int(field.split(".")[0])) if WHOLE.fullmatch(field) else field
@@ -126,9 +126,9 @@ def _dense(
     return dense, first
 
 
-def _syntax_error(found: str, path: Path, line: int) -> DataError:
+def _syntax_error(text: str, path: Path, line: int) -> DataError:
     return DataError(
-        f"found {shown(found)}",
+        f"found {shown(text)}",
         where=f"{path}, line {line}",
         allowed=_GRAMMAR,
         remedy="mend this line, or name the file by what it holds (csv, tsv, parquet, npz)",

@@ -97,16 +97,16 @@ def _floats(table: Table, name: str) -> NDArray[np.float64]:
     if column.dtype.kind in "biuf":
         return column.to_numpy(dtype=np.float64)
     cells: list[Any] = column.astype(object).tolist()
-    found = [number_of(cell) for cell in cells]
-    if None in found:
-        row = found.index(None)
+    numbers = [number_of(cell) for cell in cells]
+    if None in numbers:
+        row = numbers.index(None)
         raise DataError(
             f"found {shown(cells[row])}, which is no number",
             where=table.at(row, name),
             allowed="numbers in every column chosen as a feature",
             remedy="mend the value, or leave the column out of [data] features; sentences go under text",
         )
-    values = np.array(found, dtype=np.float64)
+    values = np.array(numbers, dtype=np.float64)
     for row in np.flatnonzero(np.isinf(values)).tolist():
         if not (isinstance(cells[row], float) or "inf" in str(cells[row]).lower()):
             raise DataError(

@@ -19,12 +19,12 @@ if TYPE_CHECKING:  # pandas takes half a second to import, and a cached data set
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read.
+    """A table as read.
 
     Attributes:
         frame: its rows.
         where: the file, for messages.
-        row_name: where a row stands in it.
+        row_name: names a row of the file, for messages.
         is_typed: whether the file says which columns are text and which are numbers.
     """
 
@@ -147,7 +147,7 @@ def _unparsed(message: str, path: Path, delimiter: str) -> DataError:
 
 
 def _open_quote(path: Path, delimiter: str) -> int | None:
-    """The line where the last row begins, which a quote that is never closed drags to the file's end."""
+    """The line where the last row begins; a quote that is never closed extends it to the file's end."""
     began, before = None, 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -180,7 +180,7 @@ def _refuse_repeats(names: list[str], where: str) -> None:
 
 
 def _line(path: Path, delimiter: str, row: int) -> str:
-    """``line 12``: quoted texts may hold line ends, so the line is found by reading the file again."""
+    """``line 12``, counted by reading the file again, because quoted texts may hold line ends."""
     wanted = row + 1  # the header comes first
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -36,7 +36,7 @@ def read_table(path: Path, format: str, data: Data, kind: str | None) -> Labelle
     """All rows of the file, with the columns that ``data`` and the kind of features ask for.
 
     Where ``data`` names neither text nor features: a column ``text`` that holds strings, unless ``kind`` is
-    ``none``; otherwise all numeric columns but the label. What was chosen so stands in the notes.
+    ``none``; otherwise all numeric columns but the label. The notes name what was chosen so.
 
     Raises:
         DataError: where the file can't be parsed, a column is missing or of the wrong kind, or a feature
@@ -141,12 +141,12 @@ def _index_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _slip_note(table: Table, name: str) -> str:
-    """What keeps a column of numbers from being a feature, where it is one but for a few cells."""
+    """Why a column is no feature, where all but a few of its cells are numbers."""
     strange = no_numbers(table, name)
     if not strange or len(strange) > FEW_WORDS * len(table.frame):
         return ""
-    found = shown(table.frame[name].iloc[strange[0]])
-    return f"{_named(name)} is left out for {found}, no number, at {rows_named(strange, table.row_name)}"
+    cell = shown(table.frame[name].iloc[strange[0]])
+    return f"{_named(name)} is left out for {cell}, no number, at {rows_named(strange, table.row_name)}"
 
 
 def _named(column: str) -> str:

@@ -22,7 +22,10 @@ from studies.storage.sharing.many_writers import ManyWritersStorage
 from studies.storage.sharing.turns import opening
 from studies.storage.sole_writer import SoleWriterStorage
 from studies.storage.storage import check_directory, mend_journal, open_storage
-from studies.store import StudyStore
+from studies.store.launch import Launch
+from studies.store.results import Results
+from studies.store.store import StudyStore
+from studies.store.trials import Trials
 from studies.study_file import StudyFile
 
 _APART = 1_000_003
@@ -89,7 +92,15 @@ def _store(
 ) -> StudyStore:
     drawn = len(study.get_trials(deepcopy=False))
     study.sampler = make_sampler(file.study.sampler, file.study.seed, drawn + apart)
-    return StudyStore(file, study, memory, sharing)
+    attributes = study.user_attrs
+    return StudyStore(
+        file=file,
+        token=str(attributes[TOKEN]),
+        folder=folder_of(attributes, file.study.name),
+        trials=Trials(file, study, memory, sharing),
+        launch=Launch(study, sharing),
+        results=Results(study),
+    )
 
 
 def _open_study(

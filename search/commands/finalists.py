@@ -33,13 +33,13 @@ def finalists(path: str | Path, *, count: int | None = None, display: Display | 
     """
     file = read_study_file(path)
     with open_stored_study(file, display or make_display()) as opened:
-        if not opened.store.is_alone():
+        if not opened.store.launch.is_alone():
             raise StorageError(
                 "another driver is running this study: its test rows stay closed until the search has ended",
                 where=file.path.name,
                 remedy="wait for it or stop it; see search status",
             )
-        if not ranking(opened.store.records())[0]:
+        if not ranking(opened.store.trials.records())[0]:
             raise StudyFailedError("there are no finalists: not one trial is complete")
         run_finalists(opened, (finalists_wanted(file) or FINALISTS) if count is None else count)
     return report(path)

@@ -41,7 +41,7 @@ from search.loop.slots import Slots
 from search.loop.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
 from studies.errors import CheckpointError, ClusterLostError
 from studies.frameworks import any_in_spark, framework_of
-from studies.records.trials import TrialRecord
+from studies.records.trials import NoTrial, TrialRecord
 from studies.samplers.pruners import asks_optuna
 from studies.sections.study import Pruner, Study
 from workers import process
@@ -68,7 +68,7 @@ class Search:
         self.cluster = self.opened.cluster()
         study = self.file.study
         self.events: Events = queue.SimpleQueue()
-        ended = self.store.ended()
+        ended = self.store.trials.ended()
         self.loop = Loop(
             limits=limits_of(study),
             # In logical order a search is as wide as the file says, whatever the cluster has.
@@ -77,7 +77,7 @@ class Search:
             ladder=ladder_of(study.pruner),
             at_rungs=at_rungs(study.pruner),
             ordered=study.reproducible,
-            searched=self.store.begin(),
+            searched=self.store.launch.begin(),
         )
         self.order = InOrder() if study.reproducible else None
         self.dispatcher = Dispatcher(
@@ -88,10 +88,10 @@ class Search:
         self.predictions = _place_for_predictions(self.opened)
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
-        self.finished = False
+        self.finished = self.leads = False
         self.said_that_it_waits = False
         self._estimate_at_start(ended)
-        self.actions = deque(self.loop.start(ended, self.store.unfinished(), time.monotonic()))
+        self.actions = deque(self.loop.start(ended, self.store.trials.unfinished(), time.monotonic()))
         self.remove_leftovers()
 
     def run(self) -> bool:
@@ -107,7 +107,7 @@ class Search:
                 self.display.update(self.loop, time.monotonic())
                 self._hear(next_event(self.events))
         complete = any(record.value is not None for record in self.loop.finished)
-        return self.store.leads() and complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
+        return self.leads and complete and self.loop.stopping not in (INTERRUPTED, STOPPED_AT_ONCE)
 
     def remove_leftovers(self) -> None:
         """Remove the checkpoints of trials that were finished.
@@ -155,7 +155,7 @@ class Search:
             self.display.cluster(self.cluster.describe())
             if self.cluster.pulse.others:
                 self.opened.note_once(SHARED)
-        finished = self.store.news()
+        finished = self.store.trials.news()
         if finished is not None:
             self._pass_on(OthersFinished(tuple(finished)))
         for found in self.dispatcher.watch():
@@ -192,16 +192,16 @@ class Search:
         # would be unknown to the loop when it stops.
         match action:
             case Ask(place):
-                asked = self.store.ask(place)
-                if asked is None and self.store.waits_for_others:
+                asked = self.store.trials.ask(place)
+                if isinstance(asked, NoTrial) and asked.waits_for_others:
                     self._say_that_it_waits()
-                self._handle(Asked(asked, self.store.waits_for_others))
+                self._handle(Asked(asked))
             case Submit():
                 self._submit(action)
             case Record(report):
-                self._handle(Recorded(report.trial, *self.store.record(report)))
+                self._handle(Recorded(report.trial, *self.store.trials.record(report)))
             case Tell(report, pruned):
-                record = self.store.tell(report, pruned=pruned)
+                record = self.store.trials.tell(report, pruned=pruned)
                 self.checkpoints.remove(report.trial)
                 self.display.trial_finished(record)
                 self._estimate(record)
@@ -236,7 +236,7 @@ class Search:
 
     def _submit(self, action: Submit) -> None:
         if action.new:
-            self.store.begin_segment(action.trial.number, action.rung, action.place)
+            self.store.trials.begin_segment(action.trial.number, action.rung, action.place)
         if self.order is not None:
             self.order.submitted(action.trial.number)
         refused = self.dispatcher.submit(self._segment(action))
@@ -268,7 +268,7 @@ class Search:
     def _finish(self, action: Finish) -> None:
         self.finished = True
         self.status.keep(self.loop, time.monotonic(), ended=action.reason)
-        self.store.end(action.reason)
+        self.leads = self.store.launch.end(action.reason)
         if action.abandoned:
             process.stop_all()
             names = ", ".join(str(number) for number in action.abandoned)

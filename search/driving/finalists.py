@@ -30,11 +30,11 @@ def run_finalists(opened: OpenedStudy, count: int) -> None:
     Raises:
         KeyboardInterrupt, ClusterLostError, CheckpointError: as :func:`search.driving.replicas.run_replicas`.
     """
-    store, display = opened.store, opened.display
-    records = store.records()
+    kept, display = opened.store.results, opened.display
+    records = opened.store.trials.records()
     ranked, runs = ranking(records)
     wanted = wanted_of(opened.file, records, ranked, count)
-    missing = missing_of(wanted, store.finalists(), store.replicas(), store.opened_trials())
+    missing = missing_of(wanted, kept.finalists(), kept.replicas(), kept.opened_trials())
     if not missing.all():
         return
     results = run_replicas(opened, missing.all(), display, what="finalists")
@@ -54,12 +54,12 @@ def run_finalists(opened: OpenedStudy, count: int) -> None:
         return
     display.note(f"finalists: the test rows are opened for {_networks(opening)}")
     # Before anything is compared: whoever is killed now has looked.
-    store.open_test_rows(opening)
+    kept.open_test_rows(opening)
     split, metric = opened.prepared.split, opened.file.study.objective.metric
-    store.keep_test_scores({number: _opened(result, split, metric) for number, result in searched.items()})
+    kept.keep_test_scores({number: _opened(result, split, metric) for number, result in searched.items()})
     if opening.trials:
         asked = sorted(key_of(opened, one) for several in missing.finalists.values() for one in several)
-        store.keep_finalists(evaluate(candidates, split, metric, asked))
+        kept.keep_finalists(evaluate(candidates, split, metric, asked))
 
 
 def _networks(opening: Opening) -> str:

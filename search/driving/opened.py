@@ -21,7 +21,7 @@ from search.evaluation.caveats import too_few
 from studies.data import Prepared
 from studies.data.facts import facts_of
 from studies.opening import open_store
-from studies.store import StudyStore
+from studies.store.store import StudyStore
 from studies.stored_study import read_study
 from studies.study_file import StudyFile
 from workers.checkpoints.checkpoints import checkpoints_of

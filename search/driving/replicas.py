@@ -118,7 +118,7 @@ def _kept(
 ) -> dict[Replica, ReplicaResult]:
     """The results that are there. ``failed`` takes failures of every cause for results."""
     files, found = outcomes_of(opened.file, opened.store.folder), {}
-    records = opened.store.replicas()
+    records = opened.store.results.replicas()
     for one, key in keys.items():
         record = records.get(key)
         if record is None:
@@ -168,7 +168,7 @@ class _Runs:
         self.stopping = ""
         self.looked = 0.0
         cluster = self.opened.cluster()
-        quarantined = quarantined_keys(failures_by_key(self.opened.store.ended()))
+        quarantined = quarantined_keys(failures_by_key(self.opened.store.trials.ended()))
         self.dispatcher = Dispatcher(cluster, study.retry, self.events.put, quarantined)
         self.status = StoredStatus(self.opened.store, cluster)
         self.spark = SparkSettings.of(study.spark, self.opened.file.directory)
@@ -176,7 +176,7 @@ class _Runs:
     def run(self) -> None:
         """From the first to the last, or until somebody asks to stop."""
         process.go_on()
-        ended = self.opened.store.begin_replicas()
+        ended = self.opened.store.launch.begin_replicas()
         try:
             with interrupts_to(self.events):
                 self._start()
@@ -186,7 +186,7 @@ class _Runs:
             ended = self.stopping or ended
         finally:
             self.status.keep_doing("", time.monotonic(), last=True)
-            self.opened.store.end(ended)
+            self.opened.store.launch.end(ended)
         if self.stopping == STOPPED_AT_ONCE:
             process.stop_all()
         if self.stopping:
@@ -217,7 +217,7 @@ class _Runs:
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
-        self.opened.store.news()  # which is also how other drivers know that this one is there
+        self.opened.store.trials.news()  # which is also how other drivers know that this one is there
         for found in self.dispatcher.watch():
             self._do(found)
         text = f"{self.what}: {self.done} of {self.total} trained"
@@ -242,7 +242,7 @@ class _Runs:
         one = self.missing[report.trial]
         self.open.discard(report.trial)
         record = ReplicaRecord(one, replace(report, trial=NO_TRIAL))
-        self.opened.store.keep_replica(self.keys[one], record)
+        self.opened.store.results.keep_replica(self.keys[one], record)
         self.done += 1
         metric = self.opened.file.study.objective.metric
         self.display.note(f"{self.what} {self.done}/{self.total}  {_line(record, metric)}")

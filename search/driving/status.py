@@ -12,7 +12,7 @@ from search.driving.note import dashboard_note
 from search.loop.loop import Loop
 from studies.records.trials import TrialRecord
 from studies.storage.sharing.drivers import this_driver
-from studies.store import StudyStore
+from studies.store.store import StudyStore
 
 STATUS_SECONDS = 2.0
 """Seconds between two words of a driver."""
@@ -38,7 +38,7 @@ class StoredStatus:
         self._due = 0.0
         self._process = this_driver()
         # Where others run the study too, one that joins isn't asked what they were before.
-        self._stops = store.stops_asked_for()
+        self._stops = store.launch.stops_asked_for()
 
     def keep(self, loop: Loop, now: float, *, ended: str = "") -> int:
         """Write the status where that is due; returns a new wish: 1 to stop, 2 to do so now, 0 for none.
@@ -48,7 +48,7 @@ class StoredStatus:
         if now < self._due and not ended:
             return 0
         self._due = now + STATUS_SECONDS
-        self._store.keep_status(loop.seconds(now), self._status(loop, now, bool(ended)))
+        self._store.launch.keep_status(loop.seconds(now), self._status(loop, now, bool(ended)))
         self._keep_note(loop.finished, ended)
         return self._new_stops()
 
@@ -57,11 +57,11 @@ class StoredStatus:
         if now < self._due and not last:
             return 0
         self._due = now + STATUS_SECONDS
-        self._store.keep_doing({**self._driver(), "doing": doing, "running": []})
+        self._store.launch.keep_doing({**self._driver(), "doing": doing, "running": []})
         return self._new_stops()
 
     def _new_stops(self) -> int:
-        before, self._stops = self._stops, self._store.stops_asked_for()
+        before, self._stops = self._stops, self._store.launch.stops_asked_for()
         return self._stops if self._stops > before else 0
 
     def _keep_note(self, finished: Sequence[TrialRecord], ended: str) -> None:
@@ -70,7 +70,7 @@ class StoredStatus:
             file.path.name, file.study.objective.metric, finished, limit=file.study.trial_limit, ended=ended
         )
         if note != self._note:
-            self._store.keep_note(note)
+            self._store.launch.keep_note(note)
             self._note = note
 
     def _status(self, loop: Loop, now: float, last: bool) -> dict[str, Any]:

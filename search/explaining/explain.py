@@ -94,7 +94,7 @@ def explain(
     # Recipes need no study that was launched; trials do.
     opening = open_stored_study if names_a_trial(file, (start, end)) else open_study
     with opening(file, display) as opened:
-        sides = find_sides(opened.file, opened.store.records(), (start, end))
+        sides = find_sides(opened.file, opened.store.trials.records(), (start, end))
         between = Between(*sides)
         if not between.differences:
             raise StudyFileError(
@@ -103,7 +103,7 @@ def explain(
                 remedy="name two that differ",
             )
         found = _Explaining(opened, display, sides, between, effort).run()
-        opened.store.keep_explanation(to_keep(found))
+        opened.store.results.keep_explanation(to_keep(found))
         return found
 
 
@@ -125,7 +125,8 @@ class _Explaining:
         labels, classes = self.split.validation.labels, len(self.split.classes)
         self.commonest = majority_class(self.split.train.labels, classes)
         self.without_a_model = constant_scores(labels, classes, self.commonest, self.split.positive)
-        records, files = self.opened.store.replicas(), outcomes_of(self.file, self.opened.store.folder).keys()
+        records = self.opened.store.results.replicas()
+        files = outcomes_of(self.file, self.opened.store.folder).keys()
         self.kept = {key for key, record in records.items() if _is_kept(record.report.failure, key in files)}
 
     def run(self) -> Explanation:

@@ -8,18 +8,14 @@ from dataclasses import dataclass
 
 from search.loop.slots import Slots
 from studies.records.reports import SegmentReport
-from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial was drawn and stored, or one that another driver left was taken up; ``None`` for neither.
+    """A trial was drawn and stored, or one that another driver left was taken up; or neither."""
 
-    ``wait`` says that other drivers run what is left, and may leave it behind.
-    """
-
-    trial: AskedTrial | UnfinishedTrial | None
-    wait: bool = False
+    trial: AskedTrial | UnfinishedTrial | NoTrial
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ from search.loop.stopping import (
     reason_to_stop,
 )
 from studies.records.reports import SegmentReport
-from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 
 READY_A_SLOT = 2
 """Trials a slot that may wait for one of their kind: a Spark trial that was drawn while Spark's slots are
@@ -159,10 +159,10 @@ class Loop:
             case Lost(reason):
                 self.lost = True
                 return self._abandon(reason)
-            case Asked(trial, wait):
+            case Asked(trial):
                 self._asking = False
                 # What is next depends on what storage answers to these, where there are any.
-                return self._asked(trial, wait) or self._next(now)
+                return self._asked(trial) or self._next(now)
             case Told(record):
                 self._active.remove(record.number)
                 self._keep(record)
@@ -189,16 +189,17 @@ class Loop:
 
     # Events
 
-    def _asked(self, asked: AskedTrial | UnfinishedTrial | None, wait: bool) -> list[Action]:
-        if isinstance(asked, UnfinishedTrial):
-            return self._take_up(asked)
-        if asked is not None:
-            rung = self._rung_after(asked, 0)
-            self._active.add(LoopTrial(asked, Phase.READY, rung, place=self._new_place()))
-        elif wait:
-            self._waits_for_others = True
-        else:
-            self._exhausted = "every configuration of the grid was tried"
+    def _asked(self, asked: AskedTrial | UnfinishedTrial | NoTrial) -> list[Action]:
+        match asked:
+            case UnfinishedTrial():
+                return self._take_up(asked)
+            case AskedTrial():
+                rung = self._rung_after(asked, 0)
+                self._active.add(LoopTrial(asked, Phase.READY, rung, place=self._new_place()))
+            case NoTrial(waits_for_others=True):
+                self._waits_for_others = True
+            case NoTrial():
+                self._exhausted = "every configuration of the grid was tried"
         return []
 
     def _reported(self, report: SegmentReport, now: float) -> list[Action]:

@@ -76,6 +76,15 @@ class AskedTrial:
 
 
 @dataclass(frozen=True)
+class NoTrial:
+    """There is no trial to begin; ``waits_for_others`` says that other drivers run the last ones, and may
+    leave them behind.
+    """
+
+    waits_for_others: bool = False
+
+
+@dataclass(frozen=True)
 class UnfinishedTrial:
     """A trial that an earlier launch left without an end.
 

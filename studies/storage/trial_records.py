@@ -18,9 +18,10 @@ def records_of(study: optuna.Study) -> list[TrialRecord]:
     return [record_of(trial) for trial in trials if trial.state != TrialState.WAITING]
 
 
-def record_of(trial: FrozenTrial) -> TrialRecord:
-    """The record of one trial."""
+def record_of(trial: FrozenTrial, report: SegmentReport | None = None) -> TrialRecord:
+    """The record of one trial; ``report`` is that of its result, where it is at hand."""
     return record_from(
+        report=report,
         number=trial.number,
         state=trial.state,
         attributes=trial.user_attrs,
@@ -33,7 +34,13 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
 
 
 def record_from(
-    *, number: int, state: TrialState, attributes: Mapping[str, Any], value: float | None, **more: Any
+    *,
+    number: int,
+    state: TrialState,
+    attributes: Mapping[str, Any],
+    value: float | None,
+    report: SegmentReport | None = None,
+    **more: Any,
 ) -> TrialRecord:
     """The record of what Optuna keeps of a trial.
 
@@ -42,17 +49,19 @@ def record_from(
         state: the trial's.
         attributes: the user attributes, :data:`USED_ATTRIBUTES` at least.
         value: the trial's, where it has one.
+        report: that of its result; parsed where it isn't given.
         more: fields of the record that are kept as they are in it.
     """
     configuration, seed = configuration_of(attributes) if "configuration" in attributes else (None, None)
-    result = attributes.get("result")
+    if report is None and (result := attributes.get("result")):
+        report = SegmentReport.from_dict(result)
     return TrialRecord(
         number=number,
         state=state.name.lower(),
         configuration=configuration,
         seed=seed,
         value=value if state == TrialState.COMPLETE else None,
-        report=SegmentReport.from_dict(result) if result else None,
+        report=report,
         enqueued="enqueued" in attributes,
         rung=rung_of(attributes),
         **more,

@@ -23,7 +23,9 @@ from sqlalchemy.engine import Engine
 from search.driving.dispatch import Dispatcher
 from studies.storage.journal_file import JournalFile
 from studies.storage.sole_writer import DRAFT, SoleWriterStorage
-from studies.store import StudyStore
+from studies.store.launch import Launch
+from studies.store.results import Results
+from studies.store.trials import Trials
 from workers.checkpoints.checkpoints import Checkpoints
 from workers.checkpoints.outcomes import Outcomes
 from workers.training.analytic_trainer import AnalyticTrainer
@@ -148,7 +150,7 @@ def _half_a_write(hits: Hits) -> None:
 
 
 POINTS: Mapping[str, Callable[[Hits], None]] = {
-    "before an ask": _before(StudyStore, "ask"),
+    "before an ask": _before(Trials, "ask"),
     "enqueued, no parameters": _after(SoleWriterStorage, "set_trial_state_values", _begins),
     "enqueued, some parameters": _after(SoleWriterStorage, "set_trial_param", _is_stored),
     "enqueued, all parameters, no configuration": _before(
@@ -156,8 +158,8 @@ POINTS: Mapping[str, Callable[[Hits], None]] = {
     ),
     "some parameters, not stored": _after(SoleWriterStorage, "set_trial_param", _is_draft),
     "drawn, not stored": _before(SoleWriterStorage, "store", _is_draft),
-    "after an ask": _after(StudyStore, "ask"),
-    "before a segment is begun": _before(StudyStore, "begin_segment"),
+    "after an ask": _after(Trials, "ask"),
+    "before a segment is begun": _before(Trials, "begin_segment"),
     "begun, not submitted": _before(Dispatcher, "submit"),
     "in a segment": _after(AnalyticTrainer, "advance"),
     "half a checkpoint": _half_a_checkpoint,
@@ -171,13 +173,13 @@ POINTS: Mapping[str, Callable[[Hits], None]] = {
 """What prepares each point; its name says what there is in storage."""
 
 FINALISTS: Mapping[str, Callable[[Hits], None]] = {
-    "the search ended, no finalist": _before(StudyStore, "begin_replicas"),
+    "the search ended, no finalist": _before(Launch, "begin_replicas"),
     "an outcome, no report": _after(Outcomes, "write"),
-    "a finalist kept": _after(StudyStore, "keep_replica"),
-    "all finalists kept, test rows closed": _before(StudyStore, "open_test_rows"),
-    "the test rows opened": _after(StudyStore, "open_test_rows"),
-    "compared, not kept": _before(StudyStore, "keep_finalists"),
-    "the finalists' worth kept": _after(StudyStore, "keep_finalists"),
+    "a finalist kept": _after(Results, "keep_replica"),
+    "all finalists kept, test rows closed": _before(Results, "open_test_rows"),
+    "the test rows opened": _after(Results, "open_test_rows"),
+    "compared, not kept": _before(Results, "keep_finalists"),
+    "the finalists' worth kept": _after(Results, "keep_finalists"),
 }
 """The same, after the search of a study with finalists."""
 

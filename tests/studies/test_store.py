@@ -23,13 +23,13 @@ from studies.data.facts import DataFacts
 from studies.errors import MachineError, NotStoredError, StorageError, UserError
 from studies.opening import open_store
 from studies.records.reports import CurvePoint, Failure, Scores, SegmentReport, TimeLedger
-from studies.records.trials import TrialRecord, UnfinishedTrial
+from studies.records.trials import NoTrial, TrialRecord, UnfinishedTrial
 from studies.samplers.samplers import make_sampler
 from studies.sections.study import Sampler
 from studies.storage.locations import Location, locate
 from studies.storage.sole_writer import SoleWriterStorage
 from studies.storage.storage import mend_journal, open_storage
-from studies.store import StudyStore
+from studies.store.store import StudyStore
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
 
@@ -81,8 +81,8 @@ def opened(file: StudyFile, data_hash: str = "hash", fresh: bool = False):  # ty
 
 
 def ask(store: StudyStore):  # type: ignore[no-untyped-def]
-    trial = store.ask()
-    assert trial is not None
+    trial = store.trials.ask()
+    assert not isinstance(trial, NoTrial)
     return trial
 
 
@@ -98,7 +98,7 @@ def same_but_for_the_clock(stored: TrialRecord, told: TrialRecord) -> bool:
 def test_what_is_told_is_read_back_whole(file: StudyFile) -> None:
     with opened(file) as store:
         trial = ask(store)
-        told = store.tell(good_report(trial.number, 0.625))
+        told = store.trials.tell(good_report(trial.number, 0.625))
     stored = read_study(file)
     (record,) = stored.records
     assert same_but_for_the_clock(record, told)
@@ -112,7 +112,7 @@ def test_what_is_told_is_read_back_whole(file: StudyFile) -> None:
 
 def test_optuna_sees_an_ordinary_trial_with_its_curve(file: StudyFile) -> None:
     with opened(file) as store:
-        store.tell(good_report(ask(store).number, 0.625))
+        store.trials.tell(good_report(ask(store).number, 0.625))
     (trial,) = read_study(file).study.trials
     assert trial.state == TrialState.COMPLETE
     assert trial.intermediate_values == {1: 0.1, 3: 0.4}
@@ -123,7 +123,7 @@ def test_a_failure_is_a_record_with_its_cause(file: StudyFile) -> None:
     with opened(file) as store:
         number = ask(store).number
         failure = Failure("diverged", "loss not finite", epoch=2)
-        record = store.tell(SegmentReport(trial=number, epoch=2, failure=failure))
+        record = store.trials.tell(SegmentReport(trial=number, epoch=2, failure=failure))
     assert record.state == "fail"
     assert record.value is None
     assert record.report is not None
@@ -133,7 +133,7 @@ def test_a_failure_is_a_record_with_its_cause(file: StudyFile) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_score_that_is_not_finite_is_a_failure_and_never_best(file: StudyFile, value: float) -> None:
     with opened(file) as store:
-        record = store.tell(good_report(ask(store).number, value))
+        record = store.trials.tell(good_report(ask(store).number, value))
     assert record.state == "fail"
     assert record.report is not None
     assert record.report.failure is not None
@@ -143,24 +143,24 @@ def test_a_score_that_is_not_finite_is_a_failure_and_never_best(file: StudyFile,
 def test_trials_that_a_dead_driver_left_are_taken_up_under_their_numbers(file: StudyFile) -> None:
     with opened(file) as store:
         first, second = ask(store), ask(store)
-        store.tell(good_report(first.number))
+        store.trials.tell(good_report(first.number))
     with opened(file) as store:
-        assert store.unfinished() == [UnfinishedTrial(second, place=0)]
-        store.tell(good_report(second.number))
-        assert [record.state for record in store.records()] == ["complete", "complete"]
-        assert store.unfinished() == []
+        assert store.trials.unfinished() == [UnfinishedTrial(second, place=0)]
+        store.trials.tell(good_report(second.number))
+        assert [record.state for record in store.trials.records()] == ["complete", "complete"]
+        assert store.trials.unfinished() == []
 
 
 def test_a_trial_whose_driver_died_while_drawing_is_drawn_to_its_end(file: StudyFile) -> None:
     with opened(file) as store:
-        trial = store._study.ask()
+        trial = store.trials._study.ask()
         kept = trial.suggest_categorical("initialisation", ["glorot_uniform", "he_normal"])
     with opened(file) as store:
-        (taken_up,) = store.unfinished()
+        (taken_up,) = store.trials.unfinished()
         assert taken_up.asked.number == trial.number
         assert taken_up.asked.configuration.initialisation == kept
         assert (taken_up.rung, taken_up.report) == (None, None)
-        assert store.tell(good_report(trial.number)).state == "complete"
+        assert store.trials.tell(good_report(trial.number)).state == "complete"
 
 
 class Died(BaseException):
@@ -180,7 +180,7 @@ def test_in_logical_order_a_draw_that_its_driver_died_in_ends_as_it_would_have(
     )
     with opened(file) as store:
         first, second = ask(store), ask(store)
-        store.tell(good_report(first.number))
+        store.trials.tell(good_report(first.number))
         expected = [ask(store), ask(store)]
     writes = 0
 
@@ -195,11 +195,11 @@ def test_in_logical_order_a_draw_that_its_driver_died_in_ends_as_it_would_have(
     with monkeypatch.context() as patch, opened(file, fresh=True) as store:
         patch.setattr(SoleWriterStorage, "set_trial_param", dying)
         assert [ask(store), ask(store)] == [first, second]
-        store.tell(good_report(first.number))
+        store.trials.tell(good_report(first.number))
         with pytest.raises(Died):
-            store.ask()
+            store.trials.ask()
     with opened(file) as store:
-        left = {trial.asked.number: trial.asked for trial in store.unfinished()}
+        left = {trial.asked.number: trial.asked for trial in store.trials.unfinished()}
         assert set(left) == {second.number}  # of one that was being drawn, nothing is in storage
         assert [left[second.number], ask(store), ask(store)] == [second, *expected]
     trial = optuna.load_study(study_name="small", storage=open_storage(_location(file))).trials[2]
@@ -233,13 +233,13 @@ def test_enqueued_configurations_come_first_and_once(study_file: Callable[..., P
     with opened(read_study_file(path)) as store:
         first = ask(store)
         assert first.configuration.learning_rate == 0.25
-        store.tell(good_report(first.number))
+        store.trials.tell(good_report(first.number))
     path.write_text(path.read_text() + "\n[[enqueue]]\nlearning_rate = 0.75\n")
     with opened(read_study_file(path)) as store:
         assert ask(store).configuration.batch_size == 32
         assert ask(store).configuration.learning_rate == 0.75
         ask(store)
-        assert [record.enqueued for record in store.records()] == [True, True, True, False]
+        assert [record.enqueued for record in store.trials.records()] == [True, True, True, False]
 
 
 def test_a_grid_is_tried_once_over_all_launches(study_file: Callable[..., Path]) -> None:
@@ -250,12 +250,12 @@ def test_a_grid_is_tried_once_over_all_launches(study_file: Callable[..., Path])
     for count in (5, 100):
         with opened(file) as store:
             for _ in range(count):
-                trial = store.ask()
-                if trial is None:
+                trial = store.trials.ask()
+                if isinstance(trial, NoTrial):
                     break
                 seen.add(trial.configuration.key())
-                store.tell(good_report(trial.number))
-    assert trial is None
+                store.trials.tell(good_report(trial.number))
+    assert trial == NoTrial()
     assert len(seen) == len(read_study(file).records) == 16
 
 
@@ -267,11 +267,11 @@ def test_a_grid_tries_what_is_enqueued_no_second_time(study_file: Callable[..., 
     for count in (3, 100):
         with opened(file) as store:
             for _ in range(count):
-                trial = store.ask()
-                if trial is None:
+                trial = store.trials.ask()
+                if isinstance(trial, NoTrial):
                     break
                 seen.append(trial.configuration.key())
-                store.tell(good_report(trial.number))
+                store.trials.tell(good_report(trial.number))
     assert len(seen) == len(set(seen)) == file.space.size() == 16
 
 
@@ -279,7 +279,7 @@ def test_a_resumed_study_draws_new_configurations(file: StudyFile) -> None:
     with opened(file) as store:
         first = [ask(store).configuration for _ in range(3)]
     with opened(file) as store:
-        store.unfinished()
+        store.trials.unfinished()
         second = [ask(store).configuration for _ in range(3)]
     assert not {one.key() for one in first} & {one.key() for one in second}
 
@@ -302,7 +302,7 @@ def test_a_study_that_was_made_differently_is_refused_with_what_differs(file: St
     assert read_study(file, "hash").differences == ()
     assert read_study(file, "other").differences == ('data set was "hash", is "other"',)
     with opened(changed, fresh=True) as store:
-        assert store.records() == []
+        assert store.trials.records() == []
 
 
 def test_a_study_is_told_from_all_others_of_its_name(file: StudyFile) -> None:
@@ -325,7 +325,7 @@ def test_one_that_earlier_code_made_keeps_its_folder_and_gets_a_token(
 ) -> None:
     file = read_study_file(study_file(append='\n[storage]\nurl = "sqlite:///kept.db"\n'))
     with opened(file) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
     with contextlib.closing(sqlite3.connect(file.directory / "kept.db")) as database:
         database.execute("DELETE FROM study_user_attributes WHERE key IN ('token', 'folder')")
         database.commit()
@@ -340,7 +340,7 @@ def test_one_that_earlier_code_made_keeps_its_folder_and_gets_a_token(
 
 def test_a_reader_names_scores_by_the_metric_that_they_were_made_with(file: StudyFile) -> None:
     with opened(file) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
     file.path.write_text(file.path.read_text() + '\n[objective]\nmetric = "mcc"\n')
     stored = read_study(read_study_file(file.path))
     assert stored.metric == "f1"
@@ -353,7 +353,7 @@ def test_limits_clusters_and_reports_may_change_between_launches(file: StudyFile
     text = file.path.read_text().replace("trials = 6", "trials = 60").replace("slots = 2", "slots = 1")
     file.path.write_text(text)
     with opened(read_study_file(file.path)) as store:
-        assert store.records() == []
+        assert store.trials.records() == []
 
 
 def test_a_second_driver_is_refused_with_the_first_ones_process(in_a_file: StudyFile) -> None:
@@ -377,26 +377,26 @@ def test_a_second_driver_is_refused_with_the_first_ones_process(in_a_file: Study
         finally:
             holder.kill()
     with opened(file) as store:
-        assert store.records() == []
+        assert store.trials.records() == []
 
 
 def test_sqlite_is_read_while_it_is_written(study_file: Callable[..., Path]) -> None:
     file = read_study_file(study_file())
     with opened(file) as store:
-        engine = store._study._storage._backend.engine  # type: ignore[attr-defined]
+        engine = store.trials._study._storage._backend.engine  # type: ignore[attr-defined]
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
         number = ask(store).number
         assert [record.state for record in read_study(file).records] == ["running"]
-        store.tell(good_report(number))
+        store.trials.tell(good_report(number))
         assert [record.state for record in read_study(file).records] == ["complete"]
 
 
 def test_a_torn_journal_goes_on(study_file: Callable[..., Path]) -> None:
     file = read_study_file(study_file(append='\n[storage]\nurl = "journal:kept.log"\n'))
     with opened(file) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
     journal = file.directory / "kept.log"
     whole = journal.read_bytes()
     journal.write_bytes(whole + b'{"op_code": 6, "work')
@@ -427,10 +427,10 @@ def test_a_reader_makes_no_tables_in_a_database_that_a_driver_is_making(
 def test_a_trial_that_was_reported_and_not_told_is_told_without_a_warning(file: StudyFile) -> None:
     with opened(file) as store:
         trial = ask(store)
-        store._open[trial.number].report(0.1, 1)
+        store.trials._open[trial.number].report(0.1, 1)
     with opened(file) as store:
-        store.unfinished()
-        assert store.tell(good_report(trial.number)).state == "complete"
+        store.trials.unfinished()
+        assert store.trials.tell(good_report(trial.number)).state == "complete"
 
 
 def test_nothing_stored_yet_is_said_with_how_to_begin(file: StudyFile) -> None:
@@ -488,7 +488,7 @@ def test_every_sampler_draws_from_a_conditional_space(kind: str, study_file: Cal
         for number in range(12):
             trial = ask(store)
             frameworks.add(trial.configuration.framework)
-            store.tell(good_report(trial.number, number / 12))
+            store.trials.tell(good_report(trial.number, number / 12))
     assert frameworks == {"tensorflow", "spark"}
 
 
@@ -503,7 +503,7 @@ def test_a_sampler_without_its_package_is_refused_with_the_install_line(
 def test_optuna_itself_opens_what_we_write(study_file: Callable[..., Path]) -> None:
     file = read_study_file(study_file())
     with opened(file) as store:
-        store.tell(good_report(ask(store).number, 0.75))
+        store.trials.tell(good_report(ask(store).number, 0.75))
     study = optuna.load_study(study_name="small", storage=f"sqlite:///{file.directory / 'small.db'}")
     assert study.best_value == 0.75
     assert json.loads(json.dumps(study.best_trial.user_attrs["result"]))["trial"] == 0

@@ -60,6 +60,9 @@ class Sharing(Protocol):
     def hold(self, trial_id: int) -> None:
         """This driver runs the trial now: from here on it is not left behind."""
 
+    def others_run(self) -> bool:
+        """Whether trials run that this driver doesn't hold."""
+
     def has_room(self, begun: int, limit: int | None) -> bool:
         """Whether the trials that all drivers have begun are fewer than ``limit``. In a turn."""
 
@@ -116,6 +119,10 @@ class Solo:
     def hold(self, trial_id: int) -> None:
         """See :class:`Sharing`."""
         self._held.add(trial_id)
+
+    def others_run(self) -> bool:
+        """There is nobody else."""
+        return False
 
     def has_room(self, begun: int, limit: int | None) -> bool:  # noqa: ARG002
         """The loop counts for itself."""
@@ -211,6 +218,10 @@ class Shared:
     def hold(self, trial_id: int) -> None:
         """See :class:`Sharing`."""
         self._held.add(trial_id)
+
+    def others_run(self) -> bool:
+        """See :class:`Sharing`."""
+        return bool(self._memory.running_but(self._held))
 
     def has_room(self, begun: int, limit: int | None) -> bool:
         """See :class:`Sharing`."""

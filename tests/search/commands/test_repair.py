@@ -39,7 +39,7 @@ def journal(study_file: Writes) -> StudyFile:
 
 def left_by_a_driver(file: StudyFile) -> StudyFile:
     with opened(file) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
         ask(store)
         ask(store)
     return file
@@ -51,7 +51,7 @@ def whats(found: Repair) -> list[str]:
 
 def states(file: StudyFile) -> list[str]:
     with opened(file) as store:
-        return [record.state for record in store.records()]
+        return [record.state for record in store.trials.records()]
 
 
 LEFT = "trials 1, 2 are running, and no driver is"
@@ -60,7 +60,7 @@ LEFT = "trials 1, 2 are running, and no driver is"
 def test_a_study_that_ended_well_is_fine(study_file: Writes) -> None:
     file = read_study_file(study_file())
     with opened(file) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
     found = repair(file.path)
     assert found.is_fine
     assert found.lines() == ["nothing is wrong"]
@@ -182,7 +182,7 @@ def test_what_a_killed_driver_left_beside_its_database_is_moved_into_it(study_fi
         "import os, sys\n"
         "from tests.studies.test_store import ask, good_report, opened, read_study_file\n"
         "with opened(read_study_file(sys.argv[1])) as store:\n"
-        "    store.tell(good_report(ask(store).number))\n"
+        "    store.trials.tell(good_report(ask(store).number))\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     command = [sys.executable, "-c", script, str(file.path)]

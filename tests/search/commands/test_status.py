@@ -37,7 +37,7 @@ from studies.opening import open_store
 from studies.records.ranking import FailedTrials
 from studies.records.reports import CurvePoint, Failure, Scores, SegmentReport
 from studies.records.trials import AskedTrial, TrialRecord
-from studies.store import StudyStore
+from studies.store.store import StudyStore
 from studies.study_file import read_study_file
 from workers.tenants import LOOK
 
@@ -79,13 +79,13 @@ def cluster(scheduler: Scheduler) -> RunningCluster:
 def stored(path: Path) -> Iterator[StudyStore]:
     """The study's store, as a launch that has begun holds it."""
     with open_store(read_study_file(path), "hash", FACTS, {}) as store:
-        store.begin()
+        store.launch.begin()
         yield store
 
 
 def ask(store: StudyStore) -> AskedTrial:
-    trial = store.ask()
-    assert trial is not None
+    trial = store.trials.ask()
+    assert isinstance(trial, AskedTrial)
     return trial
 
 
@@ -167,13 +167,13 @@ def test_trials_are_counted_by_state_and_by_how_far_they_came(study_file: Writes
         trials = [ask(store) for _ in range(6)]
         for trial, epoch in zip(trials, (1, 1, 3, 9, 9, 0), strict=True):
             if epoch == 9:
-                store.tell(report(trial, 9, 0.25 * trial.number))
+                store.trials.tell(report(trial, 9, 0.25 * trial.number))
             elif epoch:
-                store.record(report(trial, epoch, 0.5))
-        store.tell(report(trials[0], 1, 0.5), pruned=True)
-        store.begin_segment(trials[1].number, 3, place=9)
+                store.trials.record(report(trial, epoch, 0.5))
+        store.trials.tell(report(trials[0], 1, 0.5), pruned=True)
+        store.trials.begin_segment(trials[1].number, 3, place=9)
         failure = Failure("diverged", "loss not finite after epoch 1", 1)
-        store.tell(SegmentReport(trials[5].number, 1, failure=failure))
+        store.trials.tell(SegmentReport(trials[5].number, 1, failure=failure))
         found = status(path)
     assert found.states == {"complete": 2, "fail": 1, "paused": 1, "pruned": 1, "running": 1}
     assert found.rungs == {1: 2, 3: 1, 9: 2}
@@ -191,7 +191,7 @@ def test_of_equal_scores_the_earlier_trial_is_the_best(study_file: Writes) -> No
     path = study_file()
     with stored(path) as store:
         for trial in [ask(store) for _ in range(3)]:
-            store.tell(report(trial, 9, 0.5))
+            store.trials.tell(report(trial, 9, 0.5))
         assert status(path).best == (0, 0.5)
 
 
@@ -202,7 +202,7 @@ def test_an_ended_study_says_why_and_that_nothing_runs(study_file: Writes) -> No
         keeper = StoredStatus(store, cluster(Scheduler()))
         keeper.keep(loop_with(trial), 101.0)
         keeper.keep(loop_with(trial), 101.1, ended="it was stopped")
-        store.end("interrupted")
+        store.launch.end("interrupted")
     found = status(path)
     assert (found.state, found.ended, found.running) == ("ended", "interrupted", ())
     assert found.seconds == pytest.approx(1.1), "the last word is written though it isn't due"
@@ -216,7 +216,7 @@ ELSEWHERE = {"host": "elsewhere", "pid": 77, "kernel": "another machine's"}
 def spoken(store: StudyStore) -> dict[str, Any]:
     """What a driver of this process writes with one trial running."""
     StoredStatus(store, cluster(Scheduler())).keep(loop_with(ask(store)), 101.0)
-    return dict(store._study.user_attrs["status"])
+    return dict(store.launch._study.user_attrs["status"])
 
 
 def ended_process() -> int:
@@ -230,11 +230,11 @@ def test_a_driver_of_this_machine_that_was_killed_is_known_to_be_dead_at_once(st
     path = study_file()
     with stored(path) as store:
         said = spoken(store)
-        store.keep_status(1.0, {**said, "pid": ended_process()})
+        store.launch.keep_status(1.0, {**said, "pid": ended_process()})
         found = status(path, say=pytest.fail)
         assert (found.state, found.running) == ("dead", ())
         assert "nothing to stop" in stop(path)
-        store.keep_status(1.0, {**said, "started": said["started"] + 1})  # its number is another's now
+        store.launch.keep_status(1.0, {**said, "started": said["started"] + 1})  # its number is another's now
         assert status(path).state == "dead"
     assert "its driver was killed: launch it again to resume" in rendered(found)
 
@@ -250,19 +250,19 @@ def test_a_driver_elsewhere_runs_if_it_writes_again_whatever_its_clock_says(
     with stored(path) as store:
         at = datetime.now(UTC) + timedelta(hours=hours)
         there = {**spoken(store), **ELSEWHERE, "at": at.isoformat(timespec="seconds")}
-        store.keep_status(1.0, there)
+        store.launch.keep_status(1.0, there)
         later = (at + timedelta(seconds=2)).isoformat(timespec="seconds")
         heard: list[str] = []
 
         def say(text: str) -> None:
             heard.append(text)
             if alive:
-                store.keep_status(1.0, {**there, "at": later})
+                store.launch.keep_status(1.0, {**there, "at": later})
 
         found = status(path, say)
         assert found.state == ("running" if alive else "dead")
         assert bool(found.running) == alive
-        store.keep_status(1.0, there)
+        store.launch.keep_status(1.0, there)
         assert stop(path, say=say).startswith("asked" if alive else "nothing to stop")
     (line,) = set(heard)
     assert line == "waiting up to 0.05 s for the driver on elsewhere to write its status"
@@ -278,10 +278,10 @@ def test_several_drivers_are_shown_together_and_one_that_is_silent_is_not(
         said = spoken(store)
         (running,) = said["running"]
         other = {**said, **ELSEWHERE, "slots": 8, "running": [{**running, "trial": 5}], "at": "2026-01-01"}
-        store._study.set_user_attr("status.one", other)
-        store._study.set_user_attr("status.two", {**other, "host": "gone"})
+        store.launch._study.set_user_attr("status.one", other)
+        store.launch._study.set_user_attr("status.two", {**other, "host": "gone"})
         found = status(
-            path, lambda _: store._study.set_user_attr("status.one", {**other, "at": "2026-01-02"})
+            path, lambda _: store.launch._study.set_user_attr("status.one", {**other, "at": "2026-01-02"})
         )
     assert [one.trial for one in found.running] == [5, 0]
     assert found.slots == said["slots"] + 8
@@ -296,7 +296,7 @@ def test_the_status_of_earlier_code_which_named_no_process_is_read(
     path = study_file()
     with stored(path) as store:
         earlier = {key: value for key, value in spoken(store).items() if key not in ("kernel", "started")}
-        store.keep_status(1.0, earlier)
+        store.launch.keep_status(1.0, earlier)
         assert status(path).state == "dead"
 
 

@@ -23,9 +23,9 @@ from search.loop.halving import Ladder
 from studies.data.facts import facts_of
 from studies.errors import DataError, StorageError, UserError
 from studies.opening import open_store
-from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 from studies.space.configuration import Configuration
-from studies.store import StudyStore
+from studies.store.trials import Trials
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.conftest import write_rows
@@ -229,7 +229,7 @@ def test_trials_that_a_dead_driver_left_are_run_again_under_their_numbers(
     file = read_study_file(path)
     split = prepare_data(file).split
     with open_store(file, split.content_hash, facts_of(split), package_versions()) as store:
-        left = [store.ask() for _ in range(3)]
+        left = [store.trials.ask() for _ in range(3)]
     result = launch(path, display=display)
     assert [record.state for record in result.records] == ["complete"] * 6
     for trial in left:
@@ -393,16 +393,16 @@ def test_stopped_at_once_it_leaves_the_running_trials_to_the_next_launch(
 def test_a_trial_that_is_drawn_while_the_search_is_stopped_is_not_forgotten(
     study_file: Writes, display: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = StudyStore.ask
+    ask = Trials.ask
 
-    def interrupted(store: StudyStore, place: int) -> AskedTrial | None:
-        trial = ask(store, place)
-        if trial is not None and trial.number == 3:
+    def interrupted(trials: Trials, place: int) -> AskedTrial | UnfinishedTrial | NoTrial:
+        trial = ask(trials, place)
+        if isinstance(trial, AskedTrial) and trial.number == 3:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
         return trial
 
-    monkeypatch.setattr(StudyStore, "ask", interrupted)
+    monkeypatch.setattr(Trials, "ask", interrupted)
     result = launch(study_file(), display=display)
     left = [str(record.number) for record in result.records if record.state == "running"]
     assert "3" in left
@@ -412,14 +412,13 @@ def test_a_trial_that_is_drawn_while_the_search_is_stopped_is_not_forgotten(
 def test_one_that_waits_for_other_drivers_says_so_once(
     study_file: Writes, display: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask, waits = StudyStore.ask, iter([True] * 3)
+    ask, waits = Trials.ask, iter([True] * 3)
 
-    def ask_later(store: StudyStore, place: int = 0) -> AskedTrial | UnfinishedTrial | None:
-        store.waits_for_others = next(waits, False)
-        return None if store.waits_for_others else ask(store, place)
+    def ask_later(trials: Trials, place: int = 0) -> AskedTrial | UnfinishedTrial | NoTrial:
+        return NoTrial(waits_for_others=True) if next(waits, False) else ask(trials, place)
 
-    monkeypatch.setattr(StudyStore, "ask", ask_later)
-    monkeypatch.setattr(StudyStore, "news", lambda _store: [])
+    monkeypatch.setattr(Trials, "ask", ask_later)
+    monkeypatch.setattr(Trials, "news", lambda _trials: [])
     assert len(launch(study_file(), display=display).records) == 6
     assert sum("other drivers are running the last ones" in note for note in display.heard) == 1
 

@@ -18,7 +18,7 @@ from search.driving.display import SilentDisplay
 from studies.errors import NotStoredError, StudyFailedError
 from studies.records.replicas import new_seeds
 from studies.space.configuration import Configuration
-from studies.store import StudyStore
+from studies.store.results import Results
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.search.driving.test_driver import advance_of_the_trainer, change
@@ -174,7 +174,7 @@ def test_a_kill_between_opening_and_writing_is_one_opening(
         raise SystemExit("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(StudyStore, "keep_finalists", killed)
+        patch.setattr(Results, "keep_finalists", killed)
         with pytest.raises(SystemExit):
             launch(study, display=SilentDisplay())
     opened = read_study(read_study_file(study)).openings

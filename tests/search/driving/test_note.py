@@ -45,18 +45,18 @@ def test_the_dashboard_reads_what_a_driver_keeps_also_over_a_longer_note_of_a_pe
 ) -> None:
     file = read_study_file(study_file())
     with open_store(file, "0123", FACTS, {}) as store:
-        store.keep_note("first")
+        store.launch.keep_note("first")
         study = read_study(file).study
         assert get_note(study) == "first"
         save_note(study, "x" * 5000)
-        store.keep_note("second")
+        store.launch.keep_note("second")
         assert get_note(read_study(file).study) == "second"
 
 
 def test_a_note_that_is_there_already_is_not_written_again(study_file: Writes) -> None:
     file = read_study_file(study_file())
     with open_store(file, "0123", FACTS, {}) as store:
-        store.keep_note("the same")
-        before = store._study._storage.get_study_system_attrs(store._study._study_id)
-        store.keep_note("the same")
-        assert store._study._storage.get_study_system_attrs(store._study._study_id) == before
+        store.launch.keep_note("the same")
+        before = store.launch._study._storage.get_study_system_attrs(store.launch._study._study_id)
+        store.launch.keep_note("the same")
+        assert store.launch._study._storage.get_study_system_attrs(store.launch._study._study_id) == before

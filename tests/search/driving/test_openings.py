@@ -26,7 +26,7 @@ from search.reporting.page.page import page
 from search.reporting.report import StudyReport
 from studies.data import open_split
 from studies.records.openings import OpenedTrial, Opening, opened_trials, openings_of, plain_openings
-from studies.store import StudyStore
+from studies.store.results import Results
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from tests.search import fakes
@@ -104,7 +104,7 @@ def test_nothing_is_scored_before_the_opening_is_kept(
     path = study_file(append=ENQUEUED + "\n[report]\nfinalists = 2\nseeds = 2\n")
     for method in ("open_test_rows", "keep_test_scores", "keep_finalists"):
         with monkeypatch.context() as patch:
-            patch.setattr(StudyStore, method, killed)
+            patch.setattr(Results, method, killed)
             with pytest.raises(SystemExit):
                 launch(path, display=SilentDisplay())
         stored = read_study(read_study_file(path))

@@ -37,7 +37,7 @@ from search.loop.ordering import InOrder
 from search.loop.slots import Slots
 from search.loop.stopping import INTERRUPTED, NO_CHECKPOINTS, STOPPED_AT_ONCE, Limits
 from studies.records.reports import Failure, SegmentReport
-from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 from studies.space.configuration import Configuration
 
 EPOCHS = 27
@@ -152,9 +152,7 @@ class World:
     def do(self, action: Action) -> None:
         match action:
             case Ask(place):
-                drawn = self.ask(place)
-                event = Asked(drawn, wait=drawn is None and self.waits)
-                self.actions.extend(self.loop.handle(event, self.clock))
+                self.actions.extend(self.loop.handle(Asked(self.ask(place)), self.clock))
             case Submit(trial, rung, place, new):
                 assert trial.number not in self.running, "a trial has one segment at a time"
                 stored = self.trials[trial.number]
@@ -177,10 +175,10 @@ class World:
             case Finish():
                 self.finish = action
 
-    def ask(self, place: int) -> AskedTrial | None:
+    def ask(self, place: int) -> AskedTrial | NoTrial:
         number = len(self.trials)
         if number >= self.supply:
-            return None
+            return NoTrial(waits_for_others=self.waits)
         known = [(n, t.state, *t.scores.items()) for n, t in sorted(self.trials.items())]
         draw = random.Random(zlib.crc32(repr(known).encode()))
         self.trials[number] = Stored(draw.random(), place, draw.choice(self.frameworks))
@@ -636,19 +634,19 @@ def test_while_others_run_what_is_left_it_waits_and_ends_with_their_last_trial()
     loop = Loop(Limits(4), Slots(2), 0.0)
     assert loop.start([told(0)], [], 0.0) == [Ask(0)]
     assert loop.handle(Asked(asked(1)), 0.0) == [Submit(asked(1), EPOCHS, 0), Ask(1)]
-    assert loop.handle(Asked(None, wait=True), 0.0) == []
+    assert loop.handle(Asked(NoTrial(waits_for_others=True)), 0.0) == []
     assert loop.handle(Tick(), 1.0) == []
     assert loop.handle(Reported(SegmentReport(1, EPOCHS)), 2.0) == [Tell(SegmentReport(1, EPOCHS))]
     assert loop.handle(Told(told(1)), 2.0) == []
     assert loop.handle(OthersFinished((told(2),)), 3.0) == [Ask(1)], "another may have left a trial behind"
-    assert loop.handle(Asked(None, wait=True), 3.0) == []
+    assert loop.handle(Asked(NoTrial(waits_for_others=True)), 3.0) == []
     assert loop.handle(OthersFinished((told(2), told(3))), 4.0) == [Finish("4 trials are done")]
 
 
 def test_a_trial_that_a_dead_driver_left_goes_on_when_it_is_heard_of() -> None:
     loop = Loop(Limits(2), Slots(1), 0.0)
     loop.start([told(0)], [], 0.0)
-    assert loop.handle(Asked(None, wait=True), 0.0) == []
+    assert loop.handle(Asked(NoTrial(waits_for_others=True)), 0.0) == []
     assert loop.handle(OthersFinished(()), 1.0) == [Ask(0)]
     left = UnfinishedTrial(asked(1), 7, rung=9, report=SegmentReport(1, 3, finished=False))
     assert loop.handle(Asked(left), 1.0) == [Submit(asked(1), 9, 7)]

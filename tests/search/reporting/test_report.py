@@ -15,7 +15,7 @@ from studies.data.facts import DataFacts
 from studies.errors import StorageError
 from studies.opening import open_store
 from studies.records.reports import SegmentReport
-from studies.records.trials import TrialRecord
+from studies.records.trials import AskedTrial, TrialRecord
 from studies.space.configuration import Configuration
 from studies.study_file import read_study_file
 from tests.search import fakes
@@ -198,15 +198,15 @@ def test_a_study_is_read_back_from_its_storage(tmp_path: Path) -> None:
     path.write_text(STUDY, encoding="utf-8")
     file = read_study_file(path)
     with open_store(file, "hash", fakes.FACTS, {}) as store:
-        store.begin()
+        store.launch.begin()
         for value in (0.7, 0.9):
-            trial = store.ask()
-            assert trial is not None
+            trial = store.trials.ask()
+            assert isinstance(trial, AskedTrial)
             found = {rows: fakes.scores(value, row_set=rows) for rows in ("train", "validation", "test")}
-            store.tell(SegmentReport(trial.number, trial.configuration.epochs, scores=found))
-        store.ask()
+            store.trials.tell(SegmentReport(trial.number, trial.configuration.epochs, scores=found))
+        store.trials.ask()
         during = report(path)
-        store.end("2 trials are done")
+        store.launch.end("2 trials are done")
     assert (during.ended, during.running) == ("", 1)
     after = search.report(str(path))
     assert after.ended == "2 trials are done"

@@ -41,11 +41,13 @@ def by_earlier_code(report: SegmentReport) -> SegmentReport:
 
 def filled(file: StudyFile, trials: int = 3) -> StudyFile:
     with opened(file) as store:
-        identity = store._study.user_attrs["identity"]
-        store._study.set_user_attr("identity", {k: v for k, v in identity.items() if k != "data.repeats"})
+        identity = store.trials._study.user_attrs["identity"]
+        store.trials._study.set_user_attr(
+            "identity", {k: v for k, v in identity.items() if k != "data.repeats"}
+        )
         for _ in range(trials):
-            store.tell(by_earlier_code(good_report(ask(store).number)))
-        store.end(f"{trials} trials are done")
+            store.trials.tell(by_earlier_code(good_report(ask(store).number)))
+        store.launch.end(f"{trials} trials are done")
     return file
 
 
@@ -87,7 +89,7 @@ def test_nothing_shows_them_and_repair_removes_them_from_every_storage(earlier: 
     assert report(earlier.path).to_dict() == shown.to_dict()
     assert repair(earlier.path).lines() == ["nothing is wrong"]
     with opened(earlier) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
     assert len(report(earlier.path).records) == 4
 
 
@@ -113,7 +115,7 @@ def test_who_has_a_journal_open_still_finds_every_line_where_it_was(study_file: 
     assert repair(file.path).findings
     assert len(on_disk(file)) == size
     with opened(file) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
     assert [trial.state.name for trial in reader.get_trials()] == ["COMPLETE"] * 4
 
 

@@ -18,7 +18,7 @@ from studies.records.trials import AskedTrial
 from studies.samplers.pruners import asks_optuna, make_pruner
 from studies.sections.study import Pruner
 from studies.space.configuration import Configuration
-from studies.store import StudyStore
+from studies.store.store import StudyStore
 from studies.study_file import StudyFile, read_study_file
 from workers.task import Segment, run_segment
 
@@ -38,8 +38,8 @@ class Bench:
         self.rungs = Ladder(file.study.pruner.min_epochs, file.study.pruner.reduction_factor).rungs(EPOCHS)
 
     def ask(self, configuration: Configuration) -> AskedTrial:
-        trial = self.store.ask()
-        assert trial is not None
+        trial = self.store.trials.ask()
+        assert isinstance(trial, AskedTrial)
         return replace(trial, configuration=configuration)
 
     def segment(self, trial: AskedTrial, until: int) -> SegmentReport:
@@ -66,13 +66,13 @@ class Bench:
             assert report.epoch == rung
             if report.finished:
                 break
-            score, stop = self.store.record(report)
+            score, stop = self.store.trials.record(report)
             assert score == report.scores["validation"].f1
             if stop:
-                self.store.tell(report, pruned=True)
+                self.store.trials.tell(report, pruned=True)
                 return rung
-            self.store.begin_segment(trial.number, rung, place=trial.number)
-        self.store.tell(report)
+            self.store.trials.begin_segment(trial.number, rung, place=trial.number)
+        self.store.trials.tell(report)
         return EPOCHS
 
 
@@ -98,7 +98,7 @@ def test_a_weak_trial_is_stopped_and_the_first_ones_never(kind: str, study_file:
         assert [at.run(GOOD) for _ in range(first)] == [EPOCHS] * first
         ends = [at.run(WEAK) for _ in range(6)]
         assert min(ends) < EPOCHS, "weak trials are stopped"
-        records = at.store.records()
+        records = at.store.trials.records()
     stopped = [record for record in records if record.state == "pruned"]
     assert stopped
     for record in stopped:
@@ -135,15 +135,15 @@ def test_what_hyperband_stops_is_stopped_also_by_the_next_driver(study_file: Wri
         for _ in range(8):
             trial = at.ask(WEAK)
             report = at.segment(trial, at.rungs[0])
-            _, stop = at.store.record(report)
+            _, stop = at.store.trials.record(report)
             if stop:
                 break  # the driver dies before it tells
-            at.store.tell(report, pruned=True)
+            at.store.trials.tell(report, pruned=True)
         assert stop
     with bench(path) as at:
-        left = [one for one in at.store.unfinished() if one.asked.number == trial.number]
+        left = [one for one in at.store.trials.unfinished() if one.asked.number == trial.number]
         assert left[0].report == report
-        assert at.store.record(report)[1]
+        assert at.store.trials.record(report)[1]
 
 
 @pytest.mark.parametrize("kind", ["none", "asha"])

@@ -18,14 +18,14 @@ from sqlalchemy import event
 from studies.errors import StorageLostError
 from studies.storage.guarded import GuardedStorage, Patience, is_away
 from studies.storage.sole_writer import SoleWriterStorage
-from studies.store import StudyStore
+from studies.store.store import StudyStore
 from studies.study_file import StudyFile, read_study_file
 from tests.limits import files_no_larger_than
 from tests.studies.test_store import ask, good_report, opened
 
 
 def storage_of(store: StudyStore) -> GuardedStorage:
-    storage = store._study._storage
+    storage = store.trials._study._storage
     if isinstance(storage, SoleWriterStorage):
         storage = storage._backend
     assert isinstance(storage, GuardedStorage)
@@ -53,9 +53,9 @@ def sqlite_told(store: StudyStore, pragma: str) -> Iterator[None]:
 def assert_goes_on(file: StudyFile, left: int) -> None:
     """The trial that was not told is taken up, and told."""
     with opened(file) as store:
-        assert [trial.asked.number for trial in store.unfinished()] == [left]
-        assert store.tell(good_report(left)).state == "complete"
-        assert [record.state for record in store.records()] == ["complete"] * (left + 1)
+        assert [trial.asked.number for trial in store.trials.unfinished()] == [left]
+        assert store.trials.tell(good_report(left)).state == "complete"
+        assert [record.state for record in store.trials.records()] == ["complete"] * (left + 1)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def test_a_database_that_can_not_be_written_is_one_error(
 ) -> None:
     file = read_study_file(study_file())
     with opened(file) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
         trial = ask(store)
         report = good_report(trial.number)
         # A full database still has room in its last pages.
         report = replace(report, notes=("x" * 200_000,))
         with sqlite_told(store, pragma), pytest.raises(StorageLostError, match=said) as raised:
-            store.tell(report)
+            store.trials.tell(report)
     assert raised.value.exit_code == 1
     assert remedy in raised.value.remedy
     assert "small.db" in raised.value.where
@@ -87,16 +87,16 @@ def test_a_journal_on_a_full_disk_is_one_error_and_not_torn(study_file: Callable
     file = read_study_file(study_file(append='\n[storage]\nurl = "journal:kept.log"\n'))
     journal = file.directory / "kept.log"
     with opened(file) as store:
-        store.tell(good_report(ask(store).number))
+        store.trials.tell(good_report(ask(store).number))
         trial = ask(store)
         whole = journal.read_bytes()
         with (
             files_no_larger_than(len(whole) + 100),
             pytest.raises(StorageLostError, match="File too large") as raised,
         ):
-            store.tell(good_report(trial.number))
+            store.trials.tell(good_report(trial.number))
         assert journal.read_bytes() == whole
-        store.end("said when there was room again")
+        store.launch.end("said when there was room again")
     assert raised.value.exit_code == 1
     assert "make room on that disk" in raised.value.remedy
     assert_goes_on(file, trial.number)
@@ -117,7 +117,7 @@ def test_a_reader_that_can_not_read_does_not_touch_a_line_that_is_being_written(
 
         monkeypatch.setattr(storage._inner, "get_all_trials", refuse)
         with pytest.raises(StorageLostError, match="Input/output error"):
-            storage.get_all_trials(store._study._study_id)
+            storage.get_all_trials(store.trials._study._study_id)
         assert journal.read_bytes() == being_written
 
 
@@ -142,11 +142,11 @@ def test_a_tell_that_was_stored_and_not_acknowledged_is_told_once(
             return done
 
         monkeypatch.setattr(database, "change_state", lose_the_answer)
-        told = store.tell(good_report(trial.number, 0.625))
+        told = store.trials.tell(good_report(trial.number, 0.625))
         assert lost
         assert (told.state, told.value) == ("complete", 0.625)
         assert storage.set_trial_state_values(lost[0][0], TrialState.COMPLETE, [0.5]) is False
-        assert store.records() == [told]
+        assert store.trials.records() == [told]
 
 
 class Clock:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from studies.errors import StorageError, StorageLostError
-from studies.records.trials import AskedTrial, TrialRecord, UnfinishedTrial
+from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 from studies.storage.guarded import GuardedStorage, Patience
 from studies.storage.locations import locate
 from studies.storage.sharing import leases, many_writers, turns
@@ -27,7 +27,8 @@ from studies.storage.sharing.leases import Shared
 from studies.storage.sharing.many_writers import ManyWritersStorage
 from studies.storage.sharing.turns import in_turn, lock_key
 from studies.storage.storage import open_storage
-from studies.store import StudyStore
+from studies.store.asking import Asking, Left
+from studies.store.store import StudyStore
 from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import StudyFile, read_study_file
 from tests.postgres import Server
@@ -109,8 +110,8 @@ def as_written(record: TrialRecord) -> TrialRecord:
 
 
 def sharing_of(store: StudyStore) -> Shared:
-    assert isinstance(store._sharing, Shared)
-    return store._sharing
+    assert isinstance(store.trials._sharing, Shared)
+    return store.trials._sharing
 
 
 def on_another_machine(store: StudyStore) -> None:
@@ -130,13 +131,13 @@ def on_a_clock(store: StudyStore) -> Clock:
 def until_silent(store: StudyStore, clock: Clock) -> None:
     for _ in range(int(SILENT_SECONDS) + 2):
         clock.now += 1.0
-        assert store.news() == []
+        assert store.trials.news() == []
 
 
 def ask(store: StudyStore) -> AskedTrial:
     """Draw a trial, or take up one that another driver left."""
-    trial = store.ask()
-    assert trial is not None
+    trial = store.trials.ask()
+    assert not isinstance(trial, NoTrial)
     return plain(trial)
 
 
@@ -145,7 +146,7 @@ def plain(trial: AskedTrial | UnfinishedTrial) -> AskedTrial:
 
 
 def taken_up(store: StudyStore) -> list[AskedTrial]:
-    return [left.asked for left in store.unfinished()]
+    return [left.asked for left in store.trials.unfinished()]
 
 
 @pytest.mark.slow
@@ -153,9 +154,7 @@ def test_no_more_trials_are_asked_than_the_study_has(opens: Opens) -> None:
     one, other = opens(), opens()
     asked = [ask(store).number for store in (one, other, one, one, other, one)]
     assert asked == list(range(6))
-    assert one.ask() is None
-    assert one.waits_for_others
-    assert other.ask() is None
+    assert one.trials.ask() == other.trials.ask() == NoTrial(waits_for_others=True)
 
 
 @pytest.mark.slow
@@ -199,22 +198,22 @@ def test_what_waits_at_a_rung_is_taken_up_by_a_turn_that_is_done_again(
 ) -> None:
     with opened(file) as gone:
         left = [ask(gone) for _ in range(2)]
-        gone.record(replace(good_report(left[0].number, 0.25), epoch=3, finished=False))
+        gone.trials.record(replace(good_report(left[0].number, 0.25), epoch=3, finished=False))
     store = opens()
-    take_up_all = StudyStore._take_up_all
+    take_up_all = Asking.take_up_all
     turns_taken = []
 
-    def lost_at_the_end(store: StudyStore) -> list[UnfinishedTrial]:
-        found = take_up_all(store)
+    def lost_at_the_end(asking: Asking) -> list[Left]:
+        found = take_up_all(asking)
         turns_taken.append(len(found))
         if len(turns_taken) == 1:
             raise away()
         return found
 
-    monkeypatch.setattr(StudyStore, "_take_up_all", lost_at_the_end)
+    monkeypatch.setattr(Asking, "take_up_all", lost_at_the_end)
     assert taken_up(store) == left
     assert turns_taken == [2, 2]
-    assert store.news() in (None, [])
+    assert store.trials.news() in (None, [])
 
 
 @pytest.mark.slow
@@ -234,8 +233,8 @@ def test_trials_that_could_not_be_read_in_a_turn_are_read_in_the_next(
     monkeypatch.setattr(many_writers, "read_trials", lost_once)
     assert [ask(other).number for _ in range(3)] == [3, 4, 5]
     assert lost
-    assert other.ask() is None
-    assert [record.number for record in other.records()] == [*asked, 3, 4, 5]
+    assert isinstance(other.trials.ask(), NoTrial)
+    assert [record.number for record in other.trials.records()] == [*asked, 3, 4, 5]
 
 
 @pytest.mark.slow
@@ -243,7 +242,7 @@ def test_a_trial_whose_number_could_not_be_looked_up_is_asked_once_under_its_own
     opens: Opens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opens()
-    memory = store._memory
+    memory = store.trials._memory
     assert isinstance(memory, ManyWritersStorage)
     look_up, lost = memory._database.get_trial_id_from_study_id_trial_number, []
 
@@ -265,7 +264,7 @@ def test_a_trial_whose_number_could_not_be_looked_up_is_asked_once_under_its_own
     assert ask(store).number == 1
     assert lost == [0]
     assert ask(store).number == 2
-    assert [record.state for record in store.records()] == ["fail", "running", "running"]
+    assert [record.state for record in store.trials.records()] == ["fail", "running", "running"]
 
 
 @pytest.mark.slow
@@ -282,12 +281,12 @@ def test_a_trial_that_is_told_while_it_is_taken_over_is_left_alone(
 
     def told_before(memory: ManyWritersStorage, *arguments: Any, **options: Any) -> list[FrozenTrial]:
         if not told:
-            told.append(stalled.tell(good_report(first.number, 0.75)))
+            told.append(stalled.trials.tell(good_report(first.number, 0.75)))
         return take(memory, *arguments, **options)
 
     monkeypatch.setattr(ManyWritersStorage, "take", told_before)
     assert ask(other) == second
-    assert [record.state for record in other.records()] == ["complete", "running"]
+    assert [record.state for record in other.trials.records()] == ["complete", "running"]
 
 
 @pytest.mark.slow
@@ -296,12 +295,12 @@ def test_a_silent_drivers_trials_are_taken_up_and_the_first_to_tell_wins(opens: 
     on_another_machine(stalled)
     trial = ask(stalled)
     clock = on_a_clock(other)
-    assert other.news() == []
+    assert other.trials.news() == []
     assert ask(other).number == 1
     until_silent(other, clock)
     assert ask(other) == trial
-    told = other.tell(good_report(trial.number, 0.75))
-    assert as_written(stalled.tell(good_report(trial.number, 0.5))) == as_written(told)
+    told = other.trials.tell(good_report(trial.number, 0.75))
+    assert as_written(stalled.trials.tell(good_report(trial.number, 0.5))) == as_written(told)
     assert told.value == 0.75
 
 
@@ -310,39 +309,38 @@ def test_a_driver_hears_of_what_the_others_told_and_not_of_its_own(opens: Opens)
     one, other = opens(), opens()
     clock = on_a_clock(one)
     mine, theirs = ask(one), ask(other)
-    one.tell(good_report(mine.number))
-    told = other.tell(good_report(theirs.number))
+    one.trials.tell(good_report(mine.number))
+    told = other.trials.tell(good_report(theirs.number))
     clock.now += 1.0
-    (heard,) = one.news() or ()
+    (heard,) = one.trials.news() or ()
     assert as_written(heard) == as_written(told)
-    assert one.news() is None, "it is not time to look again"
+    assert one.trials.news() is None, "it is not time to look again"
     clock.now += 1.0
-    assert one.news() == []
+    assert one.trials.news() == []
 
 
 @pytest.mark.slow
 def test_what_several_drivers_say_of_themselves_stands_side_by_side(opens: Opens, file: StudyFile) -> None:
     one, other = opens(), opens()
     for store, seconds in ((one, 7.0), (other, 5.0)):
-        store.begin()
-        store.keep_status(seconds, {"at": f"2026-01-01T00:00:0{seconds:.0f}+00:00", "pid": seconds})
+        store.launch.begin()
+        store.launch.keep_status(seconds, {"at": f"2026-01-01T00:00:0{seconds:.0f}+00:00", "pid": seconds})
     found = read_study(file)
     assert [said["pid"] for said in found.statuses] == [5.0, 7.0]
     assert found.seconds == 7.0, "the study's time went back"
     ask_to_stop(found, now=False)
     third = opens()
-    third.begin()
-    assert one.stops_asked_for() == 1, "a driver that joins has taken back a wish to stop"
-    one.end("interrupted")
-    third.end("interrupted")
+    third.launch.begin()
+    assert one.launch.stops_asked_for() == 1, "a driver that joins has taken back a wish to stop"
+    leads = [one.launch.end("interrupted"), third.launch.end("interrupted")]
     found = read_study(file)
     assert (found.ended, [said["pid"] for said in found.statuses]) == ("", [5.0])
-    other.end("6 trials are done")
-    assert [store.leads() for store in (one, third, other)] == [False, False, True]
+    leads.append(other.launch.end("6 trials are done"))
+    assert leads == [False, False, True]
     found = read_study(file)
     assert (found.ended, [said["pid"] for said in found.statuses]) == ("6 trials are done", [5.0])
     again = opens()
-    again.begin()
+    again.launch.begin()
     assert read_study(file).statuses == ()
 
 
@@ -379,12 +377,10 @@ def test_a_grid_and_what_is_enqueued_are_drawn_once_by_all_drivers_together(
     file = read_study_file(path)
     with opened(file) as one, opened(file) as other:
         asked = [ask(store) for _ in range(8) for store in (one, other)]
-        assert one.ask() is None
-        assert one.waits_for_others, "the other driver may leave its trials behind"
+        assert one.trials.ask() == NoTrial(waits_for_others=True), "the other may leave its trials behind"
         for trial in asked[1::2]:
-            other.tell(good_report(trial.number))
-        assert one.ask() is None
-        assert not one.waits_for_others
+            other.trials.tell(good_report(trial.number))
+        assert one.trials.ask() == NoTrial()
     assert len({trial.configuration for trial in asked}) == 16
     assert asked[0].configuration.batch_size == 32
 
@@ -397,7 +393,9 @@ def test_fresh_is_refused_while_another_driver_beats_and_not_when_it_is_gone(
     with opened(file) as one:
         on_another_machine(one)
         ended = threading.Event()
-        beating = threading.Thread(target=lambda: [one.news() for _ in iter(lambda: ended.wait(0.02), True)])
+        beating = threading.Thread(
+            target=lambda: [one.trials.news() for _ in iter(lambda: ended.wait(0.02), True)]
+        )
         beating.start()
         try:
             with (
@@ -411,7 +409,7 @@ def test_fresh_is_refused_while_another_driver_beats_and_not_when_it_is_gone(
         ask(one)
         monkeypatch.setattr(Watch, "is_silent", lambda _watch, _driver: True)
         with opened(file, fresh=True) as other:
-            assert other.records() == []
+            assert other.trials.records() == []
 
 
 @pytest.mark.slow
@@ -477,18 +475,18 @@ def test_an_ask_whose_server_is_restarted_before_its_end_is_done_once(
     postgres: Server, opens: Opens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opens()
-    settle = StudyStore._settle
+    settle = Asking._settle
     restarts = []
 
-    def restarted(store: StudyStore, trial: Trial, place: int) -> AskedTrial:
+    def restarted(asking: Asking, trial: Trial, place: int) -> tuple[AskedTrial, Trial]:
         if not restarts:
             restarts.append(postgres.stop())
             postgres.start()
-        return settle(store, trial, place)
+        return settle(asking, trial, place)
 
-    monkeypatch.setattr(StudyStore, "_settle", restarted)
+    monkeypatch.setattr(Asking, "_settle", restarted)
     assert ask(store).number == 0
-    assert [record.state for record in store.records()] == ["running"]
+    assert [record.state for record in store.trials.records()] == ["running"]
     assert ask(store).number == 1
 
 
@@ -498,7 +496,7 @@ def test_a_server_that_does_not_come_back_is_one_error_with_what_to_do(
 ) -> None:
     store = opens()
     trial = ask(store)
-    memory = store._study._storage
+    memory = store.trials._study._storage
     assert isinstance(memory, ManyWritersStorage)
     storage = memory._database
     clock = Clock()
@@ -510,11 +508,11 @@ def test_a_server_that_does_not_come_back_is_one_error_with_what_to_do(
     postgres.stop()
     try:
         with pytest.raises(StorageLostError, match="bring the server back and launch again") as raised:
-            store.tell(good_report(trial.number))
+            store.trials.tell(good_report(trial.number))
         assert raised.value.exit_code == 1
         assert "postgres@" in raised.value.where
         with pytest.raises(StorageLostError):
-            store.ask()
+            store.trials.ask()
         assert clock.now >= 120.0
     finally:
         postgres.start()
@@ -536,20 +534,20 @@ def test_a_driver_that_hung_in_its_turn_asks_for_none_too_many(
 
     def hang(hanging: object, *arguments: object) -> object:
         result = method(hanging, *arguments)
-        if hanging in (sharing_of(one), one._memory) and not hung.is_set():
+        if hanging in (sharing_of(one), one.trials._memory) and not hung.is_set():
             hung.set()
             assert going_on.wait(60)
         return result
 
     monkeypatch.setattr(of, hangs, hang)
-    asked: list[AskedTrial | UnfinishedTrial | None] = []
-    thread = threading.Thread(target=lambda: asked.append(one.ask()))
+    asked: list[AskedTrial | UnfinishedTrial | NoTrial] = []
+    thread = threading.Thread(target=lambda: asked.append(one.trials.ask()))
     thread.start()
     assert hung.wait(60)
     numbers = [ask(other).number for _ in range(left)]
-    assert other.ask() is None
+    assert isinstance(other.trials.ask(), NoTrial)
     going_on.set()
     thread.join()
-    numbers += [plain(trial).number for trial in asked if trial is not None]
+    numbers += [plain(trial).number for trial in asked if not isinstance(trial, NoTrial)]
     assert sorted(numbers) == list(range(6))
-    assert len(one.records()) == 6
+    assert len(one.trials.records()) == 6

@@ -15,8 +15,8 @@ from search.driving.status import STATUS_SECONDS, RunningSegment
 from search.output.tables import Column, fitted_table, indented, inset
 from search.output.terminal import Text
 from search.words import count_of, duration_text, listed, of_limit
+from studies.processes import is_there
 from studies.records.ranking import FailedTrials, failures_of
-from studies.storage.sharing.drivers import is_there
 from studies.stored_study import StoredStudy, ask_to_stop, read_study
 from studies.study_file import read_study_file
 

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import optuna
+
+from studies.processes import is_there, started, this_kernel
 
 BEAT_SECONDS = 1.0
 """Between two beats of a driver, and between two of its looks at the others."""
@@ -53,35 +54,14 @@ def this_driver() -> DriverRecord:
         host=socket.gethostname(),
         pid=os.getpid(),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
-        kernel=_kernel(),
-        started=(process_state(os.getpid()) or ("", 0))[1],
+        kernel=this_kernel(),
+        started=started(os.getpid()) or 0,
     )
 
 
 def is_dead_process(record: DriverRecord) -> bool:
     """Whether the driver's process is known to have ended, which only its own machine can know."""
     return is_there(record.kernel, record.pid, record.started) is False
-
-
-def is_there(kernel: str, pid: int, started: int) -> bool | None:
-    """Whether a process runs; ``None`` where only another machine can know. See :class:`DriverRecord`."""
-    if not kernel or kernel != _kernel():
-        return None
-    process = process_state(pid)
-    if process is None:
-        return _exists(pid)
-    return process[0] != "Z" and process[1] == started
-
-
-def process_state(pid: int) -> tuple[str, int] | None:
-    """A process's state (``Z`` for one that has ended) and start in clock ticks; see proc(5), ``stat``."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The second field is the program's name in brackets, and may itself have any character.
-    fields = text.rpartition(")")[2].split()
-    return fields[0], int(fields[19])
 
 
 @dataclass
@@ -118,23 +98,3 @@ def driver_records(study: optuna.Study) -> list[DriverRecord]:
     # Not `study.user_attrs`, which copies all of them: what runs on a thousand slots is among them.
     found = study._storage.get_study_user_attrs(study._study_id)
     return [DriverRecord(**value) for key, value in found.items() if key.startswith(RECORD_KEY)]
-
-
-def _exists(pid: int) -> bool:
-    """Whether a process that `/proc` doesn't show is there; some systems hide those of other users."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _kernel() -> str:
-    """A name for this machine's processes, since its last start; empty where the system gives none."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""

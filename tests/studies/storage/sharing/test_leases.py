@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from studies.errors import StorageError, StorageLostError
+from studies.processes import started as started_at
 from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 from studies.storage.guarded import GuardedStorage, Patience
 from studies.storage.locations import locate
 from studies.storage.sharing import leases, many_writers, turns
-from studies.storage.sharing.drivers import SILENT_SECONDS, Watch, is_dead_process, process_state, this_driver
+from studies.storage.sharing.drivers import SILENT_SECONDS, Watch, is_dead_process, this_driver
 from studies.storage.sharing.leases import Shared
 from studies.storage.sharing.many_writers import ManyWritersStorage
 from studies.storage.sharing.turns import in_turn, lock_key
@@ -77,7 +78,7 @@ def test_a_driver_that_comes_back_is_heard_again() -> None:
 
 def test_the_process_of_this_machine_is_known_to_be_dead_and_no_other() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        _, started = process_state(child.pid) or ("", 0)
+        started = started_at(child.pid) or 0
         record = replace(this_driver(), pid=child.pid, started=started)
         assert not is_dead_process(record)
         assert is_dead_process(replace(record, started=started - 100))  # its number was used before

@@ -10,7 +10,7 @@ import pytest
 
 from tests.canaries import names_of
 from tests.studies import test_optuna_internals
-from tests.workers.machine import test_fsspec_internals
+from tests.workers.machine import test_dask_internals, test_fsspec_internals
 from tests.workers.spark import test_spark_internals
 from tests.workers.tensorflow import test_tensorflow_internals
 from tools.private_parts import names_in, private_parts
@@ -18,6 +18,7 @@ from tools.private_parts import names_in, private_parts
 CANARIES: Mapping[str, Set[str]] = {
     "studies/optuna_internals.py": names_of(test_optuna_internals.PARTS)
     | set(test_optuna_internals.SET_AS_IT_RUNS),
+    "workers/machine/dask_internals.py": names_of(test_dask_internals.PARTS),
     "workers/machine/fsspec_internals.py": names_of(test_fsspec_internals.PARTS),
     "workers/spark/internals.py": names_of(test_spark_internals.PARTS)
     | {name.removeprefix("self.") for name in test_spark_internals.IN_TEXT},
@@ -27,7 +28,6 @@ CANARIES: Mapping[str, Set[str]] = {
 """What the canaries of each module watch."""
 
 NOT_YET = {
-    "search/cluster/joining.py",
     "studies/storage/bulk_reading.py",
     "studies/storage/databases.py",
     "studies/storage/guarded.py",

@@ -11,6 +11,8 @@ import os
 from typing import Any
 
 from workers import process
+from workers.machine import dask_internals
+from workers.machine.dask_internals import resources_of, threads_of
 from workers.machine.gpus import find_gpus
 from workers.machine.resources import RESOURCES, own_share
 
@@ -18,11 +20,9 @@ from workers.machine.resources import RESOURCES, own_share
 async def dask_setup(worker: Any) -> None:
     """Called by Dask in the worker's process, before the scheduler knows of it."""
     process.dask_setup(worker)
-    if any(name in worker.state.total_resources for name in RESOURCES):
+    if any(name in resources_of(worker) for name in RESOURCES):
         return
     gpus = await asyncio.to_thread(find_gpus)
-    offer = own_share(gpus, worker.state.nthreads)
+    offer = own_share(gpus, threads_of(worker))
     os.environ.update(offer.environment)
-    for name, count in offer.resources.items():
-        # Before the scheduler knows of the worker it can't be told of them; it hears of them with the rest.
-        worker.state.total_resources[name] = worker.state.available_resources[name] = float(count)
+    dask_internals.offer(worker, offer.resources)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from distributed import SchedulerPlugin
 
+from workers.machine.dask_internals import SchedulerState
 from workers.machine.resources import RESOURCES
 from workers.machine.rows import KEY
 
@@ -80,19 +81,19 @@ class Tenants(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no ty
     idempotent = True
 
     def __init__(self) -> None:
-        self._scheduler: Any = None
+        self._state: Any = None
         self._asked: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def start(self, scheduler: Any) -> None:
         """Called by Dask in the scheduler's process."""
-        self._scheduler = scheduler
-        scheduler.handlers[LOOK] = self.look
-        scheduler.handlers[SPARE] = self.spare
+        self._state = SchedulerState(scheduler)
+        self._state.answer(LOOK, self.look)
+        self._state.answer(SPARE, self.spare)
 
     def remove_client(self, scheduler: Any, client: str) -> None:
         """Called by Dask when a driver has gone: also one that was killed, and left its rows here."""
         self._asked.pop(client, None)
-        for held in scheduler.task_metadata.get(KEY, {}).values():
+        for held in SchedulerState(scheduler).metadata(KEY).values():
             held.pop(client, None)
             held.get("index", {}).pop(client, None)
 
@@ -103,37 +104,35 @@ class Tenants(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no ty
             client: its id.
             kinds: the resources that its tasks take.
         """
-        if client in self._scheduler.clients:  # one that has just gone isn't there any more
+        if self._state.knows(client):  # one that has just gone isn't there any more
             self._asked[client] = time.time(), frozenset(kinds)
         used, holders = self._used(client)
         drivers = {kind: self._place(client, kind, holders.get(kind, set())) for kind in kinds}
-        return [self._scheduler.identity()["workers"], self._tasks(client), used, drivers]
+        return [self._state.workers(), self._tasks(client), used, drivers]
 
     def spare(self, client: str, worker: str) -> None:
         """A driver is about to end a worker: what others run there is run again, and isn't blamed.
 
         Dask charges every task there with the death.
         """
-        there = self._scheduler.workers.get(worker)
-        for task in [] if there is None else there.processing:
-            if client not in _clients(task):
-                task.suspicious -= 1
+        for task in self._state.processing(worker):
+            if client not in task.clients:
+                task.forgive()
 
     def _used(self, client: str) -> tuple[list[Use], dict[str, set[str]]]:
         """Where slots are taken, and by which clients."""
         used: list[Use] = []
         holders: dict[str, set[str]] = {}
-        for worker in self._scheduler.workers.values():
+        for worker in self._state.addresses():
             counts: dict[str, list[int]] = {}
-            for task in worker.processing:
-                wanted = task.resource_restrictions or {}
+            for task in self._state.processing(worker):
                 for kind in RESOURCES:
-                    if kind not in wanted:
+                    if kind not in task.resources:
                         continue
-                    clients = _clients(task)
+                    clients = task.clients
                     holders.setdefault(kind, set()).update(clients)
-                    counts.setdefault(kind, [0, 0])[client not in clients] += int(wanted[kind])
-            used += [Use(worker.address, kind, *count) for kind, count in counts.items()]
+                    counts.setdefault(kind, [0, 0])[client not in clients] += int(task.resources[kind])
+            used += [Use(worker, kind, *count) for kind, count in counts.items()]
         return used, holders
 
     def _place(self, client: str, kind: str, holders: set[str]) -> tuple[int, int]:
@@ -144,17 +143,13 @@ class Tenants(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no ty
         return len(drivers), (drivers.index(client) + int(now // TURN_SECONDS)) % len(drivers)
 
     def _tasks(self, client: str) -> dict[str, Task]:
-        state = self._scheduler.clients.get(client)
         found = {}
-        for task in () if state is None else state.wants_what:
-            if task.state in ("released", "waiting", "no-worker", "queued"):
-                found[str(task.key)] = Task("", None, 0.0)
-            elif task.state == "processing":
-                worker = task.processing_on
-                silent = max(0.0, time.time() - worker.last_seen)
-                seconds = worker.executing.get(task)  # when it was last heard of
-                began = None if seconds is None else seconds + silent
-                found[str(task.key)] = Task(worker.address, began, silent)
+        for task in self._state.wanted(client):
+            where = task.on_worker()
+            if where is not None:
+                found[task.key] = Task(*where)
+            elif task.waits:
+                found[task.key] = Task("", None, 0.0)
         return found
 
 
@@ -167,8 +162,3 @@ def read(answer: Sequence[Any]) -> Look:
         [Use(*use) for use in used],
         {kind: (count, place) for kind, (count, place) in drivers.items()},
     )
-
-
-def _clients(task: Any) -> set[str]:
-    """Who waits for a task; nobody any more for some."""
-    return {client.client_key for client in task.who_wants or ()}

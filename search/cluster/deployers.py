@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import SpecCluster
-from distributed.deploy.ssh import Worker as SshWorker
 
 from search.cluster import local
 from search.cluster.extras import check_extra
@@ -27,6 +26,7 @@ from studies.frameworks import any_in_spark
 from studies.printable import as_toml
 from studies.sections.addresses import Hidden, fill_in
 from studies.sections.cluster import LOOPBACKS, Cluster
+from workers.machine.dask_internals import ssh_worker
 from workers.machine.resources import NO_GPU, NUMBER, PER_GPU, SLOTS, WITH_SPARK
 
 QUEUE_SECONDS = 24 * 3600.0
@@ -99,7 +99,7 @@ def ssh_workers(section: Cluster, frameworks: Sequence[str]) -> dict[str, dict[s
                 "env": {**worker_environment(section, frameworks), NUMBER: str(number)},
             }
             found[f"{host}-{number}"] = {
-                "cls": SshWorker,
+                "cls": ssh_worker(),
                 "options": {
                     "address": host,
                     "connect_options": {

@@ -19,6 +19,7 @@ from search.loop.slots import Slots
 from studies.errors import MachineError
 from studies.frameworks import GPU, SPARK, TRIAL, any_in_spark, any_on_gpus, packages_of
 from studies.sections.cluster import GpuPolicy
+from workers.machine.dask_internals import run_on
 from workers.machine.environment import Environment
 from workers.machine.offer import greet
 from workers.machine.resources import RESOURCES
@@ -49,7 +50,7 @@ class Reception:
         """Which of these workers are used; those that didn't answer are left out."""
         rows = "" if self.shipment is None else str(self.shipment.directory)
         wanted = (any_in_spark(self.frameworks), packages_of(self.frameworks))
-        found = await self.client._run(greet, rows, *wanted, workers=list(addresses), on_error="return")
+        found = await run_on(self.client, addresses, greet, rows, *wanted)
         used: dict[str, bool] = {}
         new: list[Difference] = []
         for address, there in found.items():

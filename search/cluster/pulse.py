@@ -18,6 +18,7 @@ from typing import Any
 from search.loop.slots import GPU, SPARK, TRIAL, Slots, allowance
 from studies.frameworks import any_in_spark, any_on_gpus, records_of
 from studies.sections.cluster import GpuPolicy
+from workers.machine.dask_internals import ask
 from workers.machine.resources import RESOURCES
 from workers.tenants import LOOK, NOTHING, Look, read
 
@@ -143,7 +144,7 @@ class Pulse:
 
 async def look(client: Any, kinds: Sequence[str]) -> Look:
     """What a client's scheduler, which has :class:`workers.tenants.Tenants`, knows of its drivers."""
-    return read(await getattr(client.scheduler, LOOK)(client=client.id, kinds=list(kinds)))
+    return read(await ask(client, LOOK, client=client.id, kinds=list(kinds)))
 
 
 def offered(

@@ -12,6 +12,7 @@ from search.loop.slots import Slots
 from search.words import count_of
 from studies.sections.cluster import GpuPolicy
 from studies.sections.sizes import describe_size
+from workers.machine.dask_internals import ask, end_worker, ended_for_memory
 from workers.machine.resources import RESOURCES
 from workers.tenants import SPARE, Look, Task
 
@@ -120,16 +121,8 @@ class RunningCluster:
         return True
 
     async def _restart(self, worker: str) -> None:
-        scheduler = self.client.scheduler
-        await getattr(scheduler, SPARE)(client=self.client.id, worker=worker)
-        # The client's own method refuses a worker without a nanny, which the scheduler can do without too.
-        await scheduler.restart_workers(
-            workers=[worker],
-            timeout=RESTART_SECONDS / 2,
-            wait_for_workers=False,
-            on_error="return",
-            stimulus_id=f"hangs-{worker}",
-        )
+        await ask(self.client, SPARE, client=self.client.id, worker=worker)
+        await end_worker(self.client, worker, RESTART_SECONDS / 2, "hangs")
 
     def tasks(self) -> Mapping[str, Task]:
         """This driver's tasks that have not ended, by key; empty where the scheduler doesn't answer."""
@@ -143,11 +136,8 @@ class RunningCluster:
 
     def ran_out_of_memory(self, address: str) -> bool:
         """Whether the worker that had this address was ended because it took more memory than it may."""
-        client = self.client
         try:
-            found = client.sync(
-                client.scheduler.events, topic="worker-restart-memory", callback_timeout=ANSWER_SECONDS
-            )
+            ended = self.client.sync(ended_for_memory, self.client, callback_timeout=ANSWER_SECONDS)
         except (OSError, RuntimeError):
             return False
-        return any(event["worker"] == address for _, event in found)
+        return address in ended

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.errors import MachineError
+from workers.machine.dask_internals import set_metadata
 from workers.machine.places import open_place
 from workers.machine.rows import FILES, KEY, PART_BYTES
 
@@ -97,7 +98,7 @@ class Shipment:
         await self._metadata(["index", self.driver], what)
 
     async def _metadata(self, keys: list[Any], value: Any) -> None:
-        await self.client.scheduler.set_metadata(keys=[KEY, self.directory.name, *keys], value=value)
+        await set_metadata(self.client, [KEY, self.directory.name, *keys], value)
 
 
 def _parts(file: Path) -> Iterator[bytes]:

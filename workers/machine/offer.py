@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from studies.frameworks import TRIAL
+from workers.machine.dask_internals import resources_of, threads_of
 from workers.machine.environment import Environment, describe
 from workers.machine.resources import RESOURCES
 
@@ -21,6 +22,6 @@ async def greet(rows: str, java: bool, packages: Sequence[str], dask_worker: Any
         rows, java, packages: as :func:`workers.machine.environment.describe` takes them.
         dask_worker: given by Dask.
     """
-    if not any(resource in dask_worker.state.total_resources for resource in RESOURCES):
-        await dask_worker.set_resources(**{TRIAL: dask_worker.state.nthreads})
+    if not any(resource in resources_of(dask_worker) for resource in RESOURCES):
+        await dask_worker.set_resources(**{TRIAL: threads_of(dask_worker)})
     return await describe(rows, java, packages)

@@ -26,6 +26,7 @@ from studies.data.cache import INDEX
 from studies.data.sources import digest_of
 from studies.errors import DataError, MachineError
 from studies.records.reports import ROW_SETS
+from workers.machine.dask_internals import metadata
 from workers.machine.places import open_place
 
 KEY = "honest-search-rows"
@@ -113,9 +114,9 @@ def _asking_the_scheduler(content_hash: str) -> Ask | None:
     def ask(*keys: str | int) -> Any:
         return sync(
             worker.loop,
-            worker.scheduler.get_metadata,
-            keys=[KEY, content_hash, *keys],
-            default=None,
+            metadata,
+            worker,
+            [KEY, content_hash, *keys],
             callback_timeout=ANSWER_SECONDS,
         )
 

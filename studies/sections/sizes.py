@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ByteSize, TypeAdapter, ValidationError
 
 from studies.printable import as_toml
 
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_BYTES: TypeAdapter[ByteSize] = TypeAdapter(ByteSize)
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_SHAPE = re.compile(r"\s*\d+(\.\d+)?\s*[A-Za-z]*\s*")
+"""A number and a unit; pydantic itself reads ``"3 MB or so"`` too."""
 
 
 def parse_size(raw: Any) -> int:
@@ -21,13 +22,13 @@ def parse_size(raw: Any) -> int:
     Raises:
         ValueError: with one sentence for a person, where it is none of these.
     """
-    if isinstance(raw, int) and not isinstance(raw, bool) and raw > 0:
-        return raw
-    if isinstance(raw, str):
-        match = _SIZE.fullmatch(raw.strip())
-        unit = _UNITS.get(match[2].upper()) if match else None
-        if match and unit and float(match[1]) * unit >= 1:
-            return round(float(match[1]) * unit)
+    if (isinstance(raw, int) and not isinstance(raw, bool)) or (
+        isinstance(raw, str) and _SHAPE.fullmatch(raw)
+    ):
+        with contextlib.suppress(ValidationError, OverflowError):
+            size = int(_BYTES.validate_python(raw.strip() if isinstance(raw, str) else raw))
+            if size >= 1:
+                return size
     raise ValueError(f'found {as_toml(raw)}; allowed: "2GB", "500MB", "1.5GiB", or bytes above 0')
 
 

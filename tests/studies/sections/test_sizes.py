@@ -26,7 +26,9 @@ def test_sizes_are_read_in_the_usual_units(raw: Any, size: int) -> None:
     assert parse_size(raw) == size
 
 
-@pytest.mark.parametrize("raw", ["", "GB", "-1GB", "2 gigs", "0", 0, -5, True, 1.5, None, "0.1B"])
+@pytest.mark.parametrize(
+    "raw", ["", "GB", "-1GB", "2 gigs", "0", 0, -5, True, 1.5, None, "0.1B", "3 MB or so", "9" * 400 + "TB"]
+)
 def test_what_is_no_size_is_refused(raw: Any) -> None:
     with pytest.raises(ValueError, match='allowed: "2GB"'):
         parse_size(raw)

@@ -65,6 +65,13 @@ def storage_of(study: Study) -> BaseStorage:
     return study._storage
 
 
+def user_attributes_of(study: Study) -> Mapping[str, Any]:
+    """A study's user attributes, not to be changed. ``user_attrs`` copies them, and what runs on a thousand
+    slots is among them.
+    """
+    return study._storage.get_study_user_attrs(study._study_id)
+
+
 @contextlib.contextmanager
 def appending(journal: JournalFileBackend) -> Iterator[None]:
     """Context in which nobody else appends to a journal's file. Publicly, one can append and nothing else."""

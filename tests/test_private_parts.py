@@ -37,7 +37,6 @@ NOT_YET = {
     "studies/storage/sharing/leases.py",
     "studies/storage/sharing/many_writers.py",
     "studies/storage/sole_writer.py",
-    "studies/store.py",
 }
 
 

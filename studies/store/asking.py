@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from studies.optuna_internals import trial_id_of
 from studies.records.reports import SegmentReport
 from studies.records.trials import AskedTrial, NoTrial, UnfinishedTrial, configuration_of, rung_of
 from studies.samplers.samplers import make_sampler
@@ -65,7 +66,7 @@ class Asking:
             self._renew_sampler(waiting[0].number if waiting else len(self._trials()))
         with self._memory.drafting():
             trial = self._study.ask()
-        self._sharing.own(trial._trial_id)
+        self._sharing.own(trial_id_of(trial))
         return self._settle(trial, place)
 
     def take_up_all(self) -> list[Left]:
@@ -79,12 +80,12 @@ class Asking:
 
     def _take_up(self, frozen: FrozenTrial) -> Left:
         attributes = frozen.user_attrs
-        self._memory.forget_after(frozen._trial_id, attributes.get("result", {}).get("epoch", 0))
+        self._memory.forget_after(trial_id_of(frozen), attributes.get("result", {}).get("epoch", 0))
         configuration, seed = configuration_of(attributes)
         first = attributes["configuration"].get("place", frozen.number)
         result, rung = attributes.get("result"), rung_of(attributes)
         if result and rung is None and frozen.intermediate_values:
-            self._memory.pause(frozen._trial_id)
+            self._memory.pause(trial_id_of(frozen))
         unfinished = UnfinishedTrial(
             asked=AskedTrial(frozen.number, configuration, seed),
             place=attributes.get("segment", {}).get("place", first),
@@ -92,14 +93,14 @@ class Asking:
             report=SegmentReport.from_dict(result) if result else None,
             rung_scores=dict(frozen.intermediate_values),
         )
-        return unfinished, Trial(self._study, frozen._trial_id)
+        return unfinished, Trial(self._study, trial_id_of(frozen))
 
     def _draw_to_end(self, frozen: FrozenTrial, place: int) -> Left:
         """A trial whose driver died while drawing: what it had drawn is kept, the rest is drawn now."""
         if self._file.study.reproducible:
-            self._memory.draw_again(frozen._trial_id)
+            self._memory.draw_again(trial_id_of(frozen))
             self._renew_sampler(frozen.number)
-        asked, trial = self._settle(Trial(self._study, frozen._trial_id), place)
+        asked, trial = self._settle(Trial(self._study, trial_id_of(frozen)), place)
         return UnfinishedTrial(asked, place), trial
 
     def _settle(self, trial: Trial, place: int) -> tuple[AskedTrial, Trial]:
@@ -108,7 +109,7 @@ class Asking:
         repeats = self._repeats.of(configuration, self._trials())
         seed = trial_seed(self._file.study.seed, repeats)
         trial.set_user_attr("configuration", {**configuration.used(), "seed": seed, "place": place})
-        trial = Trial(self._study, self._memory.store(trial._trial_id))
+        trial = Trial(self._study, self._memory.store(trial_id_of(trial)))
         return AskedTrial(trial.number, configuration, seed), trial
 
     def _renew_sampler(self, number: int) -> None:

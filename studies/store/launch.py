@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 
+from studies.optuna_internals import storage_of, study_id_of, user_attributes_of
 from studies.storage.sharing.drivers import STATUS_KEY
 from studies.storage.sharing.leases import Sharing
 
@@ -32,7 +33,7 @@ class Launch:
         """The study's user attributes, to be read alone: ``Study.user_attrs`` copies all of them, and what
         runs on a thousand slots is among them.
         """
-        attributes: Mapping[str, Any] = self._study._storage.get_study_user_attrs(self._study._study_id)
+        attributes: Mapping[str, Any] = user_attributes_of(self._study)
         return attributes
 
     def begin(self) -> float:
@@ -69,7 +70,7 @@ class Launch:
         As ``optuna_dashboard.save_note`` does, whose package is an extra: a version, which the page watches,
         and the text in pieces, of which this one is one.
         """
-        storage, study_id = self._study._storage, self._study._study_id
+        storage, study_id = storage_of(self._study), study_id_of(self._study)
         there = storage.get_study_system_attrs(study_id)
         pieces = sorted(key for key in there if key.startswith(_NOTE_PIECE))
         if len(pieces) == 1 and there[pieces[0]] == text:

@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 
+from studies.optuna_internals import user_attributes_of
 from studies.records.explanations import KeptExplanation
 from studies.records.finalists import FINALISTS, Finalists, finalists_of
 from studies.records.openings import (
@@ -34,7 +35,7 @@ class Results:
 
     @property
     def _attributes(self) -> Mapping[str, Any]:
-        attributes: Mapping[str, Any] = self._study._storage.get_study_user_attrs(self._study._study_id)
+        attributes: Mapping[str, Any] = user_attributes_of(self._study)
         return attributes
 
     def replicas(self) -> dict[str, ReplicaRecord]:

@@ -10,6 +10,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from studies.optuna_internals import trial_id_of
 from studies.records.reports import Failure, SegmentReport
 from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 from studies.samplers.pruners import asks_optuna
@@ -82,7 +83,7 @@ class Trials:
 
     def _hold(self, trial: Trial) -> None:
         self._open[trial.number] = trial
-        self._sharing.hold(trial._trial_id)
+        self._sharing.hold(trial_id_of(trial))
 
     def begin_segment(self, number: int, rung: int, place: int) -> None:
         """Write that a trial that waited trains to a rung."""
@@ -90,7 +91,7 @@ class Trials:
         # A driver that took this one for dead may have told it: what is trained then is told in vain.
         with contextlib.suppress(UpdateFinishedTrialError):
             trial.set_user_attr("segment", {"rung": rung, "place": place})
-            self._memory.resume(trial._trial_id)
+            self._memory.resume(trial_id_of(trial))
 
     def record(self, report: SegmentReport) -> tuple[float, bool]:
         """Write where a trial has come to, from which it may go on.
@@ -114,7 +115,7 @@ class Trials:
         if score is None:
             return -math.inf, True  # not finite: telling makes a failure of it
         stop = self._is_to_stop(trial, report)
-        self._memory.pause(trial._trial_id)
+        self._memory.pause(trial_id_of(trial))
         return score, stop
 
     def _is_to_stop(self, trial: Trial, report: SegmentReport) -> bool:
@@ -139,8 +140,8 @@ class Trials:
         trial, result = self._open.pop(report.trial), report.to_dict()
         # A driver that took this one for dead, and ran the trial too, may have told it first.
         with contextlib.suppress(UpdateFinishedTrialError):
-            self._memory.resume(trial._trial_id)
-            with self._memory.ending(trial._trial_id):
+            self._memory.resume(trial_id_of(trial))
+            with self._memory.ending(trial_id_of(trial)):
                 self._report_curve(trial, report)
                 trial.set_user_attr("result", result)
                 self._end(trial, report, pruned)
@@ -165,7 +166,7 @@ class Trials:
                 trial.report(score, point.epoch)
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
-        return self._memory.get_trial(trial._trial_id)
+        return self._memory.get_trial(trial_id_of(trial))
 
 
 def _finite(report: SegmentReport, metric: str) -> SegmentReport:

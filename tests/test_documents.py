@@ -12,6 +12,11 @@ from studies.study_file import read_study_file
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTENTS = "docs/decisions/README.md"
+DECISIONS = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs" / "decisions").glob("*.md"))
+MOST_LINES_OF_A_DECISION = 60
+MOST_LINES_OF_THE_ARCHITECTURE = 260
+"""To be lowered as its decisions become pages of their own."""
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
@@ -51,13 +56,29 @@ def test_the_python_in_the_readme_uses_names_that_there_are() -> None:
     assert isinstance(StudyReport.trials, property)
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md"])
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", *DECISIONS])
 def test_every_file_that_a_document_names_is_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    linked = re.findall(r"\]\(([^):]+)\)", text)
-    named = re.findall(r"`((?:studies|workers|search|docs|tests|benchmarks)/[\w/.-]*)", text)
-    for name in (*linked, *named):
-        assert (ROOT / name).exists(), name
+    linked = [name.split("#")[0] for name in re.findall(r"\]\(([^):]+)\)", text)]
+    named = re.findall(r"`((?:studies|workers|search|docs|tests|benchmarks|tools)/[\w/.-]*)", text)
+    for path in (*((ROOT / page).parent / name for name in linked), *(ROOT / name for name in named)):
+        assert path.exists(), path
+
+
+@pytest.mark.parametrize("page", [page for page in DECISIONS if page != CONTENTS])
+def test_a_decision_has_a_title_and_four_parts_and_is_listed_once_by_its_title(page: str) -> None:
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    headings = [line for line in lines if line.startswith("#")]
+    assert headings[1:] == ["## Context", "## Decision", "## Cost", "## How to undo"]
+    assert len(lines) <= MOST_LINES_OF_A_DECISION
+    contents = (ROOT / CONTENTS).read_text(encoding="utf-8")
+    assert contents.count(f"- [{lines[0].removeprefix('# ')}]({Path(page).name})") == 1
+
+
+def test_the_architecture_stays_short() -> None:
+    lines = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= MOST_LINES_OF_THE_ARCHITECTURE
 
 
 def test_help_says_what_each_command_does() -> None:

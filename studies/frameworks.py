@@ -7,7 +7,7 @@ in :data:`BUILT_IN`. To add one from outside: ``docs/plugins.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -86,8 +86,8 @@ class Framework:
         practice: whether it is for trying out a cluster: its scores are worth nothing to anybody.
         trainer: where its :class:`workers.training.trainer.Trainer` is, as ``module:name``. Imported where a
             trial begins, and not before.
-        saved_model: where the :class:`workers.saved_models.SavedModel` is that writes its networks for
-            people, as ``module:name``; empty where it has none.
+        saved_model: where the :class:`workers.training.saved_model.SavedModel` is that writes what it trains
+            for people, as ``module:name``; empty where it has none.
         name: in study files. A plug-in has the name that the study file gives it.
         origin: of a plug-in.
     """
@@ -153,7 +153,7 @@ TENSORFLOW = Framework(
     resources=(GPU, TRIAL),
     packages=("tensorflow", "keras", "numpy"),
     trainer="workers.tensorflow.trainer:TensorFlowTrainer",
-    saved_model="workers.saved_models:KERAS",
+    saved_model="workers.tensorflow.saved_model:KERAS",
 )
 
 SPARK_MLLIB = Framework(
@@ -168,7 +168,7 @@ SPARK_MLLIB = Framework(
     packages=("pyspark", "numpy"),
     stops_early=False,
     trainer="workers.spark.trainer:SparkTrainer",
-    saved_model="workers.saved_models:SPARK_ML",
+    saved_model="workers.spark.saved_model:SPARK_ML",
 )
 
 ANALYTIC = Framework(
@@ -209,9 +209,17 @@ def framework_of(name: str) -> Framework:
     return _by_name[name]
 
 
-def title_of(name: str) -> str:
-    """Of a framework, for people; the name itself where nobody here knows it."""
-    return _by_name[name].title if is_known(name) else name
+class Titles(Mapping[str, str]):
+    """The names for people of all frameworks that are known now, by name, the built-in ones first."""
+
+    def __getitem__(self, name: str) -> str:
+        return _by_name[name].title
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_by_name)
+
+    def __len__(self) -> int:
+        return len(_by_name)
 
 
 def is_known(name: str) -> bool:

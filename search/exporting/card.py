@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from search.exporting.example_code import requirements, usage
-from search.exporting.model_folder import KERAS_MODEL, SPARK_MODEL, ExportedModel
+from search.exporting.model_folder import ExportedModel
 from search.output.markdown_text import plain
 from search.reporting.finalist_words import (
     at_worst,
@@ -25,6 +25,7 @@ from search.words import VERDICTS, count_of, decimals
 from studies.records.finalists import Finalist
 from studies.records.reports import ROW_SETS, Scores
 from studies.records.trials import TrialRecord
+from workers.trainers import saved_model_of
 from workers.training.network import parameters
 
 CARD = "README.md"
@@ -65,16 +66,26 @@ def model_card(report: StudyReport, record: TrialRecord, model: ExportedModel, n
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
 
 
+def _network(model: ExportedModel) -> str:
+    """``A multilayer perceptron (300 → 600 → 2, …)``."""
+    if not model.framework.perceptron:
+        numbers = sum(array.size for array in model.weights)
+        return f"A model of {plain(model.framework.title)} ({count_of(numbers, 'number')})"
+    sizes = " → ".join(str(size) for size in model.layers)
+    return (
+        f"A multilayer perceptron ({sizes}, {model.activation} hidden layers, softmax output, "
+        f"{parameters(model.layers):,} parameters)"
+    )
+
+
 def _what(report: StudyReport, record: TrialRecord, model: ExportedModel) -> Iterator[str]:
     facts = report.facts
     names = [plain(name) for name in model.classes]
     yield f"# {report.name}: {' or '.join(names)}"
     yield ""
-    sizes = " → ".join(str(size) for size in model.layers)
     taken = "a text" if model.step.takes_texts else f"{model.layers[0]} numbers"
     yield (
-        f"A multilayer perceptron ({sizes}, {model.activation} hidden layers, softmax output, "
-        f"{parameters(model.layers):,} parameters) that says of {taken} whether it is "
+        f"{_network(model)} that says of {taken} whether it is "
         f"{' or '.join(f'**{name}**' for name in names)}. The positive class is {plain(facts.positive)}."
     )
     yield ""
@@ -222,22 +233,16 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _use(model: ExportedModel) -> Iterator[str]:
-    keras = model.configuration.framework == "tensorflow"
+    saved = saved_model_of(model.framework)
     yield "## How to use it"
     yield ""
     yield "```sh"
-    yield "pip install -r requirements.txt" + ("" if keras else "     # and a Java 17 or later")
+    yield "pip install -r requirements.txt" + (f"     # {saved.needs}" if saved.needs else "")
     yield usage(model)
     yield "```"
     yield ""
-    if keras:
-        yield f"`{KERAS_MODEL}` is a plain Keras model: features in, probabilities out, of {_outputs(model)}."
-    else:
-        yield (
-            f"`{SPARK_MODEL}` is a MultilayerPerceptronClassificationModel of Spark ML: "
-            f"`features` in, `probability` of {_outputs(model)} out. Its own `prediction` is the index of "
-            "the most probable class, and knows no other threshold."
-        )
+    sentence = saved.sentence or f"what {model.framework.title} wrote."
+    yield f"`{saved.file}` is {sentence.replace('{outputs}', _outputs(model))}"
     yield (
         "`weights.npz` has the same weights as plain arrays, `features/` the fitted step before the network, "
         "and `model.json` the labels and the threshold. `example.py` uses all of it, and nothing but "

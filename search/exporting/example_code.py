@@ -1,11 +1,16 @@
-"""The example of an exported model: some twenty lines that need Keras or PySpark, and nothing of ours."""
+"""The example of an exported model: some twenty lines that need Keras or PySpark, and nothing of ours.
+
+Of a plug-in it needs the code of the plug-in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from search.exporting.model_folder import FEATURES, INDEX, KERAS_MODEL, SPARK_MODEL, ExportedModel
+from search.exporting.model_folder import FEATURES, INDEX, ExportedModel
 from studies.data.features.words import TOKEN
+from studies.plugins import SEPARATOR
+from workers.trainers import saved_model_of
 
 EXAMPLE = "example.py"
 
@@ -17,7 +22,7 @@ def example_code(model: ExportedModel) -> str:
 
 def requirements(model: ExportedModel) -> str:
     """What the example needs, in the versions that the model was trained with."""
-    names = ("tensorflow", "keras", "numpy") if _is_keras(model) else ("pyspark", "numpy")
+    names = [*saved_model_of(model.framework).packages, *_own_package(model)]
     found = model.origin.versions
     return "".join(f"{name}=={found[name]}\n" if name in found else f"{name}\n" for name in names)
 
@@ -27,45 +32,39 @@ def usage(model: ExportedModel) -> str:
     return f'python {EXAMPLE} "some text"' if model.step.takes_texts else f"python {EXAMPLE} 0.5,1.2,…"
 
 
-def _is_keras(model: ExportedModel) -> bool:
-    return model.configuration.framework == "tensorflow"
+def _own_package(model: ExportedModel) -> Sequence[str]:
+    """What a plug-in's own code is in, or needs."""
+    origin = model.framework.origin
+    if origin is None:
+        return ()
+    return ("honest-search",) if origin.source else (origin.package,)
 
 
 def _head(model: ExportedModel) -> Iterator[str]:
     what = "texts" if model.step.takes_texts else f"rows of {model.layers[0]} numbers"
+    saved = saved_model_of(model.framework)
     yield f'"""Scores {what}: {usage(model)} …"""'
     yield ""
-    yield "import json"
-    if model.step.takes_texts:
-        yield "import re"
-    if not _is_keras(model):
-        yield "import shutil"
-    yield "import sys"
-    if not _is_keras(model):
-        yield "import tempfile"
+    regular = ("re",) if model.step.takes_texts else ()
+    for name in sorted({"json", "sys", *regular, *saved.modules}):
+        yield f"import {name}"
     yield "from pathlib import Path"
     yield ""
-    if _is_keras(model):
-        yield "import keras"
-        yield "import numpy as np"
-    else:
-        yield "import numpy as np"
-        yield "from pyspark.ml.classification import MultilayerPerceptronClassificationModel as Network"
-        yield "from pyspark.ml.linalg import Vectors"
-        yield "from pyspark.sql import SparkSession"
+    yield from saved.imports or ("import numpy as np", *_imports_of_plugin(model))
     yield ""
+
+
+def _imports_of_plugin(model: ExportedModel) -> Iterator[str]:
+    module, _, name = model.framework.saved_model.partition(SEPARATOR)
+    yield f"from {module} import {name}"
 
 
 def _load(model: ExportedModel) -> Iterator[str]:
+    saved = saved_model_of(model.framework)
     yield "here = Path(__file__).resolve().parent"
     yield f'about = json.loads((here / "{INDEX}").read_text(encoding="utf-8"))'
-    if _is_keras(model):
-        yield f'model = keras.models.load_model(here / "{KERAS_MODEL}")'
-    else:
-        yield 'spark = SparkSession.builder.master("local[1]").getOrCreate()'
-        yield "with tempfile.TemporaryDirectory() as plain:  # Spark takes some folders' names for patterns"
-        copy = f'shutil.copytree(here / "{SPARK_MODEL}", f"{{plain}}/model")'
-        yield f'    model = Network.load("file:" + {copy})'
+    name = model.framework.saved_model.partition(SEPARATOR)[2]
+    yield from saved.loading or (f'predict = {name}.load(here / "{saved.file}")',)
     if model.step.takes_texts:
         yield f'words = (here / "{FEATURES}" / "words.txt").read_text(encoding="utf-8").splitlines()'
         yield "rows_of = {word: row for row, word in enumerate(words)}"
@@ -96,12 +95,9 @@ def _features(model: ExportedModel) -> Iterator[str]:
 
 def _score(model: ExportedModel) -> Iterator[str]:
     yield "def probabilities(inputs):"
-    if _is_keras(model):
-        yield "    return model.predict(np.stack([features(one) for one in inputs]), verbose=0)"
-    else:
-        yield "    rows = [(Vectors.dense(features(one)),) for one in inputs]"
-        yield '    scored = model.transform(spark.createDataFrame(rows, ["features"]))'
-        yield "    return np.array([row.probability.toArray() for row in scored.collect()])"
+    body = saved_model_of(model.framework).scoring
+    for line in body or ("return predict(np.stack([features(one) for one in inputs]))",):
+        yield f"    {line}"
     yield ""
     yield ""
 

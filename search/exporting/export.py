@@ -20,10 +20,9 @@ from search.exporting.card import CARD, model_card
 from search.exporting.example_code import EXAMPLE, example_code, requirements, usage
 from search.exporting.model_folder import (
     INDEX,
-    KERAS_MODEL,
-    SPARK_MODEL,
     ExportedModel,
     Origin,
+    read_model,
     threshold_of,
     write_model,
 )
@@ -31,16 +30,16 @@ from search.output.folders import filled, new_folder
 from search.reporting.report import StudyReport, summarise
 from studies.data import Split, open_feature_step
 from studies.errors import StudyFailedError, StudyFileError
+from studies.frameworks import BUILT_IN, framework_of
 from studies.records.trials import TrialRecord
 from studies.space.configuration import Configuration
 from studies.stored_study import read_study
 from studies.study_file import read_study_file
 from workers.checkpoints.outcomes import Outcome
-from workers.saved_models import save_keras, save_spark
-from workers.spark import session as spark_session
+from workers.trainers import saved_model_of
 
-NO_NETWORK = "analytic"
-"""A framework that trains no network."""
+ALIKE = 1e-5
+"""How far a saved model's probabilities may be from those of the training."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,7 @@ def export(
     if result.outcome is None:
         raise StudyFailedError(_why_not(record, result))
     notes = _agreement(report, record, result)
+    framework = framework_of(configuration.framework)
     model = ExportedModel(
         origin=_origin(report, record, result, seed, split.content_hash),
         configuration=configuration,
@@ -108,9 +108,11 @@ def export(
         tuned=_tuned(report.metric, split, result.outcome),
         weights=result.outcome.weights,
         step=step,
+        features=0 if framework.perceptron else split.features,
     )
     with filled(directory, last=INDEX) as building:
         _write(building, model, model_card(report, record, model, notes))
+        _check_alike(building, model, split, result.outcome)
     files = tuple(sorted(each.name + "/" * each.is_dir() for each in directory.iterdir()))
     return Exported(directory, record, model, notes, files)
 
@@ -137,11 +139,13 @@ def _chosen(report: StudyReport, trial: int | None) -> tuple[TrialRecord, Config
             allowed="a complete trial",
             remedy="leave --trial out to export the best",
         )
-    if record.configuration.framework == NO_NETWORK:
+    framework = framework_of(record.configuration.framework)
+    if not framework.saved_model:
+        others = [one.name for one in BUILT_IN if one.saved_model]
         raise StudyFileError(
-            f"trial {record.number} is analytic, and trained no network that could be exported",
+            f"trial {record.number} is {framework.name}, whose trainer has no saved_model",
             where="--trial",
-            allowed="a trial of tensorflow or spark",
+            allowed=f"a trial of {' or '.join(others)}, or of a trainer with a saved_model",
         )
     return record, record.configuration, record.seed
 
@@ -192,14 +196,23 @@ def _agreement(report: StudyReport, record: TrialRecord, result: ReplicaResult) 
     )
 
 
+def _check_alike(building: Path, model: ExportedModel, split: Split, outcome: Outcome) -> None:
+    """Refuse a plug-in's file that predicts otherwise than its trainer did."""
+    if model.framework.origin is None:
+        return
+    found = read_model(building).probabilities(split.validation.features)
+    expected = outcome.probabilities["validation"]
+    if found.shape != expected.shape or not np.allclose(found, expected, rtol=0, atol=ALIKE):
+        raise model.framework.origin.error(
+            "has a saved_model that predicts otherwise than the trainer",
+            allowed=f"the same probabilities to within {ALIKE:g}, from State.weights alone",
+        )
+
+
 def _write(building: Path, model: ExportedModel, card: str) -> None:
     write_model(building, model)
-    if model.configuration.framework == "spark":
-        save_spark(building / SPARK_MODEL, model.weights)
-        # Here and not when the process ends: PySpark complains of a JVM that leaves, on a person's terminal.
-        spark_session.stop()
-    else:
-        save_keras(building / KERAS_MODEL, model.weights, model.activation)
+    saved = saved_model_of(model.framework)
+    saved.save(building / saved.file, model.weights, model.activation)
     for name, text in (
         (CARD, card),
         (EXAMPLE, example_code(model)),

@@ -3,9 +3,9 @@
 ::
 
     model.json      labels, threshold, layers, and where the model comes from
-    weights.npz     W1, b1, W2, b2, …: the network, for NumPy alone
+    weights.npz     W1, b1, W2, b2, …: the network, for NumPy alone; array1, … where it is no perceptron
     model.keras     the same network for Keras, or
-    spark-model/    for Spark ML, by the framework that trained it
+    spark-model/    for Spark ML, or what a plug-in writes, with its code, by the framework that trained it
     features/       the fitted step from texts or numbers to features, in plain files
     example.py      some twenty lines that load it and score something
     README.md       the model card
@@ -26,18 +26,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.evaluation.thresholds import AS_TRAINED
+from studies import plugins
 from studies.data import FeatureStep, open_feature_step
 from studies.data.cache import write_feature_step
 from studies.errors import DataError
+from studies.frameworks import Framework, framework_of
 from studies.space.configuration import Configuration
+from workers.trainers import checked_saved_model, saved_model_of
 from workers.training.network import forward
+from workers.training.saved_model import Predict
 from workers.training.trainer import Weights
 
 INDEX = "model.json"
 WEIGHTS = "weights.npz"
 FEATURES = "features"
-KERAS_MODEL = "model.keras"
-SPARK_MODEL = "spark-model"
 
 FORMAT = 1
 """Raised whenever the files change, so that another version's are refused instead of misread."""
@@ -69,6 +71,8 @@ class ExportedModel:
         tuned: the threshold that the validation rows like best, for who wants it; ``None`` as above.
         weights: of the network.
         step: from texts or numbers to features.
+        features: how many there are; where the weights are no multilayer perceptron's.
+        predict: what computes the probabilities then.
     """
 
     origin: Origin
@@ -80,14 +84,25 @@ class ExportedModel:
     tuned: float | None
     weights: Weights
     step: FeatureStep
+    features: int = 0
+    predict: Predict | None = None
+
+    @property
+    def framework(self) -> Framework:
+        """That trained it; only where the study file was read."""
+        return framework_of(self.configuration.framework)
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """(features, *hidden, classes)."""
+        """(features, *hidden, classes); without those between for what is no multilayer perceptron."""
+        if self.predict is not None or not _is_perceptron(self):
+            return (self.features, len(self.classes))
         return (len(self.weights[0]), *(len(bias) for bias in self.weights[1::2]))
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(rows, classes), each row summing to 1, in NumPy."""
+        """(rows, classes), each row summing to 1; in NumPy for a multilayer perceptron."""
+        if self.predict is not None:
+            return self.predict(features)
         return forward(self.weights, features, self.activation)
 
     def said(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -107,14 +122,14 @@ def threshold_of(classes: Sequence[str]) -> float | None:
 
 def write_model(directory: Path, model: ExportedModel) -> None:
     """Write the files that need no framework into a folder that is there."""
-    origin = {
+    comes_from = {
         "study": model.origin.study,
         "trial": model.origin.trial,
         "seed": model.origin.seed,
         "data": model.origin.data_hash,
         "versions": dict(model.origin.versions),
     }
-    index = {
+    index: dict[str, Any] = {
         "format": FORMAT,
         "labels": model.classes,
         "positive": model.positive,
@@ -124,12 +139,17 @@ def write_model(directory: Path, model: ExportedModel) -> None:
         "activation": model.activation,
         "features": {"kind": model.step.kind, "columns": model.step.columns, "scaled": _is_scaled(model)},
         "configuration": model.configuration.used(),
-        "origin": origin,
+        "origin": comes_from,
     }
+    origin = None if _is_perceptron(model) else model.framework.origin
+    if origin is not None:
+        saved = saved_model_of(model.framework)
+        index["plugin"] = {"saved_model": model.framework.saved_model, "file": saved.file}
+        if origin.source:
+            (directory / origin.package).write_text(origin.source, encoding="utf-8")
     text = json.dumps(index, indent=2, ensure_ascii=False) + "\n"
     (directory / INDEX).write_text(text, encoding="utf-8")
-    names = [f"{kind}{layer}" for layer in range(1, len(model.weights) // 2 + 1) for kind in "Wb"]
-    arrays: dict[str, Any] = dict(zip(names, model.weights, strict=True))
+    arrays: dict[str, Any] = dict(zip(_names(model), model.weights, strict=True))
     np.savez(directory / WEIGHTS, allow_pickle=False, **arrays)
     (directory / FEATURES).mkdir()
     write_feature_step(directory / FEATURES, model.step)
@@ -149,8 +169,7 @@ def read_model(directory: Path) -> ExportedModel:
         # From memory: NumPy leaves a torn file open.
         content = io.BytesIO((directory / WEIGHTS).read_bytes())
         with np.load(content, allow_pickle=False) as arrays:
-            layers = range(1, len(index["layers"]))
-            weights = tuple(arrays[f"{kind}{layer}"] for layer in layers for kind in "Wb")
+            weights = tuple(arrays[name] for name in arrays)
         return ExportedModel(
             origin=Origin(
                 origin["study"], origin["trial"], origin["seed"], origin["data"], origin["versions"]
@@ -163,6 +182,8 @@ def read_model(directory: Path) -> ExportedModel:
             tuned=index["threshold_tuned"],
             weights=weights,
             step=open_feature_step(directory / FEATURES),
+            features=index["layers"][0] if "plugin" in index else 0,
+            predict=_plugin_in(directory, index["plugin"]) if "plugin" in index else None,
         )
     # Whatever a torn or foreign folder leads to, in JSON, in a key or in an archive.
     except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
@@ -172,6 +193,25 @@ def read_model(directory: Path) -> ExportedModel:
             allowed="a folder that `search export` wrote",
             remedy="search export STUDY DIR",
         ) from error
+
+
+def _plugin_in(directory: Path, plugin: Mapping[str, str]) -> Predict:
+    """What reads the file of a plug-in; its code may lie in the folder."""
+    found = plugins.find(plugins.TRAINERS, plugin["saved_model"], directory, str(directory / INDEX))
+    load = checked_saved_model(found.origin, found.value).load
+    assert load is not None
+    return load(directory / plugin["file"])
+
+
+def _is_perceptron(model: ExportedModel) -> bool:
+    return model.framework.perceptron
+
+
+def _names(model: ExportedModel) -> list[str]:
+    """Of the weights in their file, in their order."""
+    if not _is_perceptron(model):
+        return [f"array{number}" for number in range(1, len(model.weights) + 1)]
+    return [f"{kind}{layer}" for layer in range(1, len(model.weights) // 2 + 1) for kind in "Wb"]
 
 
 def _is_scaled(model: ExportedModel) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 
 from search.reporting.report import StudyReport
 from search.words import score_label
+from studies.frameworks import Titles
 from studies.records.trials import TrialRecord
 from studies.space.configuration import FULL_BATCH, Configuration
 
-FRAMEWORKS = {"tensorflow": "TensorFlow", "spark": "Spark", "analytic": "analytic"}
+FRAMEWORKS = Titles()
 """Frameworks as they write themselves."""
 
 

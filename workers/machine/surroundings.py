@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.errors import MachineError
+from studies.frameworks import TENSORFLOW, any_in_spark
 
 KERAS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 """Keras's own defaults, which hold whatever ``keras.json`` says."""
@@ -99,10 +100,10 @@ def overrides(
         cluster: whether Spark's trials run on a cluster of Spark's own.
     """
     found: list[Override] = []
-    if "tensorflow" in frameworks:
+    if TENSORFLOW.name in frameworks:
         found += [Override(_shown(name, value), said) for name, value, said in _tensorflow(variables)]
         found += _keras_json(variables)
-    if "spark" in frameworks:
+    if any_in_spark(frameworks):
         found += [Override(_shown(name, variables[name]), _NOT_SPARK) for name in _spark(variables, cluster)]
     return tuple(found)
 
@@ -115,7 +116,7 @@ def settle_tensorflow(variables: MutableMapping[str, str] = os.environ) -> None:
             variables[name] = kept
         else:
             del variables[name]
-    variables["KERAS_BACKEND"] = "tensorflow"
+    variables["KERAS_BACKEND"] = BACKEND
     # Else ~/.keras/keras.json is read, and written where it isn't there.
     variables["KERAS_HOME"] = NOWHERE
 
@@ -136,13 +137,16 @@ def _tensorflow(variables: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         elif name in MUST_BE_NUMBERS and not value.isdigit():
             yield name, value, "not used; it is no whole number"
         elif name == "KERAS_BACKEND":
-            if value != "tensorflow":
-                yield name, value, "trials run on tensorflow"
+            if value != BACKEND:
+                yield name, value, f"trials run on {BACKEND}"
         elif name == "KERAS_HOME":
             continue  # its keras.json is what counts
         elif _OF_TENSORFLOW.fullmatch(name) and not _KEPT_OF_TENSORFLOW.fullmatch(name):
             yield name, value, _NOT_USED
 
+
+BACKEND = "tensorflow"
+"""Of Keras's, that trials run on."""
 
 _NOT_USED = "not used; it could change results"
 

@@ -159,7 +159,7 @@ def test_a_folder_that_holds_something_is_left_alone(study_file: Writes, tmp_pat
     taken.mkdir()
     (taken / "mine.txt").write_text("mine")
     for trial, target, message in (
-        (None, tmp_path / "new", "is analytic, and trained no network"),
+        (None, tmp_path / "new", "is analytic, whose trainer has no saved_model"),
         (99, tmp_path / "new", "the study has no trial 99"),
     ):
         with pytest.raises(StudyFileError, match=message):

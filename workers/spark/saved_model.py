@@ -1,9 +1,8 @@
-"""A network's plain weights as a model of a framework's own, on disk."""
+"""A network's plain weights as a model of Spark ML on disk."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,31 +12,11 @@ from workers.spark import session as spark_session
 from workers.spark.paths import plain_link, spark_path
 from workers.spark.settings import DEFAULTS
 from workers.training.network import flatten
+from workers.training.saved_model import SavedModel
 from workers.training.trainer import Weights
 
 
-def save_keras(path: Path, weights: Weights, activation: str) -> None:
-    """Write a ``.keras`` file: dense layers and a softmax, in the precision of the weights.
-
-    Not to be called from several threads at once: building a Keras model is not safe there.
-    """
-    # Late: importing TensorFlow costs 4 to 25 seconds.
-    from workers.tensorflow.setup import keras
-
-    precision = np.asarray(weights[0]).dtype.name
-    layers: list[Any] = [keras.Input((len(weights[0]),), name="features", dtype=precision)]
-    for number, bias in enumerate(weights[1:-1:2], start=1):
-        name = f"hidden_{number}"
-        layers.append(keras.layers.Dense(len(bias), activation=activation, name=name, dtype=precision))
-    layers.append(
-        keras.layers.Dense(len(weights[-1]), activation="softmax", name="probabilities", dtype=precision)
-    )
-    model = keras.Sequential(layers, name="network")
-    model.set_weights([np.asarray(array) for array in weights])
-    model.save(path)
-
-
-def save_spark(path: Path, weights: Weights) -> None:
+def save(path: Path, weights: Weights, _activation: str) -> None:
     """Write the folder of a ``MultilayerPerceptronClassificationModel``, whose hidden layers are sigmoid.
 
     Spark has no public way to make such a model from weights but to train one: no iteration of l-bfgs,
@@ -80,3 +59,33 @@ def save_spark(path: Path, weights: Weights) -> None:
         ) from error
     if not path.is_dir() or not np.array_equal(loaded.weights.toArray(), flat):
         raise StudyFailedError(f"Spark wrote no model to {path}, or another one")
+    # Here and not when the process ends: PySpark complains of a JVM that leaves, on a person's terminal.
+    spark_session.stop()
+
+
+SPARK_ML = SavedModel(
+    file="spark-model",
+    save=save,
+    sentence="a MultilayerPerceptronClassificationModel of Spark ML: `features` in, `probability` of "
+    "{outputs} out. Its own `prediction` is the index of the most probable class, and knows no other "
+    "threshold.",
+    packages=("pyspark", "numpy"),
+    needs="and a Java 17 or later",
+    modules=("shutil", "tempfile"),
+    imports=(
+        "import numpy as np",
+        "from pyspark.ml.classification import MultilayerPerceptronClassificationModel as Network",
+        "from pyspark.ml.linalg import Vectors",
+        "from pyspark.sql import SparkSession",
+    ),
+    loading=(
+        'spark = SparkSession.builder.master("local[1]").getOrCreate()',
+        "with tempfile.TemporaryDirectory() as plain:  # Spark takes some folders' names for patterns",
+        '    model = Network.load("file:" + shutil.copytree(here / "spark-model", f"{plain}/model"))',
+    ),
+    scoring=(
+        "rows = [(Vectors.dense(features(one)),) for one in inputs]",
+        'scored = model.transform(spark.createDataFrame(rows, ["features"]))',
+        "return np.array([row.probability.toArray() for row in scored.collect()])",
+    ),
+)

@@ -25,9 +25,9 @@ from search.explaining.attribution import (
     Changed,
     Values,
     attribute,
-    drawn_orders,
     every_set,
     greedy_order,
+    sampled_orders,
     shapley_weights,
     weighted,
 )
@@ -216,7 +216,7 @@ def _simulate(game: Game, studies: int) -> Counts:
         drawn = game.draw(generator)
         values = drawn.values
         order = greedy_order(game.changes, lambda sets, values=values: {made: values[made] for made in sets})
-        orders = drawn_orders(game.changes, 5, number) if game.changes > MOST_EXACT else ()
+        orders = sampled_orders(game.changes, 5, number) if game.changes > MOST_EXACT else ()
         dealt = attribute(order, orders)
         # Every set would be trained up to six changes; beyond, those that are asked for.
         all_weights = (*dealt.shares, *dealt.path, *dealt.compared, dealt.gap)

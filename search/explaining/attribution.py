@@ -87,7 +87,7 @@ def shapley_weights(count: int) -> tuple[Weights, ...]:
     return tuple(found)
 
 
-def drawn_orders(count: int, pairs: int, seed: int) -> tuple[tuple[int, ...], ...]:
+def sampled_orders(count: int, pairs: int, seed: int) -> tuple[tuple[int, ...], ...]:
     """``pairs`` orders drawn evenly from all, each followed by its reverse.
 
     J. Castro, D. Gómez and J. Tejada, "Polynomial calculation of the Shapley value based on sampling",

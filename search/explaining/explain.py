@@ -20,9 +20,9 @@ from search.explaining.attribution import (
     Changed,
     Values,
     attribute,
-    drawn_orders,
     every_set,
     greedy_order,
+    sampled_orders,
     sets_of_order,
 )
 from search.explaining.differences import Between, Side
@@ -139,7 +139,7 @@ class _Explaining:
             self._ask(every_set(count))
         order = greedy_order(count, self._ask)
         if count > MOST_EXACT:
-            drawn = drawn_orders(count, self.effort.pairs, self.file.study.seed)
+            drawn = sampled_orders(count, self.effort.pairs, self.file.study.seed)
             self._ask([made for one in drawn for made in sets_of_order(one)])
         traps = find_traps(self.split, *ends, self.seeds)
         return self._explanation(attribute(order, drawn), traps)

@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import linalg
 
-from studies.space.numbers import ABSENT, MISSING, Branches, Flags, Floats, Ints, drawn_cells
+from studies.space.numbers import ABSENT, MISSING, Branches, Flags, Floats, Ints, cell_probabilities
 
 KNOTS = 8
 """Hat functions on an axis of numbers."""
@@ -131,7 +131,7 @@ class Basis:
         for axis, mode in enumerate(modes):
             count = self._branches.choices[axis]
             if axis not in but and mode != MISSING:
-                mean = drawn_cells(int(mode), count) if count else EVENLY
+                mean = cell_probabilities(int(mode), count) if count else EVENLY
                 found += coefficients[:, self._columns[axis]] @ mean
         return found
 

@@ -244,7 +244,7 @@ def covariances(values: Floats, measure: Floats) -> Floats:
 
 def _remainder(fits: Fits, parts: Sequence[Floats], generator: np.random.Generator) -> Floats:
     """(pairs,) the covariance of all that is no single axis's part."""
-    points = fits.branches.draw(POINTS, generator)
+    points = fits.branches.sample(POINTS, generator)
     left = fits.predict(points)
     for axis, (part, choices) in enumerate(zip(parts, fits.branches.choices, strict=True)):
         there = points[:, axis] < choices if choices else points[:, axis] >= 0

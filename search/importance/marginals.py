@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from search.importance.forest import Forest
-from studies.space.numbers import ABSENT, FREE, MISSING, Branches, Flags, Floats, Ints, drawn_cells
+from studies.space.numbers import ABSENT, FREE, MISSING, Branches, Flags, Floats, Ints, cell_probabilities
 
 
 class Marginals:
@@ -73,7 +73,9 @@ class Marginals:
             if MISSING in pair:
                 continue
             height = self._weights(dict(zip(axes, map(int, pair), strict=True))) * self._value
-            first, second = (drawn_cells(int(mode), count) for mode, count in zip(pair, shape, strict=True))
+            first, second = (
+                cell_probabilities(int(mode), count) for mode, count in zip(pair, shape, strict=True)
+            )
             of_trees = [covers[0][own].T @ (height[own, None] * covers[1][own]) for own in leaves]
             sums += np.stack(of_trees) * np.outer(first, second)
         measure = self._branches.measure(axes, shape)

@@ -190,14 +190,14 @@ def _both_vary(one: str, other: str, branches: Sequence[Branch]) -> bool:
     """Whether each of two parameters takes several values among the configurations that have both."""
     together = [branch for branch in branches if _has(branch, one) and _has(branch, other)]
     return all(
-        any(name in branch.drawn for branch in together)
+        any(name in branch.sampled for branch in together)
         or len({branch.fixed[name] for branch in together if name in branch.fixed}) > 1
         for name in (one, other)
     )
 
 
 def _has(branch: Branch, name: str) -> bool:
-    return name in branch.drawn or name in branch.fixed
+    return name in branch.sampled or name in branch.fixed
 
 
 def _is_of(params: Mapping[str, Value], branch: Branch) -> bool:

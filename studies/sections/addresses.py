@@ -2,7 +2,7 @@
 
 An address is taken apart first and filled in part by part, so that a value may hold any character: a password
 with an ``@`` in it stays a password. What was filled in, and every password, is never shown:
-:class:`Hidden` takes it out of what others say, too.
+:class:`Hidden` removes it from others' messages too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HIDDEN = "***"
 
 
 def variables(text: str) -> tuple[str, ...]:
-    """The names that stand as ``${NAME}`` in a text."""
+    """The variables that a text has as ``${NAME}``."""
     return tuple(_VARIABLE.findall(text))
 
 
@@ -70,7 +70,7 @@ def without_passwords(text: str) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether an option's name says that its value is a secret."""
+    """Whether an option's value is a secret, judged by its name."""
     return re.fullmatch(_SECRET, name, re.IGNORECASE) is not None
 
 
@@ -79,7 +79,7 @@ class Hidden:
     """What must not be shown, and what is shown instead; its own value is never printed.
 
     Attributes:
-        values: (value, what stands for it).
+        values: (value, what is shown instead).
     """
 
     values: tuple[tuple[str, str], ...] = ()

@@ -50,9 +50,9 @@ class Cluster(Section):
         "threads", "processes", "address", "ssh", "slurm", "pbs", "sge", "lsf", "kubernetes", "cuda"
     ] = "threads"
     """`threads` of this process, `processes` of this machine, or a Dask cluster that runs at an `address`.
-    Or what one of Dask's deployers starts: `ssh` on `hosts`, jobs of a queue (`slurm`, `pbs`, `sge`, `lsf`),
-    pods of `kubernetes` (with its Dask operator), or `cuda`: a worker for each GPU of this machine. They need
-    the extras `ssh`, `slurm` (all queues) and `kubernetes`; `cuda` needs none."""
+    Or a cluster that one of Dask's deployers starts: `ssh` on `hosts`, jobs of a queue (`slurm`, `pbs`,
+    `sge`, `lsf`), pods of `kubernetes` (with its Dask operator), or `cuda`: a worker for each GPU of this
+    machine. They need the extras `ssh`, `slurm` (all queues) and `kubernetes`; `cuda` needs none."""
     slots: int | None = Field(default=None, ge=1)
     """Trials at once: of `threads` and `processes` together, by default one a core; of the others in each
     worker without a GPU, by default one. Not for `cuda`, which has `trials_per_gpu`, nor for `address`:
@@ -64,28 +64,28 @@ class Cluster(Section):
     and end those that are idle."""
     address: Address | None = None
     """`address`: that of the scheduler, `"tcp://HOST:8786"`, or `"tls://HOST:8786"` with the keys below. A
-    worker offers one slot a thread, or where it was started with them, its Dask resources: `TRIAL`, `GPU` for
-    TensorFlow's trials, and `SPARK` for Spark's. `search worker ADDRESS` starts workers that say what their
-    machine has. Those that don't see the study's directory are sent the rows.
-    The scheduler needs the project installed too; others' studies may run there at the same time, and share
+    worker offers one slot a thread, or the Dask resources that it was started with: `TRIAL`, `GPU` for
+    TensorFlow's trials, and `SPARK` for Spark's. `search worker ADDRESS` starts workers that offer what their
+    machine has. Workers that don't see the study's directory are sent the rows.
+    The scheduler needs the project installed too. Others' studies may run there at the same time; all share
     the slots equally."""
     hosts: list[str] | None = Field(default=None, min_length=1)
-    """`ssh`: machines that this one may log in to without a password, by names that they know themselves by
-    too, and on which the project is installed under the same path."""
+    """`ssh`: machines that this one may log in to without a password, with the project installed under the
+    same path. Their names must resolve on the machines themselves too."""
     gpu: GpuPolicy = "prefer"
-    """`prefer`: TensorFlow's trials take a free GPU first, and a CPU where all are taken and waiting for one
-    would take longer. `require`: they wait for a GPU, and a cluster without one is refused. `never`: GPUs
-    stay idle. Spark's trials never take one."""
+    """`prefer`: TensorFlow's trials use a free GPU first; where all are busy, a CPU, unless waiting for a GPU
+    is faster. `require`: they wait for a GPU, and a cluster without one is refused. `never`: GPUs stay idle.
+    Spark's trials never use one."""
     trials_per_gpu: int = Field(default=1, ge=1, le=64)
     """Processes that share each GPU, each with its share of the memory, in clusters that are started here."""
     host: str = "127.0.0.1"
-    """Address of this machine at which the scheduler that is started here listens. The default lets nobody in
-    from outside; workers on other machines need one that they reach, and then give the keys for TLS too:
-    whoever reaches a scheduler without TLS can run anything on its workers."""
+    """Address of this machine at which the scheduler that is started here listens. The default accepts no
+    connections from outside. Workers on other machines need an address that they reach; give the keys for
+    TLS then too: whoever reaches a scheduler without TLS can run anything on its workers."""
     tls_ca: str | None = None
-    """Certificate of the authority that scheduler, workers and driver are to be signed by; PEM, relative to
-    the study file. The three `tls_` keys go together: nothing is then sent that isn't encrypted, and nobody
-    is talked to whom the authority didn't sign."""
+    """Certificate of the authority that signs scheduler, workers and driver; PEM, relative to the study file.
+    Give all three `tls_` keys or none. With them everything sent is encrypted, and only processes that the
+    authority signed are accepted."""
     tls_cert: str | None = None
     """Certificate of the driver, and of the scheduler and the workers that are started here; PEM."""
     tls_key: str | None = None
@@ -93,13 +93,13 @@ class Cluster(Section):
     rows: str | None = None
     """A URL of fsspec's, such as `"s3://bucket/rows"`, where the prepared rows are put for workers that don't
     see the study's directory. By default the scheduler holds them in its memory while the study runs, and
-    each worker's machine is sent them once. `${NAME}` in it is taken from the environment, here and on each
-    worker; a password has no other way in."""
+    each worker's machine is sent them once. `${NAME}` in it comes from the environment, here and on each
+    worker; passwords can be given only so."""
     options: dict[str, Any] = Field(default={})
-    """What else the deployer of the kind takes, by its own names, such as
+    """Further options of the kind's deployer, by its own names, such as
     `{ queue = "long", cores = 8, memory = "16GB", walltime = "04:00:00" }` for dask-jobqueue, or
-    `{ image = "…" }` for dask-kubernetes; for `ssh` asyncssh's `connect_options`, in which `${NAME}` is
-    taken from the environment."""
+    `{ image = "…" }` for dask-kubernetes; for `ssh` asyncssh's `connect_options`, in which `${NAME}` comes
+    from the environment."""
 
     @model_validator(mode="after")
     def _goes_together(self) -> Cluster:
@@ -158,7 +158,7 @@ class Cluster(Section):
 
     def _of_rows(self) -> list[tuple[bool, str]]:
         local = self.kind in _LOCAL
-        # A password that stands in the address would be sent to the scheduler with it.
+        # A password in the address would be sent to the scheduler with it.
         secret = re.search(r"://[^/@]*:(?!\$\{\w+\}@)[^/@]*@", self.rows or "")
         return [
             (

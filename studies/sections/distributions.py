@@ -19,7 +19,7 @@ _MOST_STEPS = 2**53
 
 
 class Suggest(Protocol):
-    """What an axis is drawn from: an Optuna trial, or a stand-in in tests."""
+    """What samples an axis: an Optuna trial, or a fake in tests."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
         """One of ``choices``."""
@@ -39,7 +39,7 @@ class Fixed:
 
     value: Value
 
-    def draw(self, name: str, suggest: Suggest) -> Value:  # noqa: ARG002  the signature is the union's
+    def sample(self, name: str, suggest: Suggest) -> Value:  # noqa: ARG002  the signature is the union's
         """The value."""
         return self.value
 
@@ -52,7 +52,7 @@ class Fixed:
         return 1
 
     def contains(self, value: Value) -> bool:
-        """Whether ``value`` may be drawn."""
+        """Whether ``value`` may be sampled."""
         return _same(self.value, value)
 
     def own(self, value: Value) -> Value:  # noqa: ARG002  the signature is the union's
@@ -60,7 +60,7 @@ class Fixed:
         return self.value
 
     def describe(self) -> str:
-        """What may be drawn, for a person."""
+        """What may be sampled, for a person."""
         return as_toml(self.value)
 
 
@@ -70,7 +70,7 @@ class Choice:
 
     choices: tuple[Value, ...]
 
-    def draw(self, name: str, suggest: Suggest) -> Value:
+    def sample(self, name: str, suggest: Suggest) -> Value:
         """Ask for one of the choices."""
         value: Value = suggest.suggest_categorical(name, list(self.choices))
         return value
@@ -84,7 +84,7 @@ class Choice:
         return len(self.choices)
 
     def contains(self, value: Value) -> bool:
-        """Whether ``value`` may be drawn."""
+        """Whether ``value`` may be sampled."""
         return any(_same(choice, value) for choice in self.choices)
 
     def own(self, value: Value) -> Value:
@@ -92,7 +92,7 @@ class Choice:
         return next(choice for choice in self.choices if _same(choice, value))
 
     def describe(self) -> str:
-        """What may be drawn, for a person."""
+        """What may be sampled, for a person."""
         return "one of " + ", ".join(
             printable(choice) if isinstance(choice, str) else as_toml(choice) for choice in self.choices
         )
@@ -109,10 +109,10 @@ class Range:
 
     @property
     def whole(self) -> bool:
-        """Whether only whole numbers are drawn."""
+        """Whether only whole numbers are sampled."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
-    def draw(self, name: str, suggest: Suggest) -> Value:
+    def sample(self, name: str, suggest: Suggest) -> Value:
         """Ask for a number in the range."""
         if self.whole:
             step = 1 if self.step is None else int(self.step)
@@ -136,7 +136,7 @@ class Range:
         return math.floor((self.high - self.low) / (self.step or 1) + 1e-9) + 1
 
     def contains(self, value: Value) -> bool:
-        """Whether ``value`` may be drawn."""
+        """Whether ``value`` may be sampled."""
         if isinstance(value, (bool, str)) or not self.low <= value <= self.high:
             return False
         if self.whole and value != int(value):
@@ -147,11 +147,11 @@ class Range:
         return abs(steps - round(steps)) < 1e-9
 
     def own(self, value: Value) -> Value:
-        """``value`` in the type that is drawn: 1.0 for 1 between 0.1 and 2.0, 32 for 32.0 among wholes."""
+        """``value`` in the type that is sampled: 1.0 for 1 between 0.1 and 2.0, 32 for 32.0 among wholes."""
         return int(value) if self.whole else float(value)
 
     def describe(self) -> str:
-        """What may be drawn, for a person."""
+        """What may be sampled, for a person."""
         if self.low == self.high:
             return f"{self.low:g} alone"
         text = f"{self.low:g} to {self.high:g}"
@@ -166,10 +166,10 @@ Distribution = Fixed | Choice | Range
 
 
 def parse_distribution(raw: Any) -> Distribution:
-    """The distribution that a TOML value stands for.
+    """The distribution that a TOML value means.
 
     Raises:
-        ValueError: with one sentence for a person, where it stands for none.
+        ValueError: with one sentence for a person, where it means none.
     """
     if isinstance(raw, (Fixed, Choice, Range)):
         return raw
@@ -234,6 +234,6 @@ def is_finite(value: Any) -> bool:
     return number and abs(value) <= sys.float_info.max
 
 
-def _same(one: Value, other: Value) -> bool:
+def _same(first: Value, second: Value) -> bool:
     # True == 1 in Python, but not in a study file.
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
+    return isinstance(first, bool) == isinstance(second, bool) and first == second

@@ -1,4 +1,4 @@
-"""The study file as typed, frozen values. Every key's meaning stands here, once, and nowhere else:
+"""The study file as typed, frozen values. Every key is described here and nowhere else:
 ``docs/study-file.md`` is generated from these classes.
 """
 
@@ -26,7 +26,7 @@ _DURATION = re.compile(r"(?:(\d{1,9})\s*h)?\s*(?:(\d{1,9})\s*m)?\s*(?:(\d{1,9})\
 _MEMORY = re.compile(r"[1-9][0-9]{0,8}[mg]")
 
 _LONGEST_SECONDS = 1e9
-"""Some thirty years: what is longer is a slip, or infinite, which JSON has no word for."""
+"""Some thirty years: anything longer is a slip, or infinite, which JSON can't write."""
 
 
 def parse_duration(raw: Any) -> float:
@@ -94,36 +94,36 @@ class Data(Section):
     """A built-in data set; the second is the first with its rows in the order of their classes. Give this or
     `path`."""
     path: str | None = None
-    """A file, relative to the study file: csv, tsv, parquet, npz or libsvm, told by its ending."""
+    """A file, relative to the study file. Its ending gives the format: csv, tsv, parquet, npz or libsvm."""
     text: str | None = None
     """The column of sentences. Give this or `features`; `sms-spam` has `text`."""
     features: list[str] | None = Field(default=None, min_length=1)
     """Numeric columns, by name or pattern (`"f*"`). By default, where there is no column of sentences, all
     but the label and a saved index. In npz: the name of one array, by default `X`."""
     label: str | None = None
-    """The column of labels, strings or whole numbers, two classes or more. They are kept as they are written:
-    `01` isn't `1`. By default `label`; in npz `y`."""
+    """The column of labels, strings or whole numbers, two classes or more. They are kept as written: `01`
+    isn't `1`. By default `label`; in npz `y`."""
     positive: str | int | None = None
     """The class whose precision, recall and F1 are reported. By default the rarest."""
     positive_share: float | None = Field(default=None, gt=0, lt=1)
-    """Leave out rows, drawn by the seed, until the positive class is this share of the others and itself: to
-    see how a search fares on data that is more skewed, or less. Rows that stay are in the same part and order
-    as without. By default all rows are used."""
+    """Leave out rows, sampled with the seed, until the positive class is this share of all: to see how a
+    search fares on data that is more skewed, or less. Rows that stay keep their part and their order. By
+    default all rows are used."""
     validation: float = Field(default=0.16, gt=0, lt=1)
     """Share of all rows that configurations are compared on."""
     test: float = Field(default=0.20, gt=0, lt=1)
     """Share of all rows that only the chosen ones are scored on."""
     repeats: Literal["together", "anywhere"] = "together"
     """Where rows go that repeat each other exactly, in the sentence or in every feature as the file has it.
-    `together`: all of them into one part, so that no network is scored on a row that it was trained on; each
+    `together`: all of them into one part, so that no network is scored on a row that it was trained on. Each
     class keeps its shares as well as that allows. `anywhere`: each row is placed by itself, as in studies
-    made before there was this key."""
+    older than this key."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Data:
         if (self.source is None) == (self.path is None):
-            found = "both" if self.source else "neither"
-            raise ValueError(f"found {found} of source and path; allowed: exactly one of them")
+            which = "both" if self.source else "neither"
+            raise ValueError(f"found {which} of source and path; allowed: exactly one of them")
         if self.text is not None and self.features is not None:
             raise ValueError("found both text and features; allowed: sentences or numbers, one of them")
         if self.validation + self.test >= 1:
@@ -171,12 +171,12 @@ class Model(Section):
     """What hidden layers apply. Spark MLlib has `sigmoid` only: where Spark is in the space, others go into
     `space.activation.tensorflow`."""
     epochs: int = Field(default=27, ge=1, le=2**31 - 1)
-    """Epochs of a trial; Spark's maxIter. `space.epochs` may say otherwise for each framework."""
+    """Epochs of a trial; Spark's maxIter. `space.epochs` may give others for each framework."""
     patience: int | None = Field(default=None, ge=1)
-    """End a trial after this many epochs in a row without a better validation score, which is then computed
-    after every epoch. As with Keras's `EarlyStopping(restore_best_weights=True)`, the weights after the best
-    epoch are what the trial is scored with, also where it ran to its last epoch. Spark is unaffected. By
-    default every trial runs to its last epoch and is scored with the weights after it."""
+    """Stop a trial early after this many epochs in a row without a better validation score, which is then
+    computed after every epoch. As with Keras's `EarlyStopping(restore_best_weights=True)`, the trial is
+    scored with the weights after its best epoch, also where it ran to its last epoch. Spark is unaffected.
+    By default every trial runs to its last epoch and is scored with the weights after it."""
 
 
 class Objective(Section):
@@ -188,13 +188,13 @@ class Objective(Section):
 
 
 class Space(Section):
-    """What trials are drawn from. An axis is a list of choices, a range `{ low, high, log, step }` or one
-    fixed value; any of them can be given for each framework: `optimizer.spark = [...]`. What a configuration
-    doesn't use (the learning rate of l-bfgs) is not drawn for it."""
+    """What trials are sampled from. An axis is a list of choices, a range `{ low, high, log, step }` or one
+    fixed value; any of them can be given for each framework: `optimizer.spark = [...]`. Hyperparameters that
+    a configuration doesn't use (the learning rate of l-bfgs) are not sampled."""
 
     framework: Axis = Choice(DEFAULT)
     """`tensorflow`, `spark`, or `analytic`: a trainer without a network, for trying out a cluster. Or a
-    trainer of your own: the name that an installed package gives it, or `"module:name"`, where it is in
+    trainer of your own: the name that an installed package gives it, or `"module:name"`, its place in
     Python; `module.py` may lie beside the study file. See [plugins.md](plugins.md)."""
     initialisation: Axis = Choice(
         ("glorot_uniform", "truncated_normal", "he_normal", "spark_uniform", "seed_uniform")
@@ -203,8 +203,8 @@ class Space(Section):
     `lecun_normal`, `orthogonal`, `truncated_normal` (stddev 0.01), `spark_uniform` (MLlib's own, biases too),
     `seed_uniform` (glorot_uniform with biases 1)."""
     biases: Axis = Fixed("scheme")
-    """Initial biases: `"scheme"` as the scheme draws them, one number for all of them, or the name of another
-    scheme, by which they are drawn then."""
+    """Initial biases: `"scheme"`, those of the scheme; one number for all of them; or the name of another
+    scheme, which then samples them."""
     optimizer: Axis = Field(default_factory=dict)
     """TensorFlow: `sgd`, `momentum`, `nesterov`, `rmsprop`, `adagrad`, `adam`, `adamw`, `nadam`,
     `lion`, all Keras's own, and `l-bfgs` and `gd`, which follow Spark's step by step. Spark: `l-bfgs`, `gd`:
@@ -217,13 +217,13 @@ class Space(Section):
     epochs: Axis = None
     """Epochs of a trial; by default `model.epochs`."""
     shuffle: Axis = Fixed(True)
-    """Whether each epoch draws a new order of the rows. TensorFlow only."""
+    """Whether each epoch shuffles the rows again. TensorFlow only."""
     drop_last_batch: Axis = Fixed(False)
     """Whether a partial last batch is left out of the training. TensorFlow only."""
     loss_scale: Axis = Fixed(1.0)
     """Factor on the mean cross-entropy; 0.5 is the mean over both outputs of a two-class log loss.
-    TensorFlow only, and not with l-bfgs and gd: it wouldn't change the one, and is a matter of the learning
-    rate in the other."""
+    TensorFlow only, and not with l-bfgs and gd: it wouldn't change l-bfgs, and for gd it is the same as
+    another learning rate."""
     activation: Axis = None
     """What hidden layers apply: `sigmoid`, `tanh`, `relu`; by default `model.activation`. TensorFlow only:
     Spark's are sigmoid."""
@@ -232,87 +232,84 @@ class Space(Section):
     scikit-learn, with the training rows counted. A step's objective is the sum of the weighted losses by the
     rows of the batch, as in Keras. The training loss in the report stays unweighted. TensorFlow only."""
     weight_decay: Axis = Fixed(0.0)
-    """L2 penalty: this factor times the sum of the squared weights, biases not among them, is added to the
-    objective of each step, after `loss_scale`. As Keras's `regularizers.L2`; a half of it is what other texts
-    call the factor. It is apart from `adamw`'s own decoupled decay, which stays Keras's 0.004. TensorFlow
-    only."""
+    """L2 penalty: this factor times the sum of the squared weights, without biases, is added to the objective
+    of each step, after `loss_scale`. As Keras's `regularizers.L2`; other texts add half the factor times that
+    sum. `adamw`'s own decoupled decay is separate, and stays Keras's 0.004. TensorFlow only."""
     dropout: Axis = Fixed(0.0)
-    """Rate at which outputs of each hidden layer are left out in a training step, those left being divided by
-    1 - rate; at least 0, below 1. Predicting leaves nothing out. The training loss in the report is that of
-    the steps, with dropout. TensorFlow only, and not with full-batch optimizers."""
+    """Rate at which outputs of each hidden layer are dropped in a training step; the others are divided by
+    1 - rate. At least 0, below 1. Predicting drops nothing. The training loss in the report is that of the
+    steps, with dropout. TensorFlow only, and not with full-batch optimizers."""
 
 
 class Sampler(Section):
-    """Who draws the configurations."""
+    """What samples the configurations."""
 
     kind: Literal["tpe", "random", "cmaes", "gp", "qmc", "grid"] = "tpe"
     """Optuna's samplers; `grid` tries every configuration once and ends with the last. `cmaes` and `gp` need
     an extra."""
     startup_trials: int = Field(default=10, ge=1)
-    """Trials drawn at random before `tpe`, `cmaes` or `gp` begin to learn from the others."""
+    """Trials sampled at random before `tpe`, `cmaes` or `gp` begin to learn from the others."""
 
 
 class Pruner(Section):
-    """Who stops weak trials early. Trials are compared at rungs: after `min_epochs` epochs, after
+    """What prunes weak trials. Trials are compared at rungs: after `min_epochs` epochs, after
     `reduction_factor` times as many, and so on up to their last epoch."""
 
     kind: Literal["none", "asha", "hyperband", "median", "percentile", "wilcoxon"] = "none"
     """`none`: every trial runs to its last epoch. `asha`: asynchronous successive halving with promotion: a
-    trial pauses at each rung, frees its slot, and goes on when it is among the best 1/`reduction_factor` that
-    reached that rung, now or later. The others are Optuna's pruners, asked at each rung: what they stop is
-    stopped for good."""
+    trial pauses at each rung and frees its slot. As soon as it ranks among the best 1/`reduction_factor` at
+    that rung, now or later, it resumes. The others are Optuna's pruners, asked at each rung: a trial that
+    they prune is over."""
     min_epochs: int = Field(default=1, ge=1)
-    """The first rung, in epochs. For `median` and `percentile` too, which stop no trial before it."""
+    """The first rung, in epochs. For `median` and `percentile` too, which prune no trial before it."""
     reduction_factor: int = Field(default=3, ge=2)
     """Epochs grow, and trials get fewer, by this factor from rung to rung."""
     brackets: int = Field(default=1, ge=1, le=8)
-    """`asha`: trials are dealt out to so many ladders of rungs; each begins a rung later than the one before,
-    for scores that say little after few epochs."""
+    """`asha`: trials are divided among so many ladders of rungs, each starting one rung later than the one
+    before. For scores that mean little after few epochs."""
     startup_trials: int = Field(default=5, ge=0)
-    """`median`, `percentile`: complete trials before the first may be stopped."""
+    """`median`, `percentile`: complete trials before the first may be pruned."""
     percentile: float = Field(default=25.0, gt=0, lt=100)
-    """`percentile`: trials below the best so many per cent at a rung are stopped."""
+    """`percentile`: trials below the best so many per cent at a rung are pruned."""
 
 
 class Retry(Section):
-    """How often a trial that failed is run again, from its last checkpoint, by the cause of its failure. A
-    training
-    that diverged, or that its trainer refused, would do so again: these are not retried."""
+    """How often a trial that failed is retried, from its last checkpoint, by the cause of its failure. A
+    training that diverged, or that its trainer refused, would do so again: these are not retried."""
 
     worker_died: int = Field(default=2, ge=0)
-    """The process that it ran in died. A trial is blamed only where nothing else ran there; where others did,
-    it is run again alone, so that the guilty one is found."""
+    """The process that it ran in died. A crash counts against a trial only if it was alone in the process.
+    Where others ran too, each is run again alone, which shows the culprit."""
     spark_died: int = Field(default=1, ge=0)
     """The Java process of Spark died or hung."""
     out_of_memory: int = Field(default=1, ge=0)
     """There was too little memory."""
     timeout: int = Field(default=0, ge=0)
-    """`trial_timeout` was over."""
+    """It ran longer than `trial_timeout`."""
     disk: int = Field(default=1, ge=0)
-    """The place for checkpoints refused: full, read-only, not there. If it still does, the launch ends, and
-    the next one goes on with the trial."""
+    """Checkpoints can't be written: the place is full, read-only or missing. If that remains so, the launch
+    ends, and the next one resumes the trial."""
     bug: int = Field(default=0, ge=0)
-    """An exception that nobody foresaw."""
+    """Any other exception."""
     give_up: int = Field(default=5, ge=0)
-    """End the study when its first so many trials all failed of one cause; 0 never does."""
+    """End the study when its first so many trials all failed with one cause; 0 never does."""
 
 
 class Spark(Section):
     """The Spark session that Spark's trials share: one warm JVM a worker process. `partitions` and `rungs`
-    decide what a trial computes, and stay as they are for the life of a study; the others may change between
-    launches."""
+    decide what a trial computes and can't change during a study; the others may change between launches."""
 
     master: str | None = None
     """`local[K]`: K threads of this machine. `spark://HOST:PORT` or `sc://HOST:PORT` (Spark Connect, with the
     extra `connect`): your own cluster, whose Spark must be of the same version. Its machines read the
     training rows as Parquet from `.search/data` beside the study file, so that this folder must lie at the
-    same path on a file system that they all share. A cluster outside this machine is talked to without
-    authentication or encryption where `conf` doesn't ask for them. By default `local[K]` with a thread for
+    same path on a file system that they all share. The connection to a cluster outside this machine is
+    neither authenticated nor encrypted unless `conf` asks for that. By default `local[K]` with a thread for
     each partition, as far as there are cores."""
     partitions: int = Field(default=2, ge=1, le=10_000)
-    """Partitions of the training rows. Another number is another rounding of every gradient, and with more
-    than two Spark adds them up in the order in which they arrive: the same trial then differs in its last
-    bits each time it runs."""
+    """Partitions of the training rows. Another number rounds every gradient differently. With more than two,
+    Spark adds them up in the order in which they arrive: the same trial then differs in its last bits each
+    time it runs."""
     memory: Memory | None = None
     """Heap of the JVM, and of each executor of a `spark://` cluster: `"4g"`, `"900m"`. By default what the
     rows and the network need: 1 GiB, four times the rows and 64 times the weights in double precision."""
@@ -326,8 +323,8 @@ class Spark(Section):
     rungs: Literal["last", "restart"] = "last"
     """`last`: an l-bfgs trial is one run to its last epoch, because a stop would cost it its curvature
     history. `restart`: it stops at every rung and starts again from the weights alone, so that weak trials
-    can be stopped early. That is another optimizer, with other results, not only another schedule. `gd` is
-    exact at every rung and doesn't care."""
+    can be pruned. That is another optimizer, with other results, not only another schedule. `gd` is exact at
+    every rung either way."""
 
     @model_validator(mode="after")
     def _usable(self) -> Spark:
@@ -343,7 +340,7 @@ class Spark(Section):
                 "spark.executor.extraJavaOptions in conf"
             )
         if self.master is not None and self.master.startswith("sc://") and self.memory is not None:
-            raise ValueError("found memory with a sc:// master; its server has the memory that it has")
+            raise ValueError("found memory with a sc:// master, whose server sets its own memory")
         return self
 
 
@@ -352,21 +349,21 @@ class Storage(Section):
 
     url: str | None = None
     """`sqlite:///FILE`, `journal:FILE` or `postgresql://…`; by default `sqlite:///NAME.db`. A file's name is
-    taken as it is, without options; relative ones are beside the study file, and `~` is your home. `${NAME}`
-    is taken from the environment and never shown; it is one part of the address, whatever is in it:
-    `postgresql://me:${PASSWORD}@host/studies`. `${DATABASE_URL}` can be the whole of it."""
+    taken literally, without options; relative ones are beside the study file, and `~` is your home. `${NAME}`
+    comes from the environment and is never shown. It is one part of the address, whatever characters it
+    holds: `postgresql://me:${PASSWORD}@host/studies`. `${DATABASE_URL}` can be the whole address."""
 
 
 class Checkpoints(Section):
-    """Where the states of trials that run are kept. Losing one costs time and changes no result."""
+    """Where the checkpoints of unfinished trials are kept. Losing one costs time and changes no result."""
 
     url: str | None = None
     """A directory, relative to the study file or to your home `~`, or a URL that fsspec knows:
-    `s3://bucket/folder`, with its package installed here and on the workers. `${NAME}` in it is taken from
-    the environment, here and on each worker, and never shown. Each study has a folder of its own in it. By
+    `s3://bucket/folder`, with its package installed here and on the workers. `${NAME}` in it comes from the
+    environment, here and on each worker, and is never shown. Each study has a folder of its own in it. By
     default `.search/checkpoints`."""
     limit: Size | None = None
-    """Bytes that they may take together: `"2GB"`, `"500MB"`. Above it, those of the fewest epochs are dropped
+    """Bytes that all may use together: `"2GB"`, `"500MB"`. Above it, those of the fewest epochs are deleted
     first, and of these the oldest: they cost the least to make again. By default there is no limit."""
 
 
@@ -378,9 +375,9 @@ class Report(Section):
     finalists: int | None = Field(default=None, ge=0, le=50)
     """Configurations that are retrained with new seeds once the search has ended by itself: those with the
     best validation scores, the best of each framework among them. The best trial, the best of each framework
-    and the enqueued ones are trained once more with their own seeds. After all of these trainings the test
-    rows are opened, and the report says what each is worth, with an interval, and which differ significantly
-    from the best. It comes on top of `timeout`. With `0` nothing is trained and the test rows stay closed,
+    and the enqueued ones are retrained with their own seeds. After all of these trainings the test rows are
+    opened. The report then gives each one's score with an interval, and which differ significantly from the
+    best. Their time isn't part of `timeout`. With `0` nothing is retrained and the test rows stay closed
     until `search finalists` opens them. By default 5, and 0 where `analytic` is the only framework."""
     seeds: int = Field(default=5, ge=1, le=100)
     """Trainings of each finalist, with seeds that no trial of the search has."""
@@ -388,8 +385,8 @@ class Report(Section):
 
 class Recipe(Section):
     """A configuration with a name, for `search explain`: how somebody trained the network, and which score
-    they judged it by. Keys are those of `[space]`, with one value each; it need not lie in the space, but for
-    its framework."""
+    they judged it by. Keys are those of `[space]`, with one value each. Only its framework must be in the
+    space."""
 
     framework: str
     """One of those of `space.framework`."""
@@ -429,15 +426,15 @@ class Study(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     """Name of the study in its storage. Letters, digits, `.`, `_` and `-`. By default the file's name."""
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    """Seed of everything that is drawn: rows, word vectors, configurations, weights, orders of rows."""
+    """Seed of everything random: split, word vectors, configurations, weights, orders of rows."""
     trials: int | None = Field(default=None, ge=1)
     """Stop after this many trials, over all launches. By default 60, where nothing else stops the study."""
     timeout: Duration | None = None
     """Stop asking for new trials after this long: `"20m"`, `"1h30m"` or seconds, over all launches."""
     trial_timeout: Duration | None = None
-    """Fail a trial, with the cause `timeout`, that trains for longer than this: `"90s"`, `"5m"` or seconds.
-    Waiting for a slot doesn't count. It ends with the epoch that it is in; a fit of Spark's is cancelled. By
-    default none is."""
+    """Fail a trial that trains for longer than this, with the cause `timeout`: `"90s"`, `"5m"` or seconds.
+    Waiting for a slot doesn't count. It ends after its current epoch; a fit of Spark's is cancelled. By
+    default there is no limit."""
     target: float | None = Field(default=None, le=1, allow_inf_nan=False)
     """Stop asking for new trials once one reaches this score."""
     patience: int | None = Field(default=None, ge=1)
@@ -448,10 +445,10 @@ class Study(Section):
     `timeout` too."""
     reproducible: bool = False
     """Make the table of trials depend on this file and its data alone: not on how many workers there are, in
-    which order they finish, or how often the study was stopped. Decisions then consume results in the order
-    in which their trials were asked for, so that slots may wait."""
+    which order they finish, or how often the study was stopped. Decisions then use results in the order in
+    which their trials were sampled, so slots may wait."""
     width: int = Field(default=8, ge=1)
-    """With `reproducible`: trials that are decided on ahead of results; more slots than this stay empty."""
+    """With `reproducible`: trials that are sampled ahead of results; more slots than this stay empty."""
     data: Data
     features: Features = Features()
     model: Model = Model()
@@ -467,7 +464,7 @@ class Study(Section):
     report: Report = Report()
     enqueue: list[dict[str, str | int | float | bool]] = Field(default=[])
     """Known configurations to try first, one `[[enqueue]]` table each, with keys and values of `[space]`:
-    `framework = "spark"`. What they leave out is drawn."""
+    `framework = "spark"`. What they leave out is sampled."""
     recipe: dict[str, Recipe] = Field(default={})
     """Configurations with names, one `[recipe.NAME]` table each, for `search explain`. They are no trials."""
 

@@ -21,7 +21,7 @@ LARGEST_COUNT = 2**31 - 1
 """Of epochs and of rows a step: the largest `int` of the JVM, which is what Spark counts iterations with."""
 
 SCHEME_BIASES = "scheme"
-"""The value of the axis ``biases`` that leaves them as the scheme draws them."""
+"""The value of the axis ``biases`` that leaves them to the scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +115,4 @@ AXES: tuple[AxisRule, ...] = (
     AxisRule("dropout", _RATE, _with_batches),
     AxisRule("epochs", _COUNT),
 )
-"""In the order in which they are drawn: the optimizer first, because others depend on it."""
+"""In the order in which they are sampled: the optimizer first, because others depend on it."""

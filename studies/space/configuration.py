@@ -11,10 +11,10 @@ FULL_BATCH = frozenset({"l-bfgs", "gd"})
 """Optimizers that take one step on all rows an epoch, so that they have no batch size and no shuffling."""
 
 DEFAULT_ACTIVATION = "sigmoid"
-"""What hidden layers apply where a configuration doesn't say: MLlib's only activation."""
+"""Activation of the hidden layers where a configuration names none: MLlib's only one."""
 
 DEFAULT_CLASS_WEIGHT = "none"
-"""Where a configuration doesn't say, every row's loss counts once."""
+"""Class weight where a configuration names none: every row's loss counts once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Configuration:
         framework: name of one that :func:`studies.frameworks.framework_of` knows.
         initialisation: name of a scheme in :mod:`workers.training.initialisation`; empty for a framework that
             uses none.
-        biases: one number that all initial biases are set to, or the name of another scheme that they are
-            drawn by; ``None`` leaves them as the scheme draws them.
+        biases: one number that all initial biases are set to, or the name of another scheme that samples
+            them; ``None`` leaves them to the scheme.
         optimizer: one of the framework's optimizers; empty for one that has none.
         epochs: passes over the training rows; for full-batch optimizers, iterations.
         learning_rate: step size; ``None`` for l-bfgs, which searches its own.
         batch_size: rows a step; ``None`` for full-batch optimizers.
-        shuffle: whether each epoch draws a new order of the rows; ``None`` for full-batch optimizers.
+        shuffle: whether each epoch shuffles the rows again; ``None`` for full-batch optimizers.
         drop_last_batch: whether a partial last batch is left out; ``None`` for full-batch optimizers.
         loss_scale: factor on the mean cross-entropy. 0.5 gives the mean over both outputs of the log
             loss; ``None`` for Spark, whose loss is fixed, and for full-batch optimizers.
@@ -63,8 +63,8 @@ class Configuration:
     def used(self) -> dict[str, Any]:
         """The choices that this configuration makes, by name, without those it doesn't have."""
         # Not by `asdict`, which copies: this is called for every trial of every report.
-        found = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: value for name, value in found if value is not None and value != ""}
+        choices = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in choices if value is not None and value != ""}
 
     def key(self) -> str:
         """A text that is equal for equal configurations, for counting repeats."""
@@ -80,7 +80,7 @@ class Configuration:
     def describe(self) -> str:
         """One line for a person: ``tensorflow adam lr 0.001 batch 128 glorot_uniform 27 epochs, tanh``.
 
-        Choices that are seldom made come last, and only where they are not the default.
+        Rarely used choices come last, and only where they are not the default.
         """
         parts = [self.framework, self.optimizer] if self.optimizer else [self.framework]
         if self.learning_rate is not None:
@@ -116,8 +116,8 @@ class Configuration:
 def trial_seed(study_seed: int, repeat: int) -> int:
     """Seed of the ``repeat``-th trial (from 0) of one configuration.
 
-    Every configuration is tried with the study's own seed first, so that all of them start from the same
-    initial numbers and are compared in pairs; a configuration that is drawn again gets the next seed, so
-    that the repeat measures the noise instead of repeating it.
+    Every configuration is tried with the study's own seed first: all start from the same random numbers and
+    are compared in pairs. A configuration that is sampled again gets the next seed, so that the repeat
+    measures the noise.
     """
     return study_seed + repeat

@@ -13,7 +13,7 @@ from studies.space.axes import AXES, SCHEME_BIASES, AxisRule
 from studies.space.configuration import DEFAULT_CLASS_WEIGHT, Configuration
 
 RESERVED = ("best", "worst", "default")
-"""What `search explain` finds in the study itself; a recipe may be called ``default``, and is it then."""
+"""Names that `search explain` resolves itself; a recipe may be called ``default``, and replaces it then."""
 
 
 def recipe_configuration(study: Study, name: str, file: str) -> Configuration:
@@ -25,8 +25,8 @@ def recipe_configuration(study: Study, name: str, file: str) -> Configuration:
         file: name of the study file, for error messages.
 
     Raises:
-        StudyFileError: where its name can't be told from a trial, or a value is missing, unused or none that
-            the framework can have.
+        StudyFileError: where its name could be a trial's, or a value is missing, unused or not one that the
+            framework can have.
     """
     recipe, where = study.recipe[name], f"{file}: recipe.{name}"
     if name in RESERVED[:2] or name.isdecimal():

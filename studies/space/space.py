@@ -1,6 +1,6 @@
-"""The space of a study: draws configurations, and says whether a given one could have been drawn.
+"""The space of a study: samples configurations, and checks whether a given one lies in it.
 
-Which values an axis accepts and which configurations use it stands in :mod:`studies.space.axes`.
+:mod:`studies.space.axes` has which values an axis accepts and which configurations use it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from studies.space.axes import AXES, SCHEME_BIASES, AxisRule
 from studies.space.configuration import Configuration
 
 LARGEST_GRID_AXIS = 1_000_000
-"""Values of one axis of a grid: it is held in memory, and no search gets to the end of more."""
+"""Most values of one axis of a grid: they are held in memory, and no search could try more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +42,31 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One framework with one optimizer, which decide what else is drawn.
+    """One framework with one optimizer, which decide what else is sampled.
 
     Attributes:
         framework: of all its configurations.
-        probability: that a configuration drawn evenly from the space is one of them.
+        probability: that a configuration sampled uniformly from the space is one of them.
         fixed: the parameters that make the branch, by the names that Optuna knows, and their values here;
             without those that have one value in the whole space.
-        drawn: names of the other parameters that its configurations have.
+        sampled: names of the other parameters that its configurations have.
     """
 
     framework: str
     probability: float
     fixed: Mapping[str, Value]
-    drawn: frozenset[str]
+    sampled: frozenset[str]
 
 
 class SearchSpace:
-    """Draws configurations, and says whether a given one could have been drawn.
+    """Samples configurations, and checks whether a given one lies in the space.
 
     Args:
         study: the study whose space this is.
         where: name of the study file, for error messages.
 
     Raises:
-        StudyFileError: where a value is none that its axis can have.
+        StudyFileError: where a value is not one that its axis can have.
     """
 
     def __init__(self, study: Study, where: str = "study") -> None:
@@ -85,14 +85,14 @@ class SearchSpace:
                 self._check_all_used(study, framework)
 
     def sample(self, suggest: Suggest) -> Configuration:
-        """Draw one configuration; axes that it doesn't use are not drawn."""
-        framework = str(self.framework.draw("framework", suggest))
-        drawn: dict[str, Any] = {}
+        """Sample one configuration; hyperparameters that it doesn't use are not sampled."""
+        framework = str(self.framework.sample("framework", suggest))
+        values: dict[str, Any] = {}
         for rule in AXES:
-            if rule.used_by(framework, drawn.get("optimizer", "")):
+            if rule.used_by(framework, values.get("optimizer", "")):
                 parameter = self._parameters[framework, rule.name]
-                drawn[rule.name] = parameter.distribution.draw(parameter.name, suggest)
-        return _configuration(framework, drawn)
+                values[rule.name] = parameter.distribution.sample(parameter.name, suggest)
+        return _configuration(framework, values)
 
     def place(self, given: Mapping[str, Value], where: str) -> dict[str, Value]:
         """The Optuna parameters of a configuration that may leave out choices.
@@ -155,18 +155,18 @@ class SearchSpace:
     @property
     def most_epochs(self) -> int:
         """The most epochs that a configuration can have."""
-        found = [self._parameters[framework, "epochs"].distribution for framework in self.frameworks]
-        return max(int(_highest(distribution)) for distribution in found)
+        epochs = [self._parameters[framework, "epochs"].distribution for framework in self.frameworks]
+        return max(int(_highest(distribution)) for distribution in epochs)
 
     def parameters(self) -> dict[str, Distribution]:
         """The distributions by the names that Optuna knows, without fixed ones and unused ones."""
-        found: dict[str, Distribution] = {"framework": self.framework}
+        distributions: dict[str, Distribution] = {"framework": self.framework}
         for framework, optimizer in self._pairs():
             for rule in AXES:
                 if rule.used_by(framework, optimizer):
                     parameter = self._parameters[framework, rule.name]
-                    found[parameter.name] = parameter.distribution
-        return {name: value for name, value in found.items() if not isinstance(value, Fixed)}
+                    distributions[parameter.name] = parameter.distribution
+        return {name: value for name, value in distributions.items() if not isinstance(value, Fixed)}
 
     def _check_grid(self, parameter: Parameter) -> None:
         count = parameter.distribution.count()
@@ -181,8 +181,8 @@ class SearchSpace:
         )
 
     def branches(self) -> tuple[Branch, ...]:
-        """The boxes that the space is made of: within each, every parameter is drawn for itself."""
-        found = []
+        """The boxes that the space is made of: within each, every parameter is sampled independently."""
+        branches = []
         for framework, optimizer in self._pairs():
             head, *others = self._used(framework, optimizer)
             fixed: dict[str, Value] = {"framework": framework} if isinstance(self.framework, Choice) else {}
@@ -190,9 +190,9 @@ class SearchSpace:
                 fixed[head.name] = optimizer
             optimizers = self._parameters[framework, "optimizer"].distribution.values() or ()
             probability = 1 / (len(self.frameworks) * len(optimizers))
-            drawn = frozenset(p.name for p in others if not isinstance(p.distribution, Fixed))
-            found.append(Branch(framework, probability, fixed, drawn))
-        return tuple(found)
+            sampled = frozenset(p.name for p in others if not isinstance(p.distribution, Fixed))
+            branches.append(Branch(framework, probability, fixed, sampled))
+        return tuple(branches)
 
     def _framework(self, study: Study) -> Distribution:
         distribution: Distribution = study.space.framework
@@ -214,7 +214,7 @@ class SearchSpace:
         return distribution
 
     def _check_fixed_activation(self, study: Study, framework: Framework) -> None:
-        """Refuse activations that are named without a framework, where one has another and no choice."""
+        """Refuse an activation for all frameworks, where this one has another and no choice."""
         fixed = framework.fixed.get("activation")
         if fixed is None:
             return
@@ -225,7 +225,7 @@ class SearchSpace:
             axis, where = axis.get(framework.name, Fixed(fixed)), f"space.activation.{framework.name}"
         if axis.contains(fixed):
             return
-        others = next(one.name for one in BUILT_IN if one.uses("activation"))
+        others = next(record.name for record in BUILT_IN if record.uses("activation"))
         raise StudyFileError(
             f"found {axis.describe()}, but {framework.title}'s multilayer perceptron has {fixed} layers only",
             where=f"{self._where}: {where}",
@@ -234,15 +234,15 @@ class SearchSpace:
         )
 
     def _check_all_used(self, study: Study, framework: Framework) -> None:
-        """Refuse what the file says for a framework that doesn't use it, or in a space of which none does.
+        """Refuse an axis given for a framework that doesn't use it, or in a space where none does.
 
-        Not of the built-in ones: files that were accepted before this rule must stay so.
+        Only for frameworks that aren't built in: files accepted before this rule must stay so.
         """
         for rule in AXES:
             axis = getattr(study.space, rule.name)
             named = isinstance(axis, dict) and framework.name in axis
             given = rule.name in study.space.model_fields_set and not isinstance(axis, dict)
-            used = {one.name for one in records_of(self.frameworks) if one.uses(rule.name)}
+            used = {record.name for record in records_of(self.frameworks) if record.uses(rule.name)}
             if framework.name not in used and (named or (given and not used)):
                 known = [rule.name for rule in AXES if framework.uses(rule.name)]
                 raise StudyFileError(
@@ -266,7 +266,7 @@ class SearchSpace:
         return Parameter(name, axis)
 
     def _check_other_frameworks(self, study: Study) -> None:
-        """Values for a framework that the space leaves out are unused, but must not be wrong unseen."""
+        """Check values for a framework that the space leaves out too: a mistake there must not hide."""
         for rule in AXES:
             axis = getattr(study.space, rule.name)
             for framework in set(axis) - set(self.frameworks) if isinstance(axis, dict) else ():
@@ -315,14 +315,14 @@ class SearchSpace:
     def _given_framework(self, given: Mapping[str, Value], where: str) -> str:
         if "framework" not in given and len(self.frameworks) == 1:
             return self.frameworks[0]
-        found = given.get("framework")
-        if found in self.frameworks:
-            return str(found)
+        name = given.get("framework")
+        if name in self.frameworks:
+            return str(name)
         raise StudyFileError(
-            "no framework given" if found is None else f"framework = {as_toml(found)} is outside the space",
+            "no framework given" if name is None else f"framework = {as_toml(name)} is outside the space",
             where=f"{self._where}: {where}",
             allowed=", ".join(self.frameworks),
-            remedy=nearest(str(found), self.frameworks),
+            remedy=nearest(str(name), self.frameworks),
         )
 
     def _given_optimizers(self, given: Mapping[str, Value], framework: str) -> tuple[str, ...]:
@@ -361,7 +361,7 @@ def _highest(distribution: Distribution) -> Value:
 
 
 def _default(study: Study, name: str, framework: str) -> Distribution:
-    """What an axis is for a framework that the study file gives nothing for."""
+    """The axis of a framework for which the study file gives nothing."""
     if name == "optimizer":
         record = framework_of(framework)
         return Choice(record.default_optimizers or record.optimizers or ("",))
@@ -376,8 +376,8 @@ def _as_toml(distribution: Distribution) -> str:
     return json.dumps(values[0] if isinstance(distribution, Fixed) else values)
 
 
-def _configuration(framework: str, drawn: Mapping[str, Any]) -> Configuration:
-    values = {"initialisation": "", "optimizer": "", **drawn}
+def _configuration(framework: str, sampled: Mapping[str, Any]) -> Configuration:
+    values = {"initialisation": "", "optimizer": "", **sampled}
     if values.get("biases") == SCHEME_BIASES:
         values["biases"] = None
     for name in ("biases", "learning_rate", "loss_scale", "weight_decay", "dropout"):

@@ -15,9 +15,9 @@ from search.explaining.attribution import (
     Values,
     Weights,
     attribute,
-    drawn_orders,
     every_set,
     greedy_order,
+    sampled_orders,
     sets_of_order,
     shapley_weights,
     step_weights,
@@ -97,7 +97,7 @@ def test_the_greedy_path_asks_for_no_more_than_it_compares() -> None:
 def test_an_order_and_its_reverse_give_effects_of_pairs_exactly() -> None:
     single = (*SINGLE, Fraction(1, 13), Fraction(-1, 17))
     game = Game(single=single, pairs=PAIRS | {(6, 7): Fraction(1, 3)})
-    orders = drawn_orders(8, 2, seed=5)
+    orders = sampled_orders(8, 2, seed=5)
     assert len(orders) == 4
     assert all(sorted(order) == list(range(8)) for order in orders)
     values = game.ask([made for order in orders for made in sets_of_order(order)])
@@ -143,7 +143,7 @@ def test_parts_add_up_to_the_gap_to_the_last_bit(drawn: tuple[int, list[float]])
     gap = values[frozenset(range(count))][0] - values[frozenset()][0]
     assert total(parts(shapley_weights(count), values)) == (gap,)
     order = greedy_order(count, lambda sets: {made: values[made] for made in sets})
-    found = attribute(order, drawn_orders(count, 3, seed=1))
+    found = attribute(order, sampled_orders(count, 3, seed=1))
     assert total(parts(found.shares, values)) == (gap,)
     assert total(parts(found.path, values)) == (gap,)
     assert weighted(found.gap, values) == (gap,)

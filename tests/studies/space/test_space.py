@@ -288,7 +288,7 @@ def test_branches_are_the_frameworks_with_their_optimizers_and_what_each_draws()
         "l-bfgs": 0.25,
         "gd": 0.5,
     }
-    assert found["sgd"].drawn == {"learning_rate", "batch_size", "initialisation"}
-    assert found["l-bfgs"].drawn == {"initialisation"}
+    assert found["sgd"].sampled == {"learning_rate", "batch_size", "initialisation"}
+    assert found["l-bfgs"].sampled == {"initialisation"}
     assert found["gd"].fixed == {"framework": "spark"}
-    assert found["gd"].drawn == {"learning_rate", "initialisation"}
+    assert found["gd"].sampled == {"learning_rate", "initialisation"}

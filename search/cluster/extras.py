@@ -5,10 +5,9 @@ Apart from the deployers, so that ``search check`` can say it without importing 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 
-from studies.errors import MachineError
+from studies.packages import check_packages
 from studies.printable import as_toml
 from studies.sections.cluster import QUEUES, Cluster
 
@@ -27,10 +26,5 @@ def check_extra(section: Cluster) -> None:
         MachineError: where it isn't.
     """
     module, extra = _NEEDED.get(section.kind, ("", ""))
-    if module and importlib.util.find_spec(module) is None:
-        raise MachineError(
-            f"kind = {as_toml(section.kind)} needs the package {module.replace('_', '-')}, "
-            "which is not installed",
-            where="cluster.kind",
-            remedy=f"pip install 'honest-search[{extra}]'",
-        )
+    if module:
+        check_packages(f"kind = {as_toml(section.kind)}", [module], extra, where="cluster.kind")

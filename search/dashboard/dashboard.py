@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from studies.errors import CheckpointError, MachineError, UserError
 from studies.frameworks import framework_of
 from studies.identity import folder_of
 from studies.optuna_internals import study_id_of
+from studies.packages import check_packages
 from studies.records.explanations import KeptExplanation, explanations_of
 from studies.records.trials import TrialRecord
 from studies.storage.storage import is_writable, open_storage
@@ -51,7 +51,7 @@ def dashboard(path: str | Path, port: int = 0) -> Iterator[tuple[WSGIServer, str
         MachineError: where the dashboard isn't installed, or the port can't be had.
     """
     file = read_study_file(path)
-    _check_installed()
+    check_packages("the dashboard", ["optuna_dashboard"], "dashboard")
     stored = read_study(file)
     # Late: the dashboard's web framework takes half a second, and is an extra.
     from optuna_dashboard import wsgi
@@ -166,14 +166,6 @@ def validation_rows(file: StudyFile, data_hash: str) -> ValidationRows | None:
     numbers = parts["validation"]
     texts = tuple(source.texts[number] for number in numbers) if source.texts is not None else ()
     return ValidationRows(np.array(split.validation.labels), numbers + 1, texts)
-
-
-def _check_installed() -> None:
-    if importlib.util.find_spec("optuna_dashboard") is None:
-        raise MachineError(
-            "the dashboard needs the package optuna-dashboard, which is not installed",
-            remedy="pip install 'honest-search[dashboard]'",
-        )
 
 
 def _listening(app: Any, port: int) -> WSGIServer:

@@ -7,13 +7,11 @@ replaced. A device or a pipe is written to and never replaced. Whatever can't be
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
 import stat
 import tempfile
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from pathlib import Path
 from search.output.streams import write_to_stdout
 from studies.errors import OutputError, UnwrittenError
 from studies.sections.sizes import describe_size
+from studies.whole_files import write_whole
 
 STDOUT = "-"
 
@@ -177,7 +176,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         found = path.stat()
     except FileNotFoundError:
-        _replace(_followed(path), content, None)
+        write_whole(_followed(path), content)
         return
     regular = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
     # Links of /proc into other processes' open files can't be followed by their text.
@@ -185,7 +184,7 @@ def _write(path: Path, content: bytes) -> None:
         _write_into(path, content)
         return
     try:
-        _replace(_followed(path), content, found)
+        write_whole(_followed(path), content, like=found)
     except OSError as error:
         if error.errno not in _FIXED:
             raise
@@ -198,29 +197,6 @@ def _write_into(path: Path, content: bytes) -> None:
         left = memoryview(content)
         while left:
             left = left[stream.write(left) :]
-
-
-def _replace(path: Path, content: bytes, before: os.stat_result | None) -> None:
-    """The whole file or nothing of it: a browser may be reading the one from before."""
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
-            if before is not None:
-                _like(file.fileno(), before)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _like(descriptor: int, before: os.stat_result) -> None:
-    """Give a new file the owner and the permissions of the one that it replaces."""
-    with contextlib.suppress(PermissionError):
-        os.fchown(descriptor, before.st_uid, before.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
 def _followed(path: Path) -> Path:

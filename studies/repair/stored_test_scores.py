@@ -25,6 +25,7 @@ from studies.repair.repair import Finding
 from studies.storage.guarded import GuardedStorage
 from studies.storage.journal_file import JournalFile
 from studies.stored_study import StoredStudy
+from studies.whole_files import write_whole
 
 RESULT = "result"
 """The user attribute of a trial whose value has ``scores`` by row set."""
@@ -108,9 +109,7 @@ def _in_journal(file: Path, trials: Collection[int], *, mend: bool) -> int:
                 found.add(trial)
                 lines[place] = json.dumps(record, separators=(",", ":")).encode().ljust(len(line) - 1) + b"\n"
         if mend and found:
-            mended = file.with_name(f".{file.name}.mended")
-            mended.write_bytes(b"".join(lines))
-            mended.replace(file)
+            write_whole(file, b"".join(lines), like=file.stat())
     return len(found)
 
 

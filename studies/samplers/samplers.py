@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, RandomSampler
 
-from studies.errors import MachineError
+from studies.packages import check_packages
 from studies.samplers.bounded_tpe import BoundedTPESampler
 from studies.samplers.experimental import experimental_allowed
 from studies.sections.study import Sampler
@@ -42,11 +41,13 @@ def check_sampler(section: Sampler) -> None:
         MachineError: where the sampler needs a package that isn't installed.
     """
     module = _MODULES.get(section.kind)
-    if module and importlib.util.find_spec(module) is None:
-        raise MachineError(
-            f"the sampler '{section.kind}' needs the package {module}, which is not installed",
+    if module:
+        check_packages(
+            f"the sampler '{section.kind}'",
+            [module],
+            section.kind,
             where="sampler.kind",
-            remedy=f"pip install 'honest-search[{section.kind}]', or choose another sampler",
+            otherwise="or choose another sampler",
         )
 
 

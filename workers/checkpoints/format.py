@@ -1,6 +1,6 @@
-"""The bytes of a checkpoint: a state's arrays, and a header that says whose they are.
+"""The bytes of a checkpoint: a state's arrays, and a header that identifies their trial.
 
-A plain npz without pickles, so that opening a file that somebody else put there runs nothing.
+A plain npz without pickles, so that opening a foreign file runs no code.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""What a training leaves behind beyond its report: final weights, and probabilities of the rows it wasn't
-trained on.
+"""What a training keeps beyond its report: final weights, and probabilities of the rows it wasn't trained on.
 
 One file a training, named by a hash of all that decides it, written whole or not at all
 (:mod:`workers.checkpoints.files`). An outcome can always be made again: where its file is gone, the same
@@ -35,7 +34,7 @@ PREDICTED = ("validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What one training left.
+    """What one training keeps.
 
     Attributes:
         weights: the network's, see :data:`workers.training.trainer.Weights`.
@@ -114,7 +113,7 @@ def outcomes_of(file: StudyFile, folder: str) -> Outcomes:
 
 
 def predictions_of(file: StudyFile, folder: str) -> Outcomes:
-    """What the search's own trials leave for a person to look at: outcomes without weights, and with the
+    """The outcomes of the search's own trials, for a person to look at: without weights, and with the
     probabilities of the validation rows alone.
     """
     return Outcomes(f"{outcomes_of(file, folder).url}/predictions")

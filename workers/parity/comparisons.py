@@ -1,4 +1,4 @@
-"""How near two frameworks' numbers are: what was compared, the largest difference, its bound, the verdict.
+"""How close two frameworks' numbers are: what was compared, the largest difference, its bound, the verdict.
 
 Pure: the numbers come from :mod:`workers.parity.spark` and :mod:`workers.parity.tensorflow`, and
 :mod:`workers.parity.runs` brings them together.
@@ -57,7 +57,7 @@ class Comparison:
         difference: the largest one; infinite where the two can't be compared.
         bound: the largest that counts as none; ``None`` for what is only shown beside another comparison.
         relative: whether both are shares of the value.
-        note: what a person should know to believe it.
+        note: what a person needs to know to judge it.
     """
 
     what: str
@@ -96,7 +96,7 @@ class Section:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
-        return {"title": self.title, "comparisons": [one.to_dict() for one in self.comparisons]}
+        return {"title": self.title, "comparisons": [comparison.to_dict() for comparison in self.comparisons]}
 
 
 def largest_difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
@@ -132,7 +132,7 @@ def compare_scores(pairs: Sequence[tuple[Scores, Scores]], notes: Mapping[str, s
 
     Args:
         pairs: of the same labels and probabilities.
-        notes: what to say of a score, by name.
+        notes: on a score, by name.
     """
     compared = []
     for name, theirs_is in DEFINITIONS.items():
@@ -149,7 +149,7 @@ def compare_scores(pairs: Sequence[tuple[Scores, Scores]], notes: Mapping[str, s
 
 
 def compare_paths(what: str, who: str, ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
-    """The objectives after each of the first iterations; the note tells how it goes on after them.
+    """The objectives after each of the first iterations; the note describes the later ones.
 
     Args:
         what: the thing.
@@ -189,8 +189,8 @@ def compare_final_f1(
 ) -> Comparison:
     """F1 of the positive class of two trained networks, on the same rows.
 
-    The bound is :data:`SAME_F1`, or what one row can change where the positive rows are too few for that: F1
-    is 2 hits / (positive rows + rows said positive), so that one row moves it by 1 / positive rows at most.
+    The bound is :data:`SAME_F1`, or what one row can change where there are too few positive rows for that:
+    F1 is 2 hits / (positive rows + rows predicted positive); one row moves it by at most 1 / positive rows.
 
     Args:
         what: the thing, and whose.
@@ -198,14 +198,16 @@ def compare_final_f1(
         positive: index of the positive class.
         ours, theirs: (rows, classes) probabilities.
     """
-    one, other = score(labels, ours, positive).f1, score(labels, theirs, positive).f1
+    our_f1, their_f1 = score(labels, ours, positive).f1, score(labels, theirs, positive).f1
     positives = int(np.count_nonzero(labels == positive))
     one_row = 1.0 / positives if positives else 0.0
     differently = np.count_nonzero(ours.argmax(axis=1) != theirs.argmax(axis=1))
-    note = f"{what}: {one:.4f} and {other:.4f}; they disagree on {differently:,} of {len(labels):,} rows"
+    note = (
+        f"{what}: {our_f1:.4f} and {their_f1:.4f}; they disagree on {differently:,} of {len(labels):,} rows"
+    )
     if one_row > SAME_F1:
         note += f"; one of {positives} positive rows moves F1 by up to {one_row:.3f}"
-    return Comparison(what, abs(one - other), max(SAME_F1, one_row), note=note)
+    return Comparison(what, abs(our_f1 - their_f1), max(SAME_F1, one_row), note=note)
 
 
 def _largest_share(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""Trains and evaluates the same network in both frameworks and compares all that comes out.
+"""Trains and evaluates the same network in both frameworks, and compares the results.
 
 The runs are those of a search: :class:`workers.spark.trainer.SparkTrainer` and
 :class:`workers.tensorflow.full_batch.FullBatchTraining`, the latter in float64.
@@ -59,8 +59,8 @@ STEPS = tuple(0.5 * 10.0**-tenths for tenths in range(8))
 
 NO_DEADLINE = Deadline()
 
-Say = Callable[[str], None]
-"""Told what is being done next."""
+Announce = Callable[[str], None]
+"""Called with what is being done next."""
 
 
 @dataclass(frozen=True)
@@ -118,28 +118,28 @@ class Subject:
         )
 
 
-def compare(subject: Subject, say: Say) -> tuple[Section, ...]:
+def compare(subject: Subject, announce: Announce) -> tuple[Section, ...]:
     """All comparisons, those of the same weights first.
 
     Raises:
         TrainingFailed: where one of the frameworks can't train on these rows.
         MachineError: where Spark can't be started.
     """
-    say("starting Spark, and loading the rows")
+    announce("starting Spark, and loading the rows")
     rows = subject.scored()
     network = SparkNetwork(rows, subject.layers)
-    descent, descended = compare_descent(subject, say)
-    lbfgs, trained = compare_lbfgs(subject, say)
+    descent, descended = compare_descent(subject, announce)
+    lbfgs, trained = compare_lbfgs(subject, announce)
     weights = {
         "initial": subject.start().weights,
         "after gd": descended.weights,
         "after l-bfgs": trained.weights,
     }
-    return (*compare_networks(subject, rows, network, weights, say), descent, lbfgs)
+    return (*compare_networks(subject, rows, network, weights, announce), descent, lbfgs)
 
 
 def compare_networks(
-    subject: Subject, rows: Rows, network: SparkNetwork, weights: dict[str, Weights], say: Say
+    subject: Subject, rows: Rows, network: SparkNetwork, weights: dict[str, Weights], announce: Announce
 ) -> tuple[Section, Section]:
     """Probabilities, objective and scores at the same weights, the largest difference over all of them.
 
@@ -148,13 +148,13 @@ def compare_networks(
         rows: to be predicted.
         network: Spark's, on these rows.
         weights: by what they are called.
-        say: see :data:`Say`.
+        announce: see :data:`Announce`.
     """
     apart: dict[str, list[float]] = {"TensorFlow": [], "NumPy": []}
     objectives, scores, areas = [], [], []
     positive = subject.split.positive
     for name, values in weights.items():
-        say(f"predicting and scoring {len(rows):,} rows with the weights {name}")
+        announce(f"predicting and scoring {len(rows):,} rows with the weights {name}")
         seen = network.at(values)
         of_tensorflow = parity_tensorflow.probabilities(values, rows.features)
         apart["TensorFlow"].append(largest_difference(of_tensorflow, seen.probabilities))
@@ -166,8 +166,8 @@ def compare_networks(
         scores.append((ours, theirs))
         areas.append((ours.average_precision, area))
     probabilities = [
-        Comparison(f"probabilities, {name} and Spark", max(found), SAME_NUMBERS)
-        for name, found in apart.items()
+        Comparison(f"probabilities, {name} and Spark", max(differences), SAME_NUMBERS)
+        for name, differences in apart.items()
     ]
     objective = compare_objectives("objective, TensorFlow and Spark", *zip(*objectives, strict=True))
     return (
@@ -182,14 +182,14 @@ def compare_networks(
     )
 
 
-def compare_descent(subject: Subject, say: Say) -> tuple[Section, State]:
+def compare_descent(subject: Subject, announce: Announce) -> tuple[Section, State]:
     """Gradient descent, with blocks of one size and of two, and where Spark arrives with the latter."""
     count = len(subject.split.train)
     uneven, even = uneven_rows(count), even_rows(min(count, EVEN_ROWS))
     step = falling_step(subject, uneven)
     comparisons = []
     for rows in (even, uneven):
-        say(f"gd: {DESCENT_STEPS} steps of {step:g} on {rows:,} rows")
+        announce(f"gd: {DESCENT_STEPS} steps of {step:g} on {rows:,} rows")
         ours = subject.tensorflow(_configuration("tensorflow", "gd", DESCENT_STEPS, step), rows)
         theirs = subject.spark(_configuration("spark", "gd", DESCENT_STEPS, step), rows)
         losses = relative_differences(ours.losses, theirs.losses)
@@ -202,18 +202,18 @@ def compare_descent(subject: Subject, say: Say) -> tuple[Section, State]:
     return Section(title, tuple(comparisons)), theirs
 
 
-def compare_lbfgs(subject: Subject, say: Say) -> tuple[Section, State]:
+def compare_lbfgs(subject: Subject, announce: Announce) -> tuple[Section, State]:
     """l-bfgs, and where Spark arrives.
 
-    Beside it stands TensorFlow against itself from a start one bit away: two runs that part as soon as that
-    part by rounding alone.
+    It is compared with TensorFlow against itself from a start one bit away: two runs that part as soon as
+    those part by rounding alone.
     """
     count = len(subject.split.train)
-    say(f"l-bfgs: up to {LBFGS_ITERATIONS} iterations on {count:,} rows, in TensorFlow")
+    announce(f"l-bfgs: up to {LBFGS_ITERATIONS} iterations on {count:,} rows, in TensorFlow")
     asked = _configuration("tensorflow", "l-bfgs", LBFGS_ITERATIONS)
     ours = subject.tensorflow(asked, count)
     beside = subject.tensorflow(asked, count, one_bit_away(subject.start()))
-    say(f"l-bfgs: up to {LBFGS_ITERATIONS} iterations on {count:,} rows, in Spark")
+    announce(f"l-bfgs: up to {LBFGS_ITERATIONS} iterations on {count:,} rows, in Spark")
     theirs = subject.spark(_configuration("spark", "l-bfgs", LBFGS_ITERATIONS), count)
     path = f"{COMPARED_ITERATIONS} objectives"
     itself = "TensorFlow and TensorFlow from a start one bit away"
@@ -228,8 +228,8 @@ def compare_lbfgs(subject: Subject, say: Say) -> tuple[Section, State]:
     if parted is None:
         comparisons.append(_final_f1(subject, "where they end", ours, theirs))
     else:
-        # From there on they are two runs, and what their ends have in common is luck.
-        say(f"l-bfgs: {parted - 1} iterations, before the two part")
+        # From there on they are two runs, whose ends agree only by luck.
+        announce(f"l-bfgs: {parted - 1} iterations, before the two part")
         near = subject.tensorflow(_configuration("tensorflow", "l-bfgs", parted - 1), count)
         far = subject.spark(_configuration("spark", "l-bfgs", parted - 1), count)
         comparisons += [
@@ -241,9 +241,9 @@ def compare_lbfgs(subject: Subject, say: Say) -> tuple[Section, State]:
 
 
 def falling_step(subject: Subject, rows: int) -> float:
-    """The largest of :data:`STEPS` with which gradient descent never goes up; the smallest where all do.
+    """The largest of :data:`STEPS` with which the objective never rises; the smallest where it always does.
 
-    With too long a step it jumps about, and each jump blows up the difference of rounding.
+    With too long a step it oscillates, which amplifies differences of rounding.
     """
     start = subject.start()
     train = subject.first(rows).train
@@ -303,7 +303,7 @@ def _configuration(framework: str, optimizer: str, epochs: int, step: float | No
 
 
 def _area_note(areas: Sequence[tuple[float, float]]) -> str:
-    """What Spark has in its place, at the last of the weights."""
+    """Spark's score that comes nearest, at the last of the weights."""
     ours, theirs = areas[-1]
     return (
         f"Spark's areaUnderPR is another score: straight lines between the points where average_precision "

@@ -1,4 +1,4 @@
-"""Spark's side of the parity: what its own model, its own objective and its own evaluators say."""
+"""Spark's side of the parity: its own model, its own objective and its own evaluators."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PARTITIONS = 1
 
 @dataclass(frozen=True)
 class Seen:
-    """What Spark says of some rows with given weights.
+    """What Spark computes for some rows with given weights.
 
     Attributes:
         objective: what its solvers minimise, there.
@@ -60,7 +60,7 @@ class SparkNetwork:
             self._frame = sent.select(array_to_vector("features").alias("features"), "label").cache()
 
     def at(self, weights: Weights) -> Seen:
-        """What Spark says with these weights.
+        """What Spark computes with these weights.
 
         A fit of no iterations is how MLlib makes a model of given weights; it also evaluates the objective.
 
@@ -79,9 +79,9 @@ class SparkNetwork:
         """
         with translated(self._spark, epoch=0):
             evaluators = Evaluators(self._spark.session, seen.frame, self._layers[-1], positive)
-            found = evaluators.scores(), evaluators.area_under_pr()
+            scores_and_area = evaluators.scores(), evaluators.area_under_pr()
             seen.frame.unpersist()
-            return found
+            return scores_and_area
 
     def _at(self, weights: Weights) -> Seen:
         from pyspark.ml.classification import MultilayerPerceptronClassifier
@@ -102,8 +102,8 @@ class SparkNetwork:
         (objective,) = model.summary().objectiveHistory
         frame = model.transform(self._frame).select("label", "prediction", "probability").cache()
         column = frame.select(vector_to_array("probability").alias("probability")).toArrow()["probability"]
-        found = np.array(column.combine_chunks().flatten(), dtype=np.float64)
-        return Seen(float(objective), found.reshape(-1, self._layers[-1]), frame)
+        probabilities = np.array(column.combine_chunks().flatten(), dtype=np.float64)
+        return Seen(float(objective), probabilities.reshape(-1, self._layers[-1]), frame)
 
 
 class Evaluators:
@@ -207,7 +207,7 @@ def _matthews(counts: NDArray[np.int64]) -> float:
     by their deviations, and not :mod:`workers.training.scores`'s sums of counts.
     """
     rows = counts.sum()
-    true, said = counts.sum(axis=1) / rows, counts.sum(axis=0) / rows
-    covariance = float((np.diag(counts) / rows - true * said).sum())
-    deviations = float(((true * (1 - true)).sum() * (said * (1 - said)).sum()) ** 0.5)
+    true, predicted = counts.sum(axis=1) / rows, counts.sum(axis=0) / rows
+    covariance = float((np.diag(counts) / rows - true * predicted).sum())
+    deviations = float(((true * (1 - true)).sum() * (predicted * (1 - predicted)).sum()) ** 0.5)
     return covariance / deviations if deviations else 0.0

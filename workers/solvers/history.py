@@ -23,7 +23,7 @@ Vector = NDArray[np.floating[Any]]
 """(parameters,) float32 or float64, C order; never changed once it is part of a state."""
 
 
-class HistoryFailed(Exception):  # noqa: N818  the iteration's outcome, which the minimiser goes on from
+class HistoryFailed(Exception):  # noqa: N818  an outcome of the iteration, after which the minimiser continues
     """The history describes no curvature that a minimum could have."""
 
 
@@ -82,9 +82,9 @@ class History:
         return np.float64(curvature / inner_product(change, change))
 
 
-def inner_product(one: Vector, other: Vector) -> np.float64:
+def inner_product(first: Vector, second: Vector) -> np.float64:
     """Sum of the products, in the precision of the vectors; the same bits on any number of cores."""
-    return np.float64(np.einsum("i,i->", one, other))
+    return np.float64(np.einsum("i,i->", first, second))
 
 
 def _add(total: Vector, factor: np.float64, vector: Vector, term: Vector) -> None:

@@ -8,8 +8,8 @@ later. The algorithm itself is Liu and Nocedal, On the limited memory BFGS metho
 optimization, Mathematical Programming 45 (1989); Nocedal and Wright, Numerical Optimization, 2nd edition,
 algorithm 7.5.
 
-An iteration depends on nothing but the state and the objective, so that a run that is stopped and goes on
-from its state takes the same steps to the bit as one that isn't.
+An iteration depends on nothing but the state and the objective. A run that is stopped and resumes from its
+state takes the same steps, to the bit, as one that isn't.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class LbfgsState:
         history: curvature of the last iterations.
         iteration: iterations done; one that failed counts for none.
         initial_value: the objective at iteration 0.
-        recent_values: the last objectives, the newest last; infinity stands there for the initial one.
+        recent_values: the last objectives, the newest last; infinity in place of the initial one.
         failed_once: whether the iteration before failed, so that the history was dropped.
         search_failed: whether two failed in a row, which ends the run.
     """
@@ -163,7 +163,7 @@ def iterations(objective: Objective, state: LbfgsState, tolerance: float = TOLER
     """The states after this one, until the run ends by itself; none where it has ended.
 
     A state whose ``iteration`` is that of the one before is a failed iteration: it repeats the point. Breeze
-    gives it out as well, so that the value stands in Spark's objectiveHistory once more.
+    yields it as well, so that Spark's objectiveHistory has the value twice.
     """
     while convergence(state, tolerance) is None:
         state = step(objective, state)

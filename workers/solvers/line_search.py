@@ -43,7 +43,7 @@ class Trial:
     slope: np.float64
 
 
-class LineSearchFailed(Exception):  # noqa: N818  the iteration's outcome, which the minimiser goes on from
+class LineSearchFailed(Exception):  # noqa: N818  an outcome of the iteration, after which the minimiser continues
     """There is no step that can be taken along this direction."""
 
 

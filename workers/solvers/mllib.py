@@ -7,6 +7,6 @@ MLlib adds up the partitions' gradients in the order in which they arrive. Two n
 either order; three don't, so that with more partitions the same trial would give other bits each time."""
 
 BLOCK_SIZE = 128
-"""MLlib's blockSize, at its default. Not a mini-batch: it says how many rows of a partition are stacked into
+"""MLlib's blockSize, at its default. Not a mini-batch: it is how many rows of a partition are stacked into
 one matrix product. But MLlib averages the means of the blocks, so that a row of a shorter last block weighs
 more: another size is another objective."""

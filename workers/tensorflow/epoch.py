@@ -105,9 +105,9 @@ class EpochInputs(NamedTuple):
         features: (rows, features) float32.
         labels: (rows,) int32.
         class_factors: (classes,) float32, factor on the loss of each row of a class.
-        weight_decay: () float32, factor on the sum of the squares of all matrices; not looked at without
+        weight_decay: () float32, factor on the sum of the squares of all matrices; ignored without
             ``EpochKey.weight_decay``.
-        dropout: () float32 in [0, 1); not looked at without ``EpochKey.dropout``.
+        dropout: () float32 in [0, 1); ignored without ``EpochKey.dropout``.
         random: (2,) int32, seed of the epoch's dropout.
     """
 

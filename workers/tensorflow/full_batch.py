@@ -113,8 +113,8 @@ def _run(
             else gradient_descent.begin(objective, x)
         )
         return descent, gradient_descent.iterations(objective, descent, configuration.learning_rate)
-    begun = lbfgs.from_arrays(x, state.slots) if state.slots else lbfgs.begin(objective, x)
-    return begun, lbfgs.iterations(objective, begun)
+    start = lbfgs.from_arrays(x, state.slots) if state.slots else lbfgs.begin(objective, x)
+    return start, lbfgs.iterations(objective, start)
 
 
 def _check_finite(point: Point) -> None:

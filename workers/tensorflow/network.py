@@ -112,7 +112,7 @@ def dropout_factors(shape: Sequence[int], rate: Any, random: Any, number: Any) -
         shape: (rows, units).
         rate: () float32, probability of being set to 0.
         random: (2,) int32, seed of the epoch.
-        number: () int32, that tells this draw from the others of the epoch.
+        number: () int32, different for each sample of the epoch.
     """
     # Named, because the default differs between devices; this one gives the same numbers on all of them, and
     # takes XLA a sixth of the time of Philox.

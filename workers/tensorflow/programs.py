@@ -1,7 +1,7 @@
 """The pool of compiled epochs that a process keeps, and the variables that trials train in.
 
-Trials in several threads share a compiled epoch, each with :class:`Variables` of its own: nobody waits for a
-second compilation of the same code, and no trial sees another one's numbers.
+Trials in several threads share a compiled epoch, each with :class:`Variables` of its own: no code is compiled
+twice, and no trial sees another one's numbers.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ class Program:
 
     @contextmanager
     def variables(self) -> Iterator[Variables]:
-        """Variables that nobody else uses meanwhile, with whatever the last trial left in them."""
+        """Variables for the caller alone, still with the numbers of the trial that used them last."""
         with _TRACING:
             variables = self._idle.pop() if self._idle else Variables(self._epoch)
         yield variables
-        # Not in a finally: after an error it is cheaper to let go of them than to know that they can be used.
+        # Not in a finally: after an error it is cheaper to drop them than to make sure that they are usable.
         self._idle.append(variables)
 
     def train_epoch(self, variables: Variables, inputs: EpochInputs) -> tuple[float, bool]:
@@ -109,8 +109,8 @@ class Program:
 class ProgramPool:
     """Keeps the programs that were used last. Safe to use from several threads.
 
-    Machine code of single programs can't be freed. So when as many have been evicted as are kept, all code
-    is, and the kept ones are compiled anew when they are used next. Thus there is never code of more than
+    Machine code of single programs can't be freed. So when as many have been evicted as are kept, all code is
+    freed, and the kept ones are compiled again when they are used next. Thus there is never code of more than
     twice the programs that are kept, beside that of evicted ones that a trial is still using.
 
     Args:
@@ -132,7 +132,7 @@ class ProgramPool:
         self._programs: OrderedDict[EpochKey, Program] = OrderedDict()
 
     def program(self, key: EpochKey) -> Program:
-        """The program of ``key``, made where it is not kept. An evicted one goes on while it is in use."""
+        """The program of ``key``, made where it is not kept. An evicted one lives while it is in use."""
         with _TRACING:
             program = self._programs.pop(key, None) or self._make(key)
             self._programs[key] = program

@@ -131,8 +131,7 @@ def epoch_key(recipe: Recipe, layers: tuple[int, ...], rows: int) -> EpochKey:
 def row_order(seed: int, epoch: int, rows: int, shuffle: bool) -> NDArray[np.int32]:
     """(rows,) the order of the rows in an epoch, counted from 1; that of the source without ``shuffle``.
 
-    Epoch 0 isn't used: ``SeedSequence((seed, 0))`` is ``SeedSequence(seed)``, which the initial weights are
-    drawn from.
+    Epoch 0 isn't used: ``SeedSequence((seed, 0))`` is ``SeedSequence(seed)``, that of the initial weights.
     """
     if not shuffle:
         return np.arange(rows, dtype=np.int32)
@@ -144,11 +143,11 @@ def dropout_seed(seed: int, epoch: int) -> NDArray[np.int32]:
     return np.random.SeedSequence((seed, epoch), spawn_key=(1,)).generate_state(2).view(np.int32)
 
 
-def _check_known(axis: str, found: str, known: Mapping[str, object]) -> None:
-    if found not in known:
+def _check_known(axis: str, name: str, known: Mapping[str, object]) -> None:
+    if name not in known:
         raise StudyFileError(
-            f"found the unknown {axis} '{found}' for TensorFlow",
+            f"found the unknown {axis} '{name}' for TensorFlow",
             where=f"space.{axis}.tensorflow",
             allowed=", ".join(known),
-            remedy=nearest(found, known),
+            remedy=nearest(name, known),
         )

@@ -29,7 +29,7 @@ def _start() -> str:
     """Set the process up and return the device that TensorFlow puts everything on.
 
     Raises:
-        MachineError: where somebody else imported Keras here, on another backend.
+        MachineError: where Keras was imported here before, on another backend.
     """
     if keras.backend.backend() != "tensorflow":
         raise MachineError(
@@ -38,7 +38,7 @@ def _start() -> str:
             allowed="tensorflow",
             remedy="start this worker with KERAS_BACKEND=tensorflow, or without it",
         )
-    # Already so, but where somebody else imported Keras here before.
+    # Already so, unless other code imported Keras here before.
     keras.config.set_floatx(KERAS["floatx"])
     keras.config.set_epsilon(KERAS["epsilon"])
     keras.config.set_image_data_format(KERAS["image_data_format"])

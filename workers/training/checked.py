@@ -1,4 +1,4 @@
-"""A trainer that somebody else wrote, held to what every trainer promises: one sentence where it doesn't."""
+"""A plug-in's trainer, checked against what every trainer promises; a clear error where it breaks that."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WEIGHTS = "State.weights, a tuple of NumPy arrays of numbers, of any shapes"
 
 
 class CheckedTrainer:
-    """Fulfils :class:`workers.training.trainer.Trainer`, by another one.
+    """Fulfils :class:`workers.training.trainer.Trainer` by calling another trainer.
 
-    Every method raises :class:`studies.errors.PluginError` where the other returns what no trainer may.
+    Every method raises :class:`studies.errors.PluginError` where the checked one returns what no trainer may.
 
     Args:
         origin: where the trainer comes from.
@@ -37,11 +37,11 @@ class CheckedTrainer:
 
     def rungs(self, configuration: Configuration, wanted: Sequence[int]) -> tuple[int, ...]:
         """Some of the wanted ones, the last among them."""
-        found: Any = self._trainer.rungs(configuration, wanted)
-        is_sequence = isinstance(found, (tuple, list))
-        if not is_sequence or not set(found) <= set(wanted) or wanted[-1] not in found:
-            raise self._wrong("rungs", found, f"a tuple of some of {tuple(wanted)}, the last among them")
-        return tuple(sorted(found))
+        rungs: Any = self._trainer.rungs(configuration, wanted)
+        is_sequence = isinstance(rungs, (tuple, list))
+        if not is_sequence or not set(rungs) <= set(wanted) or wanted[-1] not in rungs:
+            raise self._wrong("rungs", rungs, f"a tuple of some of {tuple(wanted)}, the last among them")
+        return tuple(sorted(rungs))
 
     def begin(self, configuration: Configuration, seed: int) -> State:
         """A state of epoch 0."""
@@ -51,22 +51,24 @@ class CheckedTrainer:
         self, configuration: Configuration, seed: int, state: State, epoch: int, deadline: Deadline
     ) -> State:
         """A state of the epoch that was asked for."""
-        found = self._trainer.advance(configuration, seed, state, epoch, deadline)
-        return self._state("advance", found, max(epoch, state.epoch))
+        after = self._trainer.advance(configuration, seed, state, epoch, deadline)
+        return self._state("advance", after, max(epoch, state.epoch))
 
     def predict(self, state: State, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(rows, classes) probabilities; those that aren't finite are a training that diverged."""
-        found: Any = self._trainer.predict(state, features)
+        predicted: Any = self._trainer.predict(state, features)
         shape = (len(features), self._classes)
         allowed = f"an array of float64 of shape {shape}, (rows, classes)"
-        if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype.kind != "f":
-            raise self._wrong("predict", found, allowed)
-        probabilities: NDArray[np.float64] = found.astype(np.float64, copy=False)
+        if not isinstance(predicted, np.ndarray) or predicted.shape != shape or predicted.dtype.kind != "f":
+            raise self._wrong("predict", predicted, allowed)
+        probabilities: NDArray[np.float64] = predicted.astype(np.float64, copy=False)
         if not np.isfinite(probabilities).all():
             return probabilities
-        if len(found) and found.min() < 0.0:
-            raise self._wrong("predict", f"the probability {found.min():.3g}", "probabilities from 0 to 1")
-        sums = found.sum(axis=1)
+        if len(predicted) and predicted.min() < 0.0:
+            raise self._wrong(
+                "predict", f"the probability {predicted.min():.3g}", "probabilities from 0 to 1"
+            )
+        sums = predicted.sum(axis=1)
         far = np.abs(sums - 1.0) > SUMS_WITHIN
         if far.any():
             problem = f"a row of probabilities that sum to {sums[far][0]:.6g}"
@@ -75,33 +77,33 @@ class CheckedTrainer:
 
     @property
     def device(self) -> str:
-        """As the other says it."""
+        """As the checked trainer names it."""
         return str(self._trainer.device)
 
-    def _state(self, method: str, found: Any, epoch: int) -> State:
-        if not isinstance(found, State):
-            raise self._wrong(method, found, "a workers.training.trainer.State")
-        weights: Any = found.weights
+    def _state(self, method: str, state: Any, epoch: int) -> State:
+        if not isinstance(state, State):
+            raise self._wrong(method, state, "a workers.training.trainer.State")
+        weights: Any = state.weights
         arrays = weights if isinstance(weights, tuple) else None
         if arrays is None:
             raise self._wrong(method, f"weights that are {_named(weights)}", WEIGHTS)
         for number, array in enumerate(arrays):
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
                 raise self._wrong(method, f"weights whose number {number} is {_named(array)}", WEIGHTS)
-        if found.epoch != epoch:
-            raise self._wrong(method, f"a state of epoch {found.epoch}", f"one of epoch {epoch}")
-        if len(found.losses) > epoch:
-            problem = f"{len(found.losses)} losses after epoch {epoch}"
+        if state.epoch != epoch:
+            raise self._wrong(method, f"a state of epoch {state.epoch}", f"one of epoch {epoch}")
+        if len(state.losses) > epoch:
+            problem = f"{len(state.losses)} losses after epoch {epoch}"
             raise self._wrong(method, problem, "State.losses, one number an epoch or fewer")
-        return found
+        return state
 
-    def _wrong(self, method: str, found: Any, allowed: str) -> PluginError:
-        what = found if isinstance(found, str) else _named(found)
+    def _wrong(self, method: str, returned: Any, allowed: str) -> PluginError:
+        what = returned if isinstance(returned, str) else _named(returned)
         return self._origin.error(f"returned {what} from {method}", allowed=allowed)
 
 
-def _named(found: Any) -> str:
+def _named(value: Any) -> str:
     """What something is: ``an array of float32 of shape (3, 2)``, ``list``."""
-    if isinstance(found, np.ndarray):
-        return f"an array of {found.dtype} of shape {found.shape}"
-    return "nothing" if found is None else f"{type(found).__name__} {str(found)[:60]}".strip()
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} of shape {value.shape}"
+    return "nothing" if value is None else f"{type(value).__name__} {str(value)[:60]}".strip()

@@ -1,9 +1,8 @@
 """When a trial stops before its last epoch, and which of its epochs counts then.
 
 As ``keras.callbacks.EarlyStopping(monitor=…, mode="max", patience=…, restore_best_weights=True)`` does it: a
-trial ends after ``patience`` epochs in a row whose validation score is no better than the best before them,
-and what it leaves is what it was after its best epoch, the first of equals, also where it ran to its last
-epoch.
+trial ends after ``patience`` epochs in a row whose validation score is no better than the best before them.
+Its state is then that after its best epoch, the first of equals, also where it ran to its last epoch.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def left_by(state: State) -> State:
 
 
 def describe(state: State, last_epoch: int) -> tuple[str, ...]:
-    """What the trial's record says of it; nothing where the last epoch was reached and was the best."""
+    """A note for the trial's record; none where the last epoch was reached and was the best."""
     if state.best is None or state.best.epoch == state.epoch == last_epoch:
         return ()
     stopped = f"stopped early after epoch {state.epoch}; " if state.epoch < last_epoch else ""

@@ -1,7 +1,7 @@
-"""Initial weights, drawn once in NumPy so that every framework starts from the same numbers.
+"""Initial weights, sampled once in NumPy so that every framework starts from the same numbers.
 
 Each layer has a stream of its own, spawned from the seed: its numbers depend on nothing but the scheme, the
-seed, its place and its own two sizes, in whatever thread or process they are drawn.
+seed, its place and its own two sizes, in whatever thread or process they are sampled.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from studies.errors import StudyFileError, nearest
 from workers.training.trainer import Weights
 
-Draw = Callable[[Generator, int, int], NDArray[np.float64]]
+Sample = Callable[[Generator, int, int], NDArray[np.float64]]
 """(generator, fan_in, fan_out) → one layer's weights (fan_in, fan_out) or biases (fan_out,)."""
 
 TRUNCATED_AT = 2.0
-"""Standard deviations beyond which the truncated normal distributions are drawn again, as in Keras."""
+"""Standard deviations beyond which the truncated normal distributions are sampled again, as in Keras."""
 
 TRUNCATED_STDDEV = 0.87962566103423978
 """Standard deviation of a unit normal truncated at ±2: sqrt(1 - 4 φ(2) / (2 Φ(2) - 1))."""
@@ -34,10 +34,10 @@ ORTHOGONAL_GRID = 2.0**20
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How one layer's weights and then its biases are drawn, from one generator."""
+    """How one layer's weights and then its biases are sampled, from one generator."""
 
-    weights: Draw
-    biases: Draw
+    weights: Sample
+    biases: Sample
 
 
 def initial_weights(
@@ -50,23 +50,22 @@ def initial_weights(
         layers: (features, *hidden, classes).
         seed: 0 or above.
         biases: one number that all biases are set to, or the name of another scheme, whose biases for this
-            seed they become; ``None`` leaves them as the scheme draws them. The weights are the same either
-            way.
+            seed they become; ``None`` leaves them to the scheme. The weights are the same either way.
 
     Raises:
         StudyFileError: where the scheme is not known.
         ValueError: where there are fewer than two layers, one of them is empty, or the seed is negative.
     """
-    drawn_by = _scheme(scheme)
+    named = _scheme(scheme)
     if len(layers) < 2 or min(layers) < 1:
         raise ValueError(f"layers must be two or more sizes of 1 or above, found {tuple(layers)}")
     streams = SeedSequence(seed).spawn(len(layers) - 1)
     weights: list[NDArray[np.float64]] = []
     for stream, (fan_in, fan_out) in zip(streams, pairwise(layers), strict=True):
         generator = default_rng(stream)
-        weights.append(drawn_by.weights(generator, fan_in, fan_out))
+        weights.append(named.weights(generator, fan_in, fan_out))
         if biases is None:
-            weights.append(drawn_by.biases(generator, fan_in, fan_out))
+            weights.append(named.biases(generator, fan_in, fan_out))
         elif isinstance(biases, str):
             weights.append(_biases_of(_scheme(biases), default_rng(stream), fan_in, fan_out))
         else:
@@ -75,22 +74,22 @@ def initial_weights(
 
 
 def constant_biases(scheme: str) -> float | None:
-    """The one number that a scheme sets all biases to; ``None`` where it draws them."""
-    drawn_by = _scheme(scheme).biases
-    return 0.0 if drawn_by is _zeros else 1.0 if drawn_by is _ones else None
+    """The one number that a scheme sets all biases to; ``None`` where it samples them."""
+    sample_biases = _scheme(scheme).biases
+    return 0.0 if sample_biases is _zeros else 1.0 if sample_biases is _ones else None
 
 
 def _biases_of(scheme: Scheme, generator: Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
-    """What the scheme itself would draw from this generator, which it draws the weights from first."""
+    """The scheme's own biases: it samples the weights from this generator first, and then the biases."""
     scheme.weights(generator, fan_in, fan_out)
     return scheme.biases(generator, fan_in, fan_out)
 
 
 def _scheme(name: str) -> Scheme:
-    found = SCHEMES.get(name)
-    if found is None:
+    scheme = SCHEMES.get(name)
+    if scheme is None:
         raise _unknown_scheme(name)
-    return found
+    return scheme
 
 
 def _glorot_limit(fan_in: int, fan_out: int) -> float:
@@ -101,27 +100,27 @@ def _bottou_limit(fan_in: int, _fan_out: int) -> float:
     return 2.4 / math.sqrt(fan_in)
 
 
-def _uniform(limit: Callable[[int, int], float]) -> Draw:
+def _uniform(limit: Callable[[int, int], float]) -> Sample:
     """Uniform in ±``limit(fan_in, fan_out)``."""
 
-    def draw(generator: Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
+    def sample(generator: Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
         bound = limit(fan_in, fan_out)
         return generator.uniform(-bound, bound, (fan_in, fan_out))
 
-    return draw
+    return sample
 
 
-def _normal(variance: Callable[[int, int], float]) -> Draw:
+def _normal(variance: Callable[[int, int], float]) -> Sample:
     """Normal truncated at two standard deviations, widened so that ``variance(fan_in, fan_out)`` is left.
 
     As Keras's ``VarianceScaling`` does it, so that the variance is the one that the papers ask for.
     """
 
-    def draw(generator: Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
+    def sample(generator: Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
         stddev = math.sqrt(variance(fan_in, fan_out)) / TRUNCATED_STDDEV
         return stddev * _truncated_unit_normal(generator, fan_in, fan_out)
 
-    return draw
+    return sample
 
 
 def _narrow_normal(generator: Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
@@ -144,7 +143,7 @@ def _orthogonal(generator: Generator, fan_in: int, fan_out: int) -> NDArray[np.f
     # QR fixes the signs by a convention of LAPACK's; without this the matrices aren't uniformly distributed.
     q *= np.where(np.diag(r) < 0, -1.0, 1.0)
     # The last bits of QR change with the number of BLAS threads, and a worker process has another number
-    # of them than its driver. Rounded so, 300 × 600 matrices differ in about one draw of 30,000.
+    # of them than its driver. Rounded so, 300 × 600 matrices differ in about one sample of 30,000.
     rounded = np.rint(q * ORTHOGONAL_GRID) / ORTHOGONAL_GRID
     return np.ascontiguousarray(rounded if fan_in >= fan_out else rounded.T)
 

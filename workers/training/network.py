@@ -46,7 +46,7 @@ def cross_entropy(
 ) -> float:
     """Mean over the rows of -log(probability of the row's label), in nats; NaN without rows.
 
-    Computed from the logits, so that it stays exact where the probability itself is no longer told from 0.
+    Computed from the logits, so that it stays exact where the probability itself rounds to 0.
     """
     if not len(features):
         return float("nan")

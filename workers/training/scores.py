@@ -71,9 +71,9 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float64], positiv
     )
 
 
-def confusion_of(labels: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """(classes, classes) counts of (rows,) labels and (rows,) said."""
-    cells = np.bincount(labels * classes + said, minlength=classes * classes)
+def confusion_of(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """(classes, classes) counts of (rows,) labels and (rows,) predicted classes."""
+    cells = np.bincount(labels * classes + predicted, minlength=classes * classes)
     counts: NDArray[np.int64] = cells.reshape(classes, classes)
     return counts
 
@@ -81,7 +81,7 @@ def confusion_of(labels: NDArray[np.int64], said: NDArray[np.int64], classes: in
 def passing(
     positive: NDArray[np.bool_], probability: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """What reaches each threshold, the highest first: precision is hits / said, recall hits / hits[-1].
+    """The rows that reach each threshold, the highest first.
 
     Rows of equal probability pass a threshold together, so that their order doesn't matter.
 
@@ -90,12 +90,13 @@ def passing(
         probability: (rows,) that it is.
 
     Returns:
-        (thresholds,) the distinct probabilities, falling; how many positive rows reach each; how many rows.
+        (thresholds,) each: the distinct probabilities, falling; hits, the positive rows that reach each; all
+        rows that reach it. Precision is hits / rows, recall hits / hits[-1].
     """
     order = np.argsort(-probability)
-    falling, found = probability[order], np.cumsum(positive[order])
+    falling, hits = probability[order], np.cumsum(positive[order])
     last_of_ties = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
-    return falling[last_of_ties], found[last_of_ties], last_of_ties + 1
+    return falling[last_of_ties], hits[last_of_ties], last_of_ties + 1
 
 
 def metric_of(scores: Scores, metric: str) -> float:
@@ -144,10 +145,10 @@ def _ratio(numerator: int, denominator: int) -> float:
 
 def _average_precision(positive: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
     """Sum over the thresholds of (recall gained) × (precision); 0 without positive rows."""
-    _, hits, said = passing(positive, probability)
+    _, hits, rows = passing(positive, probability)
     if not hits[-1]:
         return 0.0
-    return float(np.diff(hits, prepend=0) @ (hits / said) / hits[-1])
+    return float(np.diff(hits, prepend=0) @ (hits / rows) / hits[-1])
 
 
 def _matthews(hits: Sequence[int], support: Sequence[int], predicted: Sequence[int]) -> float:

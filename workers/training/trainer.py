@@ -21,13 +21,13 @@ from studies.records.reports import CurvePoint, Failure
 from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
 
 Weights = tuple[NDArray[np.floating[Any]], ...]
-"""(W1, b1, W2, b2, …): each W (fan_in, fan_out), each b (fan_out,); float64 as drawn, and whatever
+"""(W1, b1, W2, b2, …): each W (fan_in, fan_out), each b (fan_out,); float64 as initialised, and whatever
 precision the framework trains in after that."""
 
 
 @dataclass(frozen=True)
 class State:
-    """All that a trial needs to go on from where it is.
+    """All that a trial needs to resume.
 
     Attributes:
         epoch: epochs done.
@@ -38,7 +38,7 @@ class State:
             loss scale and weight decay; with dropout where there is any.
         validation_scores: (epoch, score) where the validation rows were scored on the way.
         best: the state after the epoch with the best validation score, for a trial that may stop early.
-        notes: what a person should know of how it was trained, e.g. line searches that failed.
+        notes: what a person should know about how it was trained, e.g. line searches that failed.
     """
 
     epoch: int
@@ -52,7 +52,7 @@ class State:
 
 
 class TrainingFailed(Exception):  # noqa: N818  it is an outcome that becomes a record, not an error
-    """A training that can't go on; carries the failure that goes into the trial's record."""
+    """A training that can't continue; carries the failure for the trial's record."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
@@ -66,7 +66,7 @@ class Deadline:
     Attributes:
         at: reading of ``clock`` after which :meth:`check` raises; infinite by default.
         clock: seconds, monotonic.
-        stopped: says whether the driver of this process wants everything to stop now.
+        stopped: whether the driver of this process wants everything to stop now.
     """
 
     at: float = float("inf")
@@ -89,7 +89,7 @@ class Trainer(Protocol):
     """
 
     def rungs(self, configuration: Configuration, wanted: Sequence[int]) -> tuple[int, ...]:
-        """Those of the ``wanted`` epoch counts at which this configuration can stop and go on exactly.
+        """Those of the ``wanted`` epoch counts at which this configuration can stop and resume exactly.
 
         ``wanted`` ascends; its last one, at which training ends, is always kept.
         """
@@ -123,7 +123,7 @@ def layer_sizes(split: Split, hidden: Sequence[int]) -> tuple[int, ...]:
 def check_finite(state: State) -> None:
     """Raise :class:`TrainingFailed` with cause ``diverged`` where a weight or the last loss isn't finite.
 
-    The loss alone doesn't tell: relu turns a huge step into NaN weights with a finite loss.
+    The loss alone isn't enough: relu turns a huge step into NaN weights with a finite loss.
     """
     finite = all(np.isfinite(array).all() for array in state.weights)
     if finite and (not state.losses or np.isfinite(state.losses[-1])):

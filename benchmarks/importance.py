@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import optuna
-from _drawn import Drawn
-from _figures import Figure, run
+from common.drawn import Drawn
+from common.figures import Figure, run
 
 from search.importance.importance import importance
 from search.importance.variance import Variance, variance_of

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _figures import Figure, run, take_turns
-from _sms_spam import sms_spam
+from common.figures import Figure, run, take_turns
+from common.sms_spam import sms_spam
 from numpy.typing import NDArray
 
 from studies.data.split import Split

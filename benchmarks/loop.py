@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import optuna
-from _figures import Figure, run
-from _small_study import Stopwatch, small_study, study_text
+from common.figures import Figure, run
+from common.small_study import Stopwatch, small_study, study_text
 from optuna.samplers import TPESampler
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from _figures import Figure, run
+from common.figures import Figure, run
 
 from studies.data.split import Rows, Split
 from studies.space.configuration import FULL_BATCH, Configuration

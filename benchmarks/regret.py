@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 import optuna
-from _figures import Figure, run
+from common.figures import Figure, run
 
 from search.loop.regret import estimate, is_due
 from studies.records.trials import TrialRecord

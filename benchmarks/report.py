@@ -20,8 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from _drawn import Drawn
-from _figures import Figure, run
+from common.drawn import Drawn
+from common.figures import Figure, run
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb.models import (
     TrialIntermediateValueModel,

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from _figures import Figure, Option, run
-from _sms_spam import TENSORFLOW_ALONE, example_study
+from common.figures import Figure, Option, run
+from common.sms_spam import TENSORFLOW_ALONE, example_study
 
 from search import launch
 from search.driving.display import SilentDisplay

@@ -22,9 +22,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
-from _figures import Figure, Option, run
-from _sleeping import NOTES, sleep_through, slept
-from _small_study import small_study, study_text
+from common.figures import Figure, Option, run
+from common.sleeping import NOTES, sleep_through, slept
+from common.small_study import small_study, study_text
 
 # The tests' own scheduler, workers, and server of PostgreSQL.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))

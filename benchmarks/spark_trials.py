@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from _figures import Figure, Option, run
-from _sms_spam import sms_spam
+from common.figures import Figure, Option, run
+from common.sms_spam import sms_spam
 
 from studies.data.split import Split
 from studies.space.configuration import Configuration

@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from _figures import Figure, Option, run
-from _small_study import small_study, study_text
+from common.figures import Figure, Option, run
+from common.small_study import small_study, study_text
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 

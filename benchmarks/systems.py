@@ -18,9 +18,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from _fake_trial import SECONDS, run_a_second, run_nothing
-from _figures import Figure, run
-from _small_study import Stopwatch, small_study, study_text
+from common.fake_trial import SECONDS, run_a_second, run_nothing
+from common.figures import Figure, run
+from common.small_study import Stopwatch, small_study, study_text
 
 import search.driving.dispatch
 from search import launch
@@ -75,7 +75,7 @@ def _others() -> Sequence[Figure]:
     if not OTHERS.exists():
         print(f"{OTHERS} is not there: Optuna's and Ray's figures are left out", file=sys.stderr)
         return []
-    program = Path(__file__).with_name("_others.py")
+    program = Path(__file__).parent / "common" / "others.py"
     figures = []
     for system, name in SYSTEMS.items():
         command = [str(OTHERS), str(program), system, str(TRIALS)]

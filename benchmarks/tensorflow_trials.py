@@ -20,8 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from _figures import Figure, run, take_turns
-from _sms_spam import prepared
+from common.figures import Figure, run, take_turns
+from common.sms_spam import prepared
 
 from search.loop.slots import cores
 from studies.data.split import Split
@@ -112,10 +112,10 @@ def _two_at_once(directory: Path) -> Iterator[Figure]:
 
 
 class Worker:
-    """A process of ``_tensorflow_worker.py``."""
+    """A process of ``common/tensorflow_worker.py``."""
 
     def __init__(self, directory: Path, trials: int, variables: Mapping[str, str]) -> None:
-        program = Path(__file__).with_name("_tensorflow_worker.py")
+        program = Path(__file__).parent / "common" / "tensorflow_worker.py"
         self._process = subprocess.Popen(
             [sys.executable, str(program), str(directory), str(trials)],
             env={**os.environ, **variables},

@@ -9,19 +9,22 @@ multiplies the number of simulated studies (1 keeps every part under three minut
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Sequence
-from pathlib import Path
 
-from _figures import Figure, Option, run
+import known_truth
+from common.figures import Figure, Option, run
 
-PARTS = tuple(sorted(path.stem.removeprefix("_truth_") for path in Path(__file__).parent.glob("_truth_*.py")))
-"""Each is a module ``_truth_PART.py`` with ``measure(repetitions: int) -> Sequence[Figure]``."""
+PARTS = tuple(sorted(part.name for part in pkgutil.iter_modules(known_truth.__path__)))
+"""Each is a module of ``known_truth`` with ``measure(repetitions: int) -> Sequence[Figure]``."""
 
 
 def measure(part: str, repetitions: int) -> Sequence[Figure]:
     chosen = PARTS if part == "all" else (part,)
     return [
-        figure for name in chosen for figure in importlib.import_module(f"_truth_{name}").measure(repetitions)
+        figure
+        for name in chosen
+        for figure in importlib.import_module(f"known_truth.{name}").measure(repetitions)
     ]
 
 

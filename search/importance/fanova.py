@@ -17,7 +17,7 @@ the same figures from half as many trials: half the difference of two halves is 
 together (the delete-half jackknife, J. Shao and C. F. J. Wu, 1989). A share is a ratio, and its interval is
 E. C. Fieller's (1954). Where what the choices explain can't be told from nothing, it is all from 0 to 1. How
 often the intervals hold the truth, and where they do less often than they should, is measured by
-benchmarks/_truth_importance.py.
+benchmarks/known_truth/importance.py.
 
 **With many trials** every tree draws :data:`MOST_ROWS` of its half, or half as many of its quarter, so that
 all trials have a part but a tree's cost does not grow.

@@ -9,8 +9,8 @@ largest of all parameters' in each shuffle (P. Westfall and S. Young, "Resamplin
 (PED-ANOVA), and how much the mean score differs between the values.
 
 For trials drawn at random the second test is exact. A sampler that follows the scores, such as TPE, makes
-what it draws depend on earlier scores, which shuffling undoes; benchmarks/_truth_importance.py measures what
-that costs.
+what it draws depend on earlier scores, which shuffling undoes; what that costs is measured by
+benchmarks/known_truth/importance.py.
 """
 
 from __future__ import annotations

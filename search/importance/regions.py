@@ -15,7 +15,7 @@ second too lie among the worst, and the other way round. What is irrelevant give
 some of its trials at random, so that the probability of one such test is again exact for random draws. Both
 must pass (an intersection-union test, R. L. Berger, Technometrics 24, 1982), each corrected for the number of
 conditions. There are more pairs than conditions, but most are the same trials but for a few: that a condition
-without effect is named in at most 5% of studies is measured, not proven (benchmarks/_truth_regions.py).
+without effect is named in at most 5% of studies is measured, not proven (benchmarks/known_truth/regions.py).
 
 Of those that pass, the first told of is the one with the most trials × distance of its bound from the median
 trial; others follow where they share less than half of their trials with one that was told before. Trials

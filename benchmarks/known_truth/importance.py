@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
-from _figures import Figure, share
-from _simulated_studies import (
+from common.figures import Figure, share
+from common.simulated_studies import (
     SPACE,
     Truth,
     drawn_evenly,

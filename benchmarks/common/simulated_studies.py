@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import optuna
-from _drawn import Drawn
 
+from common.drawn import Drawn
 from studies.records.trials import TrialRecord
 from studies.samplers.bounded_tpe import BoundedTPESampler
 from studies.sections.study import Study

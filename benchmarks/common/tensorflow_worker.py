@@ -1,6 +1,6 @@
 """A worker process of ``benchmarks/tensorflow_trials.py``: trains so many trials at once, at each word.
 
-``python _tensorflow_worker.py SPLIT TRIALS``. It prints "ready" when all is compiled; for each line that it
+``python tensorflow_worker.py SPLIT TRIALS``. It prints "ready" when all is compiled; for each line that it
 reads then, every trial trains, and it prints the seconds until the last one is done.
 """
 

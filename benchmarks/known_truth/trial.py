@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from _figures import Figure, share
-from _networks import SHARE, Sample, Setting, draw_seeds, f1_of, mean_distance
+from common.figures import Figure, share
+from common.networks import SHARE, Sample, Setting, draw_seeds, f1_of, mean_distance
 from scipy.special import logit, ndtr
 
 from search.evaluation.row_noise import row_interval

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-from _figures import Figure, share
+from common.figures import Figure, share
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from _fake_trial import flat_scores
-
+from common.fake_trial import flat_scores
 from studies.records.reports import SCORED, SegmentReport, TimeLedger
 from workers.task import Segment
 

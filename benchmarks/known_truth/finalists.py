@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from _figures import Figure, share
-from _networks import SHARE, Sample, Setting, Simulated, draw_seeds, f1_of, mean_distance, simulate
+from common.figures import Figure, share
+from common.networks import SHARE, Sample, Setting, Simulated, draw_seeds, f1_of, mean_distance, simulate
 from scipy.special import logit
 
 from search.evaluation.finalists import evaluate

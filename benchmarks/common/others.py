@@ -1,6 +1,6 @@
 """The trials of ``benchmarks/systems.py`` run by other systems, in an environment of their own.
 
-``python benchmarks/_others.py SYSTEM TRIALS`` prints milliseconds a trial, from the first trial's end to the
+``python benchmarks/common/others.py SYSTEM TRIALS`` prints milliseconds a trial, from the first trial's end to the
 last one's, without what a system needs to start.
 """
 

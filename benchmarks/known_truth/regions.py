@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from _figures import Figure, share
-from _simulated_studies import SPACE, Truth, learning_rate_alone, nothing, random_study, tpe_study
+from common.figures import Figure, share
+from common.simulated_studies import SPACE, Truth, learning_rate_alone, nothing, random_study, tpe_study
 
 from search.importance.regions import Outcome, Region, telling_regions
 from studies.records.trials import TrialRecord

@@ -1,0 +1,1 @@
+"""What several benchmarks share: figures and their bounds, small studies, simulated networks."""

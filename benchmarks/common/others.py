@@ -1,7 +1,7 @@
 """The trials of ``benchmarks/systems.py`` run by other systems, in an environment of their own.
 
-``python benchmarks/common/others.py SYSTEM TRIALS`` prints milliseconds a trial, from the first trial's end to the
-last one's, without what a system needs to start.
+``python benchmarks/common/others.py SYSTEM TRIALS`` prints milliseconds a trial, from the end of the first
+trial to that of the last, without what a system needs to start.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from studies.errors import StorageError
+from studies.records.schema import FOLDER
 from studies.study_file import StudyFile
 
 FREE_KEYS = (
@@ -37,9 +38,6 @@ as another machine may; with which memory, none."""
 
 KEYS_ADDED: Mapping[str, Any] = {"data.repeats": "anywhere"}
 """Keys that a study which earlier code made doesn't have, with the values that it was made with."""
-
-TOKEN, FOLDER = "token", "folder"
-"""Attributes of a stored study: what tells it from all others, and its folder among those of checkpoints."""
 
 
 def new_token() -> str:

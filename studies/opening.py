@@ -8,14 +8,24 @@ from collections.abc import Callable, Iterator, Mapping
 import optuna
 
 from studies.data.facts import DataFacts
-from studies.identity import FOLDER, TOKEN, differences, folder_of, identity_of, new_token, refuse
+from studies.identity import differences, folder_of, identity_of, new_token, refuse
 from studies.optuna_internals import study_id_of
+from studies.records.schema import (
+    DATA,
+    FOLDER,
+    IDENTITY,
+    MADE_FROM,
+    STUDY_FORMAT,
+    TOKEN,
+    VERSIONS,
+    format_written,
+)
 from studies.samplers.experimental import experimental_allowed
 from studies.samplers.pruners import make_pruner
 from studies.samplers.samplers import make_sampler
 from studies.storage.guarded import GuardedStorage
 from studies.storage.locations import Location, location_of
-from studies.storage.ownership import MADE_FROM, check_program, check_removable, made_from, remedy
+from studies.storage.ownership import check_program, check_removable, made_from, remedy
 from studies.storage.sharing.drivers import this_driver
 from studies.storage.sharing.leases import Shared, Sharing, Solo, wait_until_alone
 from studies.storage.sharing.many_writers import ManyWritersStorage
@@ -66,9 +76,11 @@ def open_store(
             storage = open_storage(location)
             stack.callback(storage.close)
             study = _open_study(file, data_hash, storage, forget if fresh else None)
-            study.set_user_attr("versions", dict(versions))
-            study.set_user_attr("data", facts.to_dict())
+            study.set_user_attr(VERSIONS, dict(versions))
+            study.set_user_attr(DATA, facts.to_dict())
             study.set_user_attr(MADE_FROM, made_from(file, location))
+            if (written := format_written(study.user_attrs)) is not None:
+                study.set_user_attr(STUDY_FORMAT, written)
             if location.file is not None:
                 memory = SoleWriterStorage(storage, study_id_of(study))
                 store = _store(file, memory, _seen_in(memory, file), Solo(memory))
@@ -117,9 +129,9 @@ def _open_study(
         forget(folder_of(study.user_attrs, name))
         optuna.delete_study(study_name=name, storage=storage)
         study = None
-    if study is not None and "identity" in study.user_attrs:
+    if study is not None and IDENTITY in study.user_attrs:
         made = study.user_attrs
-        refuse(name, differences(made["identity"], identity), location.shown, remedy(made, file, location))
+        refuse(name, differences(made[IDENTITY], identity), location.shown, remedy(made, file, location))
         if TOKEN not in made:
             study.set_user_attr(TOKEN, new_token())
         return study
@@ -127,7 +139,7 @@ def _open_study(
     study = study or optuna.create_study(study_name=name, storage=storage, direction="maximize")
     with experimental_allowed():
         study.set_metric_names([f"validation {file.study.objective.metric}"])
-    study.set_user_attr("identity", identity)
+    study.set_user_attr(IDENTITY, identity)
     token = new_token()
     study.set_user_attr(TOKEN, token)
     study.set_user_attr(FOLDER, f"{name}-{token}")

@@ -18,11 +18,11 @@ from studies.records.explanations import KeptExplanation, explanations_of
 from studies.records.finalists import Finalists, finalists_of
 from studies.records.openings import Opening, openings_of
 from studies.records.replicas import ReplicaRecord, replica_records_of
+from studies.records.schema import DATA, ENDED, IDENTITY, SECONDS, STATUS, STOP, VERSIONS
 from studies.records.trials import TrialRecord
 from studies.storage.bulk_reading import read_records
 from studies.storage.locations import Location, location_of
 from studies.storage.ownership import check_program, remedy
-from studies.storage.sharing.drivers import STATUS_KEY
 from studies.storage.storage import is_made, open_storage, read_settled
 from studies.study_file import StudyFile
 
@@ -109,19 +109,19 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
     study = optuna.load_study(study_name=file.study.name, storage=storage)
     attributes = study.user_attrs
     check_program(study, location)
-    if "data" not in attributes:
+    if DATA not in attributes:
         raise KeyError(file.study.name)
-    made = attributes["identity"]
+    made = attributes[IDENTITY]
     now = {**identity_of(file), "data set": data_hash or made["data set"]}
     return StoredStudy(
         records=tuple(read_records(study, storage)),
         metric=made["objective.metric"],
         differences=differences(made, now),
         remedy=remedy(attributes, file, location),
-        facts=DataFacts.from_dict(attributes["data"]),
-        versions=attributes.get("versions", {}),
-        ended=attributes.get("ended", ""),
-        seconds=float(attributes.get("seconds", 0.0)),
+        facts=DataFacts.from_dict(attributes[DATA]),
+        versions=attributes.get(VERSIONS, {}),
+        ended=attributes.get(ENDED, ""),
+        seconds=float(attributes.get(SECONDS, 0.0)),
         statuses=statuses_of(attributes),
         study=study,
         location=location,
@@ -137,7 +137,7 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
 
 def statuses_of(attributes: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """What each driver last wrote of what it does, the latest last, from a study's attributes."""
-    found = [value for key, value in attributes.items() if key.split(".")[0] == STATUS_KEY and value]
+    found = [value for key, value in attributes.items() if key.split(".")[0] == STATUS and value]
     return tuple(sorted(found, key=lambda status: str(status["at"])))
 
 
@@ -147,4 +147,4 @@ def ask_to_stop(stored: StoredStudy, *, now: bool) -> None:
     Args:
         now: leave what runs to the next launch, instead of finishing it.
     """
-    stored.study.set_user_attr("stop", 2 if now else 1)
+    stored.study.set_user_attr(STOP, 2 if now else 1)

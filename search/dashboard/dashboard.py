@@ -28,6 +28,7 @@ from studies.identity import folder_of
 from studies.optuna_internals import study_id_of
 from studies.packages import check_packages
 from studies.records.explanations import KeptExplanation, explanations_of
+from studies.records.schema import IDENTITY
 from studies.records.trials import TrialRecord
 from studies.storage.storage import is_writable, open_storage
 from studies.storage.trial_records import record_of
@@ -56,7 +57,7 @@ def dashboard(path: str | Path, port: int = 0) -> Iterator[tuple[WSGIServer, str
     # Late: the dashboard's web framework takes half a second, and is an extra.
     from optuna_dashboard import wsgi
 
-    data_hash = str(stored.study.user_attrs["identity"]["data set"])
+    data_hash = str(stored.study.user_attrs[IDENTITY]["data set"])
     notes = is_writable(stored.location)
     storage = open_storage(stored.location, reads_only=not notes)
     try:

@@ -17,9 +17,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.optuna_internals import ARTEFACT, FrozenStudy, study_id_of
-
-NOTES = "dashboard:"
-"""What the names of system attributes begin with that the dashboard keeps notes in."""
+from studies.records.schema import DASHBOARD
 
 Attributes = Mapping[str, Any]
 
@@ -123,7 +121,7 @@ class DashboardStorage(BaseStorage):
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """Keep a note."""
         self._check(study_id)
-        if not key.startswith(NOTES):
+        if not key.startswith(DASHBOARD):
             _refuse()
         self._backend.set_study_system_attr(study_id, key, value)
 

@@ -12,6 +12,7 @@ from search.words import score_label
 from studies.data.facts import DataFacts
 from studies.printable import printable
 from studies.records.openings import Opening, openings_of
+from studies.records.schema import ENDED, SECONDS, VERSIONS
 from studies.records.trials import TrialRecord
 from studies.stored_study import statuses_of
 
@@ -40,7 +41,7 @@ def study_attributes(
         limit: trials after which it ends, if it has such a limit.
     """
     share = facts.positives("train") / facts.rows("train")
-    ended, versions = raw.get("ended", ""), raw.get("versions", {})
+    ended, versions = raw.get(ENDED, ""), raw.get(VERSIONS, {})
     return {
         "scored by": f"{score_label(metric, facts)}, validation rows",
         "rows": ", ".join(f"{facts.rows(name):,} {name}" for name in facts.counts),
@@ -51,7 +52,7 @@ def study_attributes(
         "trials in all": "no limit" if limit is None else limit,
         "state": f"ended: {ended}" if ended else "not ended",
         "test rows": _test_rows(openings_of(raw)),
-        "seconds searched": round(float(raw.get("seconds", 0.0)), 1),
+        "seconds searched": round(float(raw.get(SECONDS, 0.0)), 1),
         "cluster": ", ".join(dict.fromkeys(one["cluster"] for one in statuses_of(raw))) or "none yet",
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }

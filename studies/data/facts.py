@@ -63,7 +63,7 @@ class DataFacts:
             positive=values["positive"],
             features=values["features"],
             counts={name: tuple(counts) for name, counts in values["counts"].items()},
-            notes=tuple(values["notes"]),
+            notes=tuple(values.get("notes", ())),
             repeats=Repeats.from_dict(values["repeats"]) if values.get("repeats") else None,
         )
 

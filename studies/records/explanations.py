@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from studies.records.reading import read_record
+from studies.records.schema import EXPLANATION
 
 SEEDS_ALONE = (
     "95% intervals, of each change by itself: over other seeds on the same rows. Explain it again for "
     "intervals of other rows too, and of all changes at once."
 )
 """What intervals cover that were kept before they covered rows."""
-
-PREFIX = "explanation/"
-"""What the names of these attributes of the Optuna study begin with; the two sides follow."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class KeptExplanation:
     @property
     def key(self) -> str:
         """Name of the attribute that it is kept under."""
-        return f"{PREFIX}{self.start} to {self.end}"
+        return f"{EXPLANATION}{self.start} to {self.end}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -82,8 +82,8 @@ class KeptExplanation:
             scores=(values["scores"][0], values["scores"][1]),
             values=(values["values"][0], values["values"][1]),
             seeds=values["seeds"],
-            path=tuple(map(_change, values["path"])),
-            shares=tuple(map(_change, values["shares"])),
+            path=tuple(read_record(Change, one) for one in values["path"]),
+            shares=tuple(read_record(Change, one) for one in values["shares"]),
             sentences=tuple(values["sentences"]),
             traps=tuple((name, text) for name, text in values["traps"]),
             covers=values.get("covers", SEEDS_ALONE),
@@ -92,12 +92,5 @@ class KeptExplanation:
 
 def explanations_of(attributes: Mapping[str, Any]) -> tuple[KeptExplanation, ...]:
     """The explanations among a study's attributes, by the names of their sides."""
-    return tuple(
-        KeptExplanation.from_dict(attributes[name]) for name in sorted(attributes) if name.startswith(PREFIX)
-    )
-
-
-def _change(values: Mapping[str, Any]) -> Change:
-    """A change as it was kept, by whatever version."""
-    known = {field.name for field in fields(Change)}
-    return Change(**{name: value for name, value in values.items() if name in known})
+    names = (name for name in sorted(attributes) if name.startswith(EXPLANATION))
+    return tuple(KeptExplanation.from_dict(attributes[name]) for name in names)

@@ -6,11 +6,14 @@ computed once, after every training had ended.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
-from studies.records.reports import Scores
+from studies.records.reading import known_fields, read_record
+from studies.records.reports import SCORE_NAMES, Scores
+from studies.records.schema import FINALISTS
 from studies.space.configuration import Configuration
 
 Record = TypeVar("Record")
@@ -215,13 +218,9 @@ def finalists_of(attributes: Mapping[str, Any]) -> Finalists | None:
     return None if values is None else Finalists.from_dict(values)
 
 
-FINALISTS = "finalists"
-"""Name of the study's attribute."""
-
-
 def _finalist(values: Mapping[str, Any], metric: str) -> Finalist:
     tuned = values["tuned"]
-    known = {field.name: values[field.name] for field in fields(Finalist) if field.name in values}
+    known = known_fields(Finalist, values)
     numbers = {name: tuple(values[name]) for name in ("seeds", "failed", "validation", "test")}
     intervals = ("interval", "prediction", "luck_of_seeds", "luck_of_rows")
     return Finalist(
@@ -231,15 +230,16 @@ def _finalist(values: Mapping[str, Any], metric: str) -> Finalist:
             **{name: _read(Interval, values.get(name)) for name in intervals},
             "difference": _possible(_read(Interval, values.get("difference")), metric),
             "configuration": Configuration.from_dict(values["configuration"]),
+            "scores": _scores(values["scores"]),
             "confusion": _counts(values["confusion"]),
             "tuned": Tuned(
                 tuple(tuned["thresholds"]),
-                tuned["scores"],
+                _scores(tuned["scores"]),
                 _counts(tuned["confusion"]),
                 tuned.get("metric", "f1"),
                 _read(Difference, tuned.get("difference")),
             ),
-            "curve": tuple(PrecisionRecall(**point) for point in values["curve"]),
+            "curve": tuple(read_record(PrecisionRecall, point) for point in values["curve"]),
         }
     )
 
@@ -253,7 +253,12 @@ def _possible(difference: Interval | None, metric: str) -> Interval | None:
 
 
 def _read(kind: type[Record], values: Mapping[str, float] | None) -> Record | None:
-    return None if values is None else kind(**values)
+    return None if values is None else read_record(kind, values)
+
+
+def _scores(values: Mapping[str, float]) -> Mapping[str, float]:
+    """Every score by name; NaN where earlier code computed none, as in :meth:`Scores.from_dict`."""
+    return {name: values.get(name, math.nan) for name in SCORE_NAMES}
 
 
 def _counts(rows: Any) -> tuple[tuple[int, ...], ...]:

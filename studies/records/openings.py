@@ -11,9 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from studies.records.reports import Scores
-
-OPENINGS = "test_openings"
-"""Name of the study's attribute."""
+from studies.records.schema import OPENINGS
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,9 @@ class OpenedTrial:
     def from_dict(cls, values: Mapping[str, Any]) -> OpenedTrial:
         """What ``dataclasses.asdict`` gave, also after a round through JSON."""
         test = values["test"]
-        return cls(Scores.from_dict(test) if test else None, values["validation"], values["failed"])
+        return cls(
+            Scores.from_dict(test) if test else None, values.get("validation"), values.get("failed", "")
+        )
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from studies.records.reports import SegmentReport
+from studies.records.schema import REPLICA
 from studies.space.configuration import Configuration
-
-PREFIX = "replica/"
-"""What the names of these attributes begin with; the key of the training's outcome follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,9 @@ class ReplicaRecord:
 def replica_records_of(attributes: Mapping[str, Any]) -> dict[str, ReplicaRecord]:
     """The replicas among a study's attributes, by the keys of their outcomes."""
     return {
-        name.removeprefix(PREFIX): ReplicaRecord.from_dict(values)
+        name.removeprefix(REPLICA): ReplicaRecord.from_dict(values)
         for name, values in attributes.items()
-        if name.startswith(PREFIX)
+        if name.startswith(REPLICA)
     }
 
 

@@ -6,9 +6,12 @@ Optuna trials, and that pickle small, because they come back from workers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
+
+from studies.records.reading import known_fields, read_record
 
 ROW_SETS = ("train", "validation", "test")
 """The three sets of rows that a split has, in this order."""
@@ -31,7 +34,8 @@ class Scores:
     """Scores of one set of rows. All but ``log_loss`` (nats a row, lower is better) are in [-1, 1].
 
     ``precision``, ``recall``, ``f1`` and ``average_precision`` are those of the positive class;
-    ``confusion[i][j]`` counts rows of class i that were predicted as class j.
+    ``confusion[i][j]`` counts rows of class i that were predicted as class j. A score is NaN where the code
+    that stored the others didn't have it yet.
     """
 
     f1: float
@@ -49,7 +53,7 @@ class Scores:
     def from_dict(cls, values: Mapping[str, Any]) -> Scores:
         """The scores that ``dataclasses.asdict`` gave, also after a round through JSON."""
         confusion = tuple(tuple(int(count) for count in row) for row in values["confusion"])
-        return cls(**{**values, "confusion": confusion})
+        return cls(**{name: values.get(name, math.nan) for name in SCORE_NAMES}, confusion=confusion)
 
 
 SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name != "confusion")
@@ -152,20 +156,17 @@ class SegmentReport:
         Earlier code scored every trial on the test rows too. Those scores are not read: whoever sees them of
         every trial can choose by them.
         """
-        known = {field.name for field in fields(cls)}
+        failure, assignment = values.get("failure"), values.get("assignment")
+        scores = values.get("scores", {})
         return cls(
             **{
-                **{name: value for name, value in values.items() if name in known},
-                "curve": tuple(CurvePoint(**point) for point in values["curve"]),
-                "scores": {
-                    rows: Scores.from_dict(values["scores"][rows])
-                    for rows in SCORED
-                    if rows in values["scores"]
-                },
-                "ledger": TimeLedger(**values["ledger"]),
-                "notes": tuple(values["notes"]),
-                "failure": Failure(**values["failure"]) if values["failure"] else None,
-                "assignment": Assignment(**found) if (found := values.get("assignment")) else None,
+                **known_fields(cls, values),
+                "curve": tuple(read_record(CurvePoint, point) for point in values.get("curve", ())),
+                "scores": {rows: Scores.from_dict(scores[rows]) for rows in SCORED if rows in scores},
+                "ledger": read_record(TimeLedger, values.get("ledger", {})),
+                "notes": tuple(values.get("notes", ())),
+                "failure": read_record(Failure, failure) if failure else None,
+                "assignment": read_record(Assignment, assignment) if assignment else None,
             }
         )
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from studies.records.reports import Scores, SegmentReport
+from studies.records.schema import CONFIGURATION, ENQUEUED, RESULT, SEGMENT
 from studies.space.configuration import Configuration
 
-USED_ATTRIBUTES = ("configuration", "result", "enqueued", "segment")
+USED_ATTRIBUTES = (CONFIGURATION, RESULT, ENQUEUED, SEGMENT)
 """The user attributes of a trial that a record is made from."""
 
 
@@ -106,12 +107,12 @@ class UnfinishedTrial:
 
 def configuration_of(attributes: Mapping[str, Any]) -> tuple[Configuration, int]:
     """The configuration and the seed among a trial's user attributes."""
-    stored = attributes["configuration"]
+    stored = attributes[CONFIGURATION]
     return Configuration.from_dict(stored), int(stored["seed"])
 
 
 def rung_of(attributes: Mapping[str, Any]) -> int | None:
     """The epoch that a trial's segment trains to, where one was begun and has not reported."""
-    begun = attributes.get("segment", {}).get("rung")
-    reached = attributes.get("result", {}).get("epoch", 0)
+    begun = attributes.get(SEGMENT, {}).get("rung")
+    reached = attributes.get(RESULT, {}).get("epoch", 0)
     return begun if begun is not None and begun > reached else None

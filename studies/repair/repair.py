@@ -19,10 +19,10 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from studies.data.cache import is_whole
+from studies.records.schema import OWNER
 from studies.sections.sizes import describe_size
 from studies.storage.locations import Location
 from studies.storage.sharing.drivers import driver_records, is_dead_process
-from studies.storage.sharing.many_writers import OWNER
 from studies.storage.sqlite_files import sqlite_uri
 from studies.storage.storage import mend_journal
 from studies.stored_study import StoredStudy

@@ -21,14 +21,12 @@ from studies.optuna_internals import (
     study_id_of,
     trial_id_of,
 )
+from studies.records.schema import RESULT
 from studies.repair.repair import Finding
 from studies.storage.guarded import GuardedStorage
 from studies.storage.journal_file import JournalFile
 from studies.stored_study import StoredStudy
 from studies.whole_files import write_whole
-
-RESULT = "result"
-"""The user attribute of a trial whose value has ``scores`` by row set."""
 
 
 def repair_test_scores(stored: StoredStudy, *, mend: bool) -> list[Finding]:

@@ -14,11 +14,9 @@ from typing import Any
 import optuna
 
 from studies.errors import StorageError
+from studies.records.schema import IDENTITY, MADE_FROM, check_format
 from studies.storage.locations import Location
 from studies.study_file import StudyFile
-
-MADE_FROM = "made from"
-"""Attribute of a stored study: the study file that launched it last, see :func:`made_from`."""
 
 _ANOTHER = "give this study another name, or name another storage.url"
 
@@ -42,13 +40,14 @@ def is_own(attributes: Mapping[str, Any], file: StudyFile, location: Location) -
 
 
 def check_program(study: optuna.Study, location: Location) -> None:
-    """Refuse a study that another program made.
+    """Refuse a study that another program made, or a newer version of this one.
 
     Raises:
         StorageError: where it did.
     """
     attributes = study.user_attrs
-    if "identity" in attributes:
+    check_format(attributes, study.study_name, location.shown)
+    if IDENTITY in attributes:
         return
     trials = len(study.get_trials(deepcopy=False))
     # A launch that was killed as it made its study leaves an empty one.
@@ -88,4 +87,4 @@ def remedy(attributes: Mapping[str, Any], file: StudyFile, location: Location) -
 
 
 def _is_beside(maker: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
-    return maker["beside"] is not None and maker["beside"] == here["beside"]
+    return maker.get("beside") is not None and maker["beside"] == here["beside"]

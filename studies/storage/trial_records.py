@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.records.reports import SegmentReport
+from studies.records.schema import CONFIGURATION, ENQUEUED, RESULT
 from studies.records.trials import TrialRecord, configuration_of, rung_of
 
 
@@ -52,8 +53,8 @@ def record_from(
         report: that of its result; parsed where it isn't given.
         more: fields of the record that are kept as they are in it.
     """
-    configuration, seed = configuration_of(attributes) if "configuration" in attributes else (None, None)
-    if report is None and (result := attributes.get("result")):
+    configuration, seed = configuration_of(attributes) if CONFIGURATION in attributes else (None, None)
+    if report is None and (result := attributes.get(RESULT)):
         report = SegmentReport.from_dict(result)
     return TrialRecord(
         number=number,
@@ -62,7 +63,7 @@ def record_from(
         seed=seed,
         value=value if state == TrialState.COMPLETE else None,
         report=report,
-        enqueued="enqueued" in attributes,
+        enqueued=ENQUEUED in attributes,
         rung=rung_of(attributes),
         **more,
     )

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.optuna_internals import trial_id_of
 from studies.records.reports import SegmentReport
+from studies.records.schema import CONFIGURATION, ENQUEUED, FIXED, RESULT, SEGMENT
 from studies.records.trials import AskedTrial, NoTrial, UnfinishedTrial, configuration_of, rung_of
 from studies.samplers.samplers import make_sampler
 from studies.space.configuration import Configuration, trial_seed
@@ -51,7 +52,7 @@ class Asking:
         """The next trial, stored, with ``place`` as the place of its first segment."""
         if self._sharing.is_shared:
             for frozen in self._sharing.take_over(most=1):
-                drawn = "configuration" in frozen.user_attrs
+                drawn = CONFIGURATION in frozen.user_attrs
                 return self._take_up(frozen) if drawn else self._draw_to_end(frozen, place)
             begun = len(self._trials()) - len(self._waiting())
             if not self._sharing.has_room(begun, self._file.study.trial_limit):
@@ -72,23 +73,23 @@ class Asking:
     def take_up_all(self) -> list[Left]:
         """All trials that dead drivers left."""
         running = self._sharing.take_over()
-        left = [self._take_up(frozen) for frozen in running if "configuration" in frozen.user_attrs]
+        left = [self._take_up(frozen) for frozen in running if CONFIGURATION in frozen.user_attrs]
         after = max((trial.place + 1 for trial, _ in left), default=0)
         # In logical order these are drawn as they would have been, which is why the others come first.
-        undrawn = [frozen for frozen in running if "configuration" not in frozen.user_attrs]
+        undrawn = [frozen for frozen in running if CONFIGURATION not in frozen.user_attrs]
         return left + [self._draw_to_end(frozen, place) for place, frozen in enumerate(undrawn, start=after)]
 
     def _take_up(self, frozen: FrozenTrial) -> Left:
         attributes = frozen.user_attrs
-        self._memory.forget_after(trial_id_of(frozen), attributes.get("result", {}).get("epoch", 0))
+        self._memory.forget_after(trial_id_of(frozen), attributes.get(RESULT, {}).get("epoch", 0))
         configuration, seed = configuration_of(attributes)
-        first = attributes["configuration"].get("place", frozen.number)
-        result, rung = attributes.get("result"), rung_of(attributes)
+        first = attributes[CONFIGURATION].get("place", frozen.number)
+        result, rung = attributes.get(RESULT), rung_of(attributes)
         if result and rung is None and frozen.intermediate_values:
             self._memory.pause(trial_id_of(frozen))
         unfinished = UnfinishedTrial(
             asked=AskedTrial(frozen.number, configuration, seed),
-            place=attributes.get("segment", {}).get("place", first),
+            place=attributes.get(SEGMENT, {}).get("place", first),
             rung=rung,
             report=SegmentReport.from_dict(result) if result else None,
             rung_scores=dict(frozen.intermediate_values),
@@ -108,7 +109,7 @@ class Asking:
         configuration = self._file.space.sample(trial)
         repeats = self._repeats.of(configuration, self._trials())
         seed = trial_seed(self._file.study.seed, repeats)
-        trial.set_user_attr("configuration", {**configuration.used(), "seed": seed, "place": place})
+        trial.set_user_attr(CONFIGURATION, {**configuration.used(), "seed": seed, "place": place})
         trial = Trial(self._study, self._memory.store(trial_id_of(trial)))
         return AskedTrial(trial.number, configuration, seed), trial
 
@@ -127,11 +128,11 @@ class Asking:
     # Known configurations
 
     def _enqueue(self, trials: Sequence[FrozenTrial]) -> None:
-        there = {trial.user_attrs.get("enqueued") for trial in trials}
+        there = {trial.user_attrs.get(ENQUEUED) for trial in trials}
         for params in self._file.enqueued:
             mark = json.dumps(params, sort_keys=True)
             if mark not in there:
-                self._study.enqueue_trial(params, user_attrs={"enqueued": mark})
+                self._study.enqueue_trial(params, user_attrs={ENQUEUED: mark})
 
     def _points_left(self) -> Iterator[dict[str, Any]]:
         if self._grid is None or self._sharing.is_shared:
@@ -156,7 +157,7 @@ class _Repeats:
     def of(self, configuration: Configuration, trials: Sequence[FrozenTrial]) -> int:
         """How many of ``trials``, which are all that there are, have this configuration."""
         for trial in trials[self._all_counted :]:
-            if "configuration" in trial.user_attrs and trial.number not in self._counted:
+            if CONFIGURATION in trial.user_attrs and trial.number not in self._counted:
                 self._keys[configuration_of(trial.user_attrs)[0].key()] += 1
                 self._counted.add(trial.number)
         while self._all_counted < len(trials) and trials[self._all_counted].number in self._counted:
@@ -166,6 +167,6 @@ class _Repeats:
 
 def _params_of(trial: FrozenTrial) -> dict[str, Any]:
     """A trial's parameters; of one that waits, or was left half drawn, those that it is to have."""
-    if "configuration" in trial.user_attrs:
+    if CONFIGURATION in trial.user_attrs:
         return trial.params
-    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    return {**trial.system_attrs.get(FIXED, {}), **trial.params}

@@ -8,11 +8,8 @@ from typing import Any
 import optuna
 
 from studies.optuna_internals import storage_of, study_id_of, user_attributes_of
-from studies.storage.sharing.drivers import STATUS_KEY
+from studies.records.schema import ENDED, NOTE_PIECE, NOTE_VERSION, SECONDS, STATUS, STOP
 from studies.storage.sharing.leases import Sharing
-
-_NOTE_VERSION, _NOTE_PIECE = "dashboard:note_ver", "dashboard:note_str:"
-"""System attributes of a study that hold its note."""
 
 
 class Launch:
@@ -38,25 +35,25 @@ class Launch:
 
     def begin(self) -> float:
         """Say in storage that a launch is under way; returns the seconds that earlier ones searched."""
-        self._study.set_user_attr("ended", "")
+        self._study.set_user_attr(ENDED, "")
         if self.is_alone():  # or the others would miss a wish that they are to stop
-            self._study.set_user_attr("stop", 0)
+            self._study.set_user_attr(STOP, 0)
             if self._sharing.is_shared:
-                self._study.set_user_attr(STATUS_KEY, {})
-        return float(self._attributes.get("seconds", 0.0))
+                self._study.set_user_attr(STATUS, {})
+        return float(self._attributes.get(SECONDS, 0.0))
 
     def begin_replicas(self) -> str:
         """Say in storage that something runs beside the search; returns why the search ended, for :meth:`end`
         once that is over.
         """
-        ended = str(self._attributes.get("ended", ""))
+        ended = str(self._attributes.get(ENDED, ""))
         self.begin()
         return ended
 
     def keep_status(self, seconds: float, status: Mapping[str, Any]) -> None:
         """Write how long the study has been searched for, over every launch, and what runs now."""
         # Drivers that search at the same time count it once, and the study's time never goes back.
-        self._study.set_user_attr("seconds", max(seconds, self._attributes.get("seconds", 0.0)))
+        self._study.set_user_attr(SECONDS, max(seconds, self._attributes.get(SECONDS, 0.0)))
         self.keep_doing(status)
 
     def keep_doing(self, status: Mapping[str, Any]) -> None:
@@ -72,16 +69,16 @@ class Launch:
         """
         storage, study_id = storage_of(self._study), study_id_of(self._study)
         there = storage.get_study_system_attrs(study_id)
-        pieces = sorted(key for key in there if key.startswith(_NOTE_PIECE))
+        pieces = sorted(key for key in there if key.startswith(NOTE_PIECE))
         if len(pieces) == 1 and there[pieces[0]] == text:
             return
-        storage.set_study_system_attr(study_id, _NOTE_VERSION, int(there.get(_NOTE_VERSION, 0)) + 1)
-        for key in {f"{_NOTE_PIECE}0", *pieces}:
-            storage.set_study_system_attr(study_id, key, text if key == f"{_NOTE_PIECE}0" else "")
+        storage.set_study_system_attr(study_id, NOTE_VERSION, int(there.get(NOTE_VERSION, 0)) + 1)
+        for key in {f"{NOTE_PIECE}0", *pieces}:
+            storage.set_study_system_attr(study_id, key, text if key == f"{NOTE_PIECE}0" else "")
 
     def stops_asked_for(self) -> int:
         """How often somebody asked this launch to stop, see :func:`studies.stored_study.ask_to_stop`."""
-        return int(self._attributes.get("stop", 0))
+        return int(self._attributes.get(STOP, 0))
 
     def is_alone(self) -> bool:
         """Whether no other driver is on the study."""
@@ -95,7 +92,7 @@ class Launch:
         """
         if not self._sharing.leave():
             return False
-        self._study.set_user_attr("ended", reason)
+        self._study.set_user_attr(ENDED, reason)
         if self._sharing.is_shared and self._status:  # what it said under its own name went with it
-            self._study.set_user_attr(STATUS_KEY, dict(self._status))
+            self._study.set_user_attr(STATUS, dict(self._status))
         return True

@@ -9,9 +9,8 @@ import optuna
 
 from studies.optuna_internals import user_attributes_of
 from studies.records.explanations import KeptExplanation
-from studies.records.finalists import FINALISTS, Finalists, finalists_of
+from studies.records.finalists import Finalists, finalists_of
 from studies.records.openings import (
-    OPENINGS,
     OpenedTrial,
     Opening,
     opened_trials,
@@ -19,8 +18,8 @@ from studies.records.openings import (
     plain_openings,
     with_scores,
 )
-from studies.records.replicas import PREFIX as REPLICA
 from studies.records.replicas import ReplicaRecord, replica_records_of
+from studies.records.schema import FINALISTS, OPENINGS, REPLICA
 
 
 class Results:

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.optuna_internals import trial_id_of
 from studies.records.reports import Failure, SegmentReport
+from studies.records.schema import RESULT, SEGMENT
 from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 from studies.samplers.pruners import asks_optuna
 from studies.storage.sharing.leases import Sharing
@@ -90,7 +91,7 @@ class Trials:
         trial = self._open[number]
         # A driver that took this one for dead may have told it: what is trained then is told in vain.
         with contextlib.suppress(UpdateFinishedTrialError):
-            trial.set_user_attr("segment", {"rung": rung, "place": place})
+            trial.set_user_attr(SEGMENT, {"rung": rung, "place": place})
             self._memory.resume(trial_id_of(trial))
 
     def record(self, report: SegmentReport) -> tuple[float, bool]:
@@ -108,7 +109,7 @@ class Trials:
         trial = self._open[report.trial]
         self._report_curve(trial, report)
         if not self._asks_optuna:
-            trial.set_user_attr("result", report.to_dict())
+            trial.set_user_attr(RESULT, report.to_dict())
         # Of the epoch itself, also where the study is scored by the best of the epochs before it: that is
         # what storage keeps, and the next launch must decide alike.
         score = self._frozen(trial).intermediate_values.get(report.epoch)
@@ -126,12 +127,12 @@ class Trials:
         """
         if not self._asks_optuna:
             return False
-        kept = self._frozen(trial).user_attrs.get("result", {})
+        kept = self._frozen(trial).user_attrs.get(RESULT, {})
         with self._memory.notes_held_back():
             stop = bool(trial.should_prune())  # some give NumPy's
             if kept.get("epoch") == report.epoch and "stop" in kept:
                 return bool(kept["stop"])
-            trial.set_user_attr("result", {**report.to_dict(), "stop": stop})
+            trial.set_user_attr(RESULT, {**report.to_dict(), "stop": stop})
         return stop
 
     def tell(self, report: SegmentReport, *, pruned: bool = False) -> TrialRecord:
@@ -143,10 +144,10 @@ class Trials:
             self._memory.resume(trial_id_of(trial))
             with self._memory.ending(trial_id_of(trial)):
                 self._report_curve(trial, report)
-                trial.set_user_attr("result", result)
+                trial.set_user_attr(RESULT, result)
                 self._end(trial, report, pruned)
         frozen = self._frozen(trial)
-        ours = frozen.user_attrs.get("result") is result
+        ours = frozen.user_attrs.get(RESULT) is result
         return record_of(frozen, report if ours else None)
 
     def _end(self, trial: Trial, report: SegmentReport, pruned: bool) -> None:

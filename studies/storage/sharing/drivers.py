@@ -12,18 +12,14 @@ from datetime import UTC, datetime
 import optuna
 
 from studies.processes import is_there, started, this_kernel
+from studies.records.reading import read_record
+from studies.records.schema import DRIVER
 
 BEAT_SECONDS = 1.0
 """Between two beats of a driver, and between two of its looks at the others."""
 
 SILENT_SECONDS = 20.0
 """A driver whose counter stood still for so long is taken for dead."""
-
-RECORD_KEY = "driver."
-"""What the keys of the drivers' records among a study's attributes begin with."""
-
-STATUS_KEY = "status"
-"""The attribute of a study with what its driver does; with several, a dot and the driver's name follow."""
 
 
 @dataclass(frozen=True)
@@ -97,4 +93,4 @@ def driver_records(study: optuna.Study) -> list[DriverRecord]:
     """The records of all drivers of a study on a server, dead ones among them."""
     # Not `study.user_attrs`, which copies all of them: what runs on a thousand slots is among them.
     found = study._storage.get_study_user_attrs(study._study_id)
-    return [DriverRecord(**value) for key, value in found.items() if key.startswith(RECORD_KEY)]
+    return [read_record(DriverRecord, value) for key, value in found.items() if key.startswith(DRIVER)]

@@ -22,17 +22,16 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, text
 
 from studies.errors import StorageError
+from studies.records.schema import DRIVER, OWNER, STATUS
 from studies.storage.guarded import GuardedStorage
 from studies.storage.sharing.drivers import (
     BEAT_SECONDS,
-    RECORD_KEY,
-    STATUS_KEY,
     DriverRecord,
     Watch,
     driver_records,
     is_dead_process,
 )
-from studies.storage.sharing.many_writers import OWNER, ManyWritersStorage
+from studies.storage.sharing.many_writers import ManyWritersStorage
 from studies.storage.sharing.turns import engine_of, in_turn
 from studies.storage.sole_writer import SoleWriterStorage
 
@@ -135,7 +134,7 @@ class Solo:
     @property
     def status_key(self) -> str:
         """See :class:`Sharing`."""
-        return STATUS_KEY
+        return STATUS
 
     def is_alone(self) -> bool:
         """Always."""
@@ -241,7 +240,7 @@ class Shared:
     @property
     def status_key(self) -> str:
         """See :class:`Sharing`."""
-        return f"{STATUS_KEY}.{self.me.id}"
+        return f"{STATUS}.{self.me.id}"
 
     def is_alone(self) -> bool:
         """See :class:`Sharing`."""
@@ -258,7 +257,7 @@ class Shared:
 
     def _beat(self) -> None:
         self.me = replace(self.me, beat=self.me.beat + 1)
-        self._study.set_user_attr(RECORD_KEY + self.me.id, asdict(self.me))
+        self._study.set_user_attr(DRIVER + self.me.id, asdict(self.me))
         for record in self._others.look(self._clock())[1]:
             self._forget(record.id)
         self._next_beat = self._clock() + BEAT_SECONDS
@@ -272,7 +271,7 @@ def _delete_record(storage: GuardedStorage, study_id: int, driver: str) -> None:
     statement = text(
         "DELETE FROM study_user_attributes WHERE study_id = :study AND key IN (:record, :status)"
     )
-    keys = {"record": RECORD_KEY + driver, "status": f"{STATUS_KEY}.{driver}"}
+    keys = {"record": DRIVER + driver, "status": f"{STATUS}.{driver}"}
     with engine_of(storage).begin() as connection:
         connection.execute(statement, {"study": study_id, **keys})
 

@@ -17,13 +17,11 @@ from optuna.storages._rdb.models import TrialModel
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, select
 
+from studies.records.schema import CONFIGURATION, OWNER
 from studies.storage.bulk_reading import read_trials
 from studies.storage.guarded import GuardedStorage
 from studies.storage.sharing.turns import engine_of
 from studies.storage.sole_writer import DRAFT, SoleWriterStorage, set_member
-
-OWNER = "driver"
-"""The attribute of a trial that names its driver."""
 
 
 class ManyWritersStorage(SoleWriterStorage):
@@ -65,7 +63,7 @@ class ManyWritersStorage(SoleWriterStorage):
 
     def _is_old(self, trial_id: int, state: TrialState) -> bool:
         known = self._trials[trial_id]
-        return state != known.state or "configuration" not in known.user_attrs
+        return state != known.state or CONFIGURATION not in known.user_attrs
 
     def take(self, trial_ids: Sequence[int], unless_of: Container[str]) -> list[FrozenTrial]:
         """Write this driver's name on those trials that run and are of nobody who is there. In a turn.

@@ -12,8 +12,9 @@ from search.commands.check import check
 from search.commands.launch import launch
 from search.driving.display import SilentDisplay
 from studies.errors import StorageError
+from studies.records.schema import MADE_FROM
 from studies.storage.locations import location_of
-from studies.storage.ownership import MADE_FROM, is_own, made_from
+from studies.storage.ownership import is_own, made_from
 from studies.storage.storage import open_storage
 from studies.study_file import read_study_file
 

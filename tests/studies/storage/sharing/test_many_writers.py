@@ -25,9 +25,10 @@ from optuna.samplers import RandomSampler
 from optuna.study._study_direction import StudyDirection
 from optuna.trial import Trial, TrialState
 
+from studies.records.schema import OWNER
 from studies.storage.guarded import GuardedStorage
 from studies.storage.locations import Location, locate
-from studies.storage.sharing.many_writers import OWNER, ManyWritersStorage
+from studies.storage.sharing.many_writers import ManyWritersStorage
 from studies.storage.storage import open_storage
 from tests.postgres import Server
 from tests.studies.storage.test_sole_writer import SPACE, plain

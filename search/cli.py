@@ -124,7 +124,7 @@ def finalists(study: Path, count: int | None, quiet: bool, as_json: bool) -> Non
 
 @main.command()
 @STUDY
-@click.option("--html", metavar="FILE", help="Write a page that needs nothing else to be read.")
+@click.option("--html", metavar="FILE", help="Write one self-contained page.")
 @click.option("--csv", metavar="FILE", help="Write a table of all trials; - is stdout.")
 @click.option("--markdown", is_flag=True, help="Print Markdown to stdout.")
 @JSON
@@ -344,7 +344,7 @@ def export(study: Path, directory: str, trial: int | None, quiet: bool) -> None:
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Say the positive class above this probability; by default the model's own, 0.5.",
+    help="Predict the positive class above this probability; by default the model's own, 0.5.",
 )
 @JSON
 def predict(directory: Path, file: Path, threshold: float | None, as_json: bool) -> None:

@@ -81,7 +81,7 @@ def _refusal(error: Exception, file: str = "") -> MachineError:
         f"Dask's configuration can't be read: {why}",
         where=file or "files in ~/.config/dask, /etc/dask and DASK_CONFIG, and variables DASK_…",
         allowed="YAML with a table at the top",
-        remedy="mend it, or move it away; clusters on this machine need none",
+        remedy="correct it, or move it away; clusters on this machine need none",
     )
 
 

@@ -80,7 +80,7 @@ class Reception:
     def _note(self, new: Sequence[Difference]) -> None:
         if new:
             self.differences += new
-            text = f"workers that are not like this machine:\n{table(new)}"
+            text = f"workers that differ from this machine:\n{table(new)}"
             if any(difference.refused for difference in new):
                 text += "\n  those refused get no trial of this study; other work there goes on"
             self._news.append(text)

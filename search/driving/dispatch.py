@@ -165,7 +165,7 @@ class Dispatcher:
         """Why segments wait in vain; empty where they don't, or it is too early to tell."""
         waiting = {segment.configuration.framework for segment, _ in self._queue}
         if self.cluster.pulse is None and any(self._slots.of(name) == 0 for name in waiting):
-            return "every slot is held by a trial that does not come back"
+            return "every slot is held by a trial that doesn't return"
         present = self.cluster.present()
         if present.total and all(present.of(name) for name in waiting):
             self._starving = None
@@ -200,7 +200,7 @@ class Dispatcher:
             self._slots = self._slots.without(run.kind)
             yield Resized(self._slots)
             if not self._slots.by_kind.get(run.kind):
-                yield Lost("every slot is held by a trial that does not come back")
+                yield Lost("every slot is held by a trial that doesn't return")
         yield from self._after(run, Failure(cause, message))
 
     def _after(self, run: Run, failure: Failure) -> Iterator[Reported]:

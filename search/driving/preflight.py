@@ -68,7 +68,7 @@ def overridden(file: StudyFile) -> tuple[str, ...]:
     found = [str(one) for one in overrides(file.space.frameworks, cluster=not settings.local)]
     unused = not_used_here(personal_settings())
     if unused:
-        found.append(f"Dask's configuration ({', '.join(unused)}): not used by this machine's own cluster")
+        found.append(f"Dask's configuration ({', '.join(unused)}): not used by clusters on this machine")
     folder = unused_temporary_folder()
     if folder:
         found.append(f"TMPDIR={folder}: can't be written; {tempfile.gettempdir()} is used")

@@ -131,5 +131,5 @@ def _syntax_error(text: str, path: Path, line: int) -> DataError:
         f"found {shown(text)}",
         where=f"{path}, line {line}",
         allowed=_GRAMMAR,
-        remedy="mend this line, or name the file by what it holds (csv, tsv, parquet, npz)",
+        remedy="correct this line, or name the file by what it holds (csv, tsv, parquet, npz)",
     )

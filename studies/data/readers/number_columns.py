@@ -104,7 +104,7 @@ def _floats(table: Table, name: str) -> NDArray[np.float64]:
             f"found {shown(cells[row])}, which is no number",
             where=table.at(row, name),
             allowed="numbers in every column chosen as a feature",
-            remedy="mend the value, or leave the column out of [data] features; sentences go under text",
+            remedy="correct the value, or leave the column out of [data] features; sentences go under text",
         )
     values = np.array(numbers, dtype=np.float64)
     for row in np.flatnonzero(np.isinf(values)).tolist():
@@ -113,7 +113,7 @@ def _floats(table: Table, name: str) -> NDArray[np.float64]:
                 f"found {shown(cells[row])}, which no float can hold",
                 where=table.at(row, name),
                 allowed="finite numbers up to 3.4e38 (float32)",
-                remedy="mend the value, or leave the column out of [data] features",
+                remedy="correct the value, or leave the column out of [data] features",
             )
     return values
 

@@ -86,7 +86,7 @@ def match_columns(wanted: Sequence[str], names: Sequence[str], label: str, where
                 f"the pattern {shown(pattern)} in [data] features matches no column",
                 where=where,
                 allowed=listed([name for name in names if name != label]),
-                remedy="mend the pattern: * is any text, ? any character, [ab] a or b",
+                remedy="correct the pattern: * is any text, ? any character, [ab] a or b",
             )
         chosen.update(dict.fromkeys(matches))
     return list(chosen)

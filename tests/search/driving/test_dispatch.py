@@ -607,7 +607,7 @@ def test_the_last_thread_that_does_not_come_back_is_the_end() -> None:
     hanging(desk, TIMED)
     resized, lost, reported = desk.watch()
     assert resized == Resized(Slots(0))
-    assert lost == Lost("every slot is held by a trial that does not come back")
+    assert lost == Lost("every slot is held by a trial that doesn't return")
     assert isinstance(reported, Reported)
 
 

@@ -20,7 +20,7 @@ from search.dashboard.artefacts import DrawnArtefacts, Known, ValidationRows, ar
 from search.dashboard.server import LOOPBACK, guarded, serve
 from search.dashboard.storage import DashboardStorage
 from search.dashboard.view import study_attributes, trial_attributes
-from studies.data import hash_of, open_split, source_of_parts
+from studies.data import locate_rows, open_split, source_of_parts
 from studies.data.facts import DataFacts
 from studies.errors import CheckpointError, MachineError, UserError
 from studies.frameworks import framework_of
@@ -158,10 +158,11 @@ def validation_rows(file: StudyFile, data_hash: str) -> ValidationRows | None:
     """The validation rows; ``None`` where they are not on this machine, or not those of this hash."""
     study = file.study
     try:
-        if hash_of(study.data, study.features, study.seed, file.directory) != data_hash:
+        located = locate_rows(study.data, study.features, study.seed, file.directory)
+        if located.content_hash != data_hash:
             return None
         split = open_split(file.work_directory / "data" / data_hash)
-        source, parts = source_of_parts(study.data, study.features, study.seed, file.directory)
+        source, parts = source_of_parts(located, study.data, study.features, study.seed)
     except UserError:
         return None
     numbers = parts["validation"]

@@ -18,7 +18,7 @@ from search.driving.preflight import (
     refuse_another_study,
 )
 from search.evaluation.caveats import too_few
-from studies.data import Prepared
+from studies.data import Located, Prepared
 from studies.data.facts import facts_of
 from studies.opening import open_store
 from studies.store.store import StudyStore
@@ -77,14 +77,13 @@ def open_study(file: StudyFile, display: Display, *, fresh: bool = False) -> Ite
         UserError: where the study file, its data, its storage or this machine can't be used.
     """
     preflight(file)
-    if not fresh:
-        refuse_another_study(file)
+    located = None if fresh else refuse_another_study(file)
     with ExitStack() as stack:
         display.start(file.study.name)
         stack.callback(display.stop)
         for text in overridden(file):
             display.note(f"environment: {text}")
-        prepared = _prepare(file, display)
+        prepared = _prepare(file, display, located)
         facts = facts_of(prepared.split)
         for words in too_few(facts, file.study.objective.metric):
             display.note(words)
@@ -119,9 +118,9 @@ def _forget(file: StudyFile, folder: str) -> None:
     outcomes_of(file, folder).clear()
 
 
-def _prepare(file: StudyFile, display: Display) -> Prepared:
+def _prepare(file: StudyFile, display: Display, located: Located | None) -> Prepared:
     display.note("reading the data")
-    prepared = prepare_data(file)
+    prepared = prepare_data(file, located)
     where = "from the cache" if prepared.cached else "made and cached"
     split = prepared.split
     display.note(f"{len(split.train):,} training rows × {split.features} features, {where}")

@@ -6,11 +6,12 @@ import importlib.metadata
 import platform
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from search.cluster.dask_settings import not_used_here, personal_settings
 from search.cluster.extras import check_extra
 from search.driving.own_process import check_interpreter, check_temporary_files, unused_temporary_folder
-from studies.data import Prepared, hash_of, prepare
+from studies.data import Located, Prepared, locate_rows, prepare
 from studies.errors import MachineError, NotStoredError
 from studies.frameworks import DEFAULT, any_in_spark, packages_of
 from studies.identity import refuse
@@ -75,29 +76,37 @@ def overridden(file: StudyFile) -> tuple[str, ...]:
     return tuple(found)
 
 
-def refuse_another_study(file: StudyFile) -> None:
+def refuse_another_study(file: StudyFile) -> Located:
     """Refuse what :func:`studies.opening.open_store` would, before the rows are made and cached.
+
+    Returns:
+        Where the rows are, for :func:`prepare_data`.
 
     Raises:
         StorageError: where the storage holds a study of this name that was made differently.
         DataError: where the data isn't there.
     """
     study = file.study
-    try:
-        stored = read_study(file, hash_of(study.data, study.features, study.seed, file.directory))
-    except NotStoredError:
-        return
-    refuse(study.name, stored.differences, stored.location.shown, stored.remedy)
+    located = locate_rows(study.data, study.features, study.seed, file.directory)
+    with suppress(NotStoredError):
+        stored = read_study(file, located.content_hash)
+        refuse(study.name, stored.differences, stored.location.shown, stored.remedy)
+    return located
 
 
-def prepare_data(file: StudyFile) -> Prepared:
+def prepare_data(file: StudyFile, located: Located | None = None) -> Prepared:
     """The study's rows, from the cache beside its file or made now.
+
+    Args:
+        file: the study file.
+        located: where they are, where that is known already.
 
     Raises:
         DataError: where they can't be used.
     """
     study = file.study
-    return prepare(study.data, study.features, study.seed, file.directory, file.work_directory / "data")
+    cache = file.work_directory / "data"
+    return prepare(study.data, study.features, study.seed, file.directory, cache, located)
 
 
 def package_versions(plugins: Iterable[Origin] = ()) -> Mapping[str, str]:

@@ -2,15 +2,16 @@
 
 from studies.data.cache import open_feature_step, open_split
 from studies.data.features.features import FeatureStep
-from studies.data.preparation import Prepared, hash_of, prepare, source_of_parts
+from studies.data.preparation import Located, Prepared, locate_rows, prepare, source_of_parts
 from studies.data.split import Rows, Split
 
 __all__ = [
     "FeatureStep",
+    "Located",
     "Prepared",
     "Rows",
     "Split",
-    "hash_of",
+    "locate_rows",
     "open_feature_step",
     "open_split",
     "prepare",

@@ -45,57 +45,78 @@ class Prepared:
     cached: bool
 
 
-def prepare(data: Data, features: Features, seed: int, base: Path, cache: Path) -> Prepared:
-    """The split that the study file asks for: from the cache, or made and cached.
+@dataclass(frozen=True)
+class Located:
+    """The files that a study's rows are made of, read once for their hashes, which takes minutes at 100 GB.
+
+    Attributes:
+        source: the labelled rows.
+        vectors: the file of word vectors, where the study has one.
+        content_hash: of the split that is made of them.
+    """
+
+    source: Source
+    vectors: Path | None
+    content_hash: str
+
+
+def locate_rows(data: Data, features: Features, seed: int, base: Path) -> Located:
+    """The files of a study's rows, and the hash of the split that :func:`prepare` makes of them.
 
     Args:
         data: the study file's ``[data]``.
         features: its ``[features]``.
         seed: the study's seed; the rows of each part and the word vectors follow from it.
         base: where relative paths of ``data`` and ``features`` start.
+
+    Raises:
+        DataError: where a file isn't there or can't be read.
+        MachineError: where a built-in source isn't installed.
+    """
+    source = locate(data, base)
+    vectors = existing_file(features.vectors, base, "[features] vectors") if features.vectors else None
+    return Located(source, vectors, _content_hash(source, data, features, seed, vectors))
+
+
+def prepare(
+    data: Data, features: Features, seed: int, base: Path, cache: Path, located: Located | None = None
+) -> Prepared:
+    """The split that the study file asks for: from the cache, or made and cached.
+
+    Args:
+        data, features, seed, base: as :func:`locate_rows` takes them.
         cache: parent of the folders, one for each content hash; created if missing.
+        located: what that returned, where it is known already.
 
     Raises:
         DataError: where the data can't be used; nothing was written then.
         MachineError: where a built-in source isn't installed or the cache can't be written.
     """
-    source, vectors = _located(data, features, base)
-    content_hash = _content_hash(source, data, features, seed, vectors)
-    directory = cache / content_hash
-    cached = is_whole(directory, content_hash)
+    located = located or locate_rows(data, features, seed, base)
+    directory = cache / located.content_hash
+    cached = is_whole(directory, located.content_hash)
     if not cached:
-        split, step = _make(read(source, data, features.kind), data, features, seed, vectors, content_hash)
+        rows = read(located.source, data, features.kind)
+        split, step = _make(rows, data, features, seed, located.vectors, located.content_hash)
         store(directory, split, step)
     return Prepared(open_split(directory), directory, cached)
 
 
-def hash_of(data: Data, features: Features, seed: int, base: Path) -> str:
-    """The content hash of the split that :func:`prepare` would give, without making it.
-
-    Raises:
-        DataError, MachineError: where a file isn't there, as :func:`prepare`.
-    """
-    source, vectors = _located(data, features, base)
-    return _content_hash(source, data, features, seed, vectors)
-
-
 def source_of_parts(
-    data: Data, features: Features, seed: int, base: Path
+    located: Located, data: Data, features: Features, seed: int
 ) -> tuple[LabelledRows, dict[str, Indices]]:
     """The source as it is read, and the numbers (from 0) of its rows in each set of the split, in its order.
+
+    Args:
+        located: what :func:`locate_rows` returned for these settings.
+        data, features, seed: the study's.
 
     Raises:
         DataError, MachineError: as :func:`prepare`.
     """
-    source, _ = _located(data, features, base)
-    rows = read(source, data, features.kind)
+    rows = read(located.source, data, features.kind)
     _, parts, _ = _parts_of(rows, data, seed)
     return rows, dict(zip(ROW_SETS, parts, strict=True))
-
-
-def _located(data: Data, features: Features, base: Path) -> tuple[Source, Path | None]:
-    vectors = features.vectors
-    return locate(data, base), existing_file(vectors, base, "[features] vectors") if vectors else None
 
 
 def _content_hash(source: Source, data: Data, features: Features, seed: int, vectors: Path | None) -> str:

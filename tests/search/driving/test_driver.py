@@ -21,6 +21,7 @@ from search.driving.opened import open_study
 from search.driving.preflight import package_versions, prepare_data
 from search.loop.halving import Ladder
 from studies.data.facts import facts_of
+from studies.data.sources import digest_of
 from studies.errors import DataError, StorageError, UserError
 from studies.opening import open_store
 from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
@@ -438,3 +439,21 @@ def test_rungs_triple_from_one_and_end_with_the_last_epoch(epochs: int) -> None:
     assert earlier == [3**power for power in range(len(earlier))]
     assert all(rung < epochs for rung in earlier)
     assert 3 ** len(earlier) >= epochs
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_launch_reads_the_data_file_once_for_its_hash(
+    fresh: bool, study_file: Writes, display: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def counting(path: Path) -> str:
+        hashed.append(path)
+        return digest_of(path)
+
+    monkeypatch.setattr("studies.data.sources.digest_of", counting)
+    path = study_file()
+    for _ in range(2):  # made, and from the cache
+        launch(path, display=display, fresh=fresh)
+        assert len(hashed) == 1
+        hashed.clear()

@@ -19,7 +19,7 @@ from search.cli import main
 from search.driving.display import SilentDisplay
 from search.exporting.export import Exported, export
 from search.exporting.predict import predict
-from studies.data import source_of_parts
+from studies.data import locate_rows, source_of_parts
 from studies.errors import StudyFailedError, StudyFileError
 from studies.stored_study import read_study
 from studies.study_file import StudyFile, read_study_file
@@ -99,7 +99,12 @@ def left_by(file: StudyFile, exported: Exported) -> NDArray[np.float64]:
 
 def validation_texts(file: StudyFile) -> list[str]:
     study = file.study
-    source, parts = source_of_parts(study.data, study.features, study.seed, file.directory)
+    source, parts = source_of_parts(
+        locate_rows(study.data, study.features, study.seed, file.directory),
+        study.data,
+        study.features,
+        study.seed,
+    )
     assert source.texts is not None
     return [source.texts[row] for row in parts["validation"]]
 

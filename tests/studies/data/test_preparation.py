@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.data import open_feature_step, open_split, prepare, source_of_parts
+from studies.data import locate_rows, open_feature_step, open_split, prepare, source_of_parts
 from studies.data.facts import DataFacts, facts_of
 from studies.data.readers.builtin import locate_sms_spam, read_sms_spam
 from studies.data.repeats import Repeats
@@ -116,7 +116,7 @@ def write_texts(folder: Path) -> Data:
 
 def test_texts_that_repeat_are_in_one_part_and_the_report_says_how_many_there_are(tmp_path: Path) -> None:
     data = write_texts(tmp_path)
-    rows, parts = source_of_parts(data, SMALL, 7, tmp_path)
+    rows, parts = source_of_parts(locate_rows(data, SMALL, 7, tmp_path), data, SMALL, 7)
     texts = [{(rows.texts or ())[row] for row in part} for part in parts.values()]
     assert sum(map(len, texts)) == len(set().union(*texts)) == 20
     split = prepare(data, SMALL, 7, tmp_path, tmp_path / "cache").split

@@ -141,7 +141,7 @@ def _line_to_mend(text: str, message: str) -> str:
     number = int(found[1]) if found else len(lines)
     line = lines[number - 1].strip() if number <= len(lines) else ""
     # An address may hold a password.
-    return f"mend line {number}" if not line or "://" in line else f"mend line {number}: {line}"
+    return f"correct line {number}" if not line or "://" in line else f"correct line {number}: {line}"
 
 
 def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> StudyFileError:

@@ -17,17 +17,17 @@ MINIMAL = '[data]\nsource = "sms-spam"\n'
 
 # (text of the file, what the message must say: the key, what was found, what is allowed or to be done)
 REFUSED = {
-    "not TOML": ("seed = = 1\n" + MINIMAL, ["not TOML", "line 1", "column", "mend line 1: seed = = 1"]),
-    "a value on the next line": ("seed =\n\t3\n" + MINIMAL, ["not TOML", "mend line 1: seed ="]),
+    "not TOML": ("seed = = 1\n" + MINIMAL, ["not TOML", "line 1", "column", "correct line 1: seed = = 1"]),
+    "a value on the next line": ("seed =\n\t3\n" + MINIMAL, ["not TOML", "correct line 1: seed ="]),
     "an address with its password": (
         MINIMAL + '[storage]\nurl = "postgresql://me:s3cret@host/db\n',
-        ["not TOML", "to do:   mend line 4"],
+        ["not TOML", "to do:   correct line 4"],
     ),
     "a step that vanishes": (
         MINIMAL + "[space]\nlearning_rate = { low = 1e-9, high = 1e300, step = 1e-9 }\n",
         ["space.learning_rate", "step = 1e-09 is too small"],
     ),
-    "an open text at the end": (MINIMAL + 'name = "a', ["not TOML", 'mend line 3: name = "a']),
+    "an open text at the end": (MINIMAL + 'name = "a', ["not TOML", 'correct line 3: name = "a']),
     "empty": ("", ["data", "missing", "[data]"]),
     "a value for a section": ('data = "rows.csv"\n', ["data", "'rows.csv'", "allowed: a table"]),
     "a table for a value": (MINIMAL + "[model.hidden]\nx = 1\n", ["model.hidden", "a list, [ … ]"]),

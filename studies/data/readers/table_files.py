@@ -136,7 +136,10 @@ def _unparsed(message: str, path: Path, delimiter: str) -> DataError:
     line = _open_quote(path, delimiter) if reason.startswith("EOF inside string") else None
     if line is None:
         return DataError(
-            f"can't be parsed: {reason}", where=str(path), allowed=_shape(delimiter), remedy="mend that line"
+            f"can't be parsed: {reason}",
+            where=str(path),
+            allowed=_shape(delimiter),
+            remedy="correct that line",
         )
     return DataError(
         'a field begins with " and has no second one before the end of the file',

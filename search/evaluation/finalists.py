@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from search.evaluation.confusions import NAMES, score_of
 from search.evaluation.influence import Answers
 from search.evaluation.logistic import logistic_probabilities
 from search.evaluation.statistics import (
@@ -30,6 +29,7 @@ from studies.data.split import Split
 from studies.records.finalists import Difference, Finalist, Finalists, PrecisionRecall, Tuned
 from studies.records.reports import SCORE_NAMES, Scores
 from studies.space.configuration import Configuration
+from workers.training.confusions import NAMES, score_of
 from workers.training.scores import confusion_of, metric_of, passing, score
 
 CURVE_POINTS = 101

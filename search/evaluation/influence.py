@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.evaluation.confusions import slopes_of
+from workers.training.confusions import slopes_of
 
 ADDED = 0.5
 """Rows that are added to each class: where none was wrong, being wrong has a derivative all the same. With

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, ndtri
 
-from search.evaluation.confusions import NAMES, score_of
+from workers.training.confusions import NAMES, score_of
 
 DRAWS = 4000
 """Of the posterior; an interval's ends move by less than a hundredth of its width."""

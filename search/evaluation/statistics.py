@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.evaluation.comparisons import LEVEL, Scored, Spread, holm, mean_interval, of_new_network
-from search.evaluation.confusions import NAMES
 from search.evaluation.influence import Answers
 from search.evaluation.row_covariance import row_covariance
 from search.evaluation.row_noise import logit_interval, row_interval
 from studies.records.finalists import SIGNIFICANT, Difference, Interval, Verdict
+from workers.training.confusions import NAMES
 from workers.training.scores import confusion_of
 
 MARGIN = 0.01

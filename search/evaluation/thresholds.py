@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.evaluation.confusions import NAMES, score_of
+from workers.training.confusions import NAMES, score_of
 
 AS_TRAINED = 0.5
 """Where two classes are told apart without tuning: the more probable one is said."""

@@ -1,18 +1,16 @@
 """Scores of predicted probabilities, in NumPy alone: scikit-learn takes seconds to import on every worker.
 
-Every score but two is read off the confusion matrix; each is defined as scikit-learn defines it with
-``zero_division=0``, and held to it by tests.
+Every score but two is read off the confusion matrix, by :mod:`workers.training.confusions`. Each is defined
+as scikit-learn defines it with ``zero_division=0``, and held to it by tests.
 """
 
 from __future__ import annotations
-
-import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studies.records.reports import Failure, Scores
+from workers.training import confusions
 from workers.training.trainer import TrainingFailed
 
 METRICS = (
@@ -47,27 +45,12 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float64], positiv
     if not rows or labels.shape != (rows,):
         raise ValueError(f"found {len(labels)} labels for {rows} rows; allowed: one for each of 1 or more")
     _check_finite(probabilities)
-    confusion: list[list[int]] = confusion_of(labels, probabilities.argmax(axis=1), classes).tolist()
-
-    support = [sum(row) for row in confusion]
-    predicted = [sum(column) for column in zip(*confusion, strict=True)]
-    hits = [confusion[index][index] for index in range(classes)]
-    f1 = [
-        _ratio(2 * hit, true + guessed) for hit, true, guessed in zip(hits, support, predicted, strict=True)
-    ]
-    # A class that is neither there nor predicted has no F1 to average; scikit-learn leaves it out too.
-    seen = [index for index in range(classes) if support[index] or predicted[index]]
+    counts = confusion_of(labels, probabilities.argmax(axis=1), classes)
     return Scores(
-        f1=f1[positive],
-        f1_macro=sum(f1[index] for index in seen) / len(seen),
-        f1_weighted=sum(value * weight for value, weight in zip(f1, support, strict=True)) / rows,
-        precision=_ratio(hits[positive], predicted[positive]),
-        recall=_ratio(hits[positive], support[positive]),
+        **{name: float(value) for name, value in confusions.scores_of(counts, positive).items()},
         average_precision=_average_precision(labels == positive, probabilities[:, positive]),
-        mcc=_matthews(hits, support, predicted),
-        accuracy=sum(hits) / rows,
         log_loss=_log_loss(labels, probabilities),
-        confusion=tuple(tuple(row) for row in confusion),
+        confusion=tuple(tuple(row) for row in counts.tolist()),
     )
 
 
@@ -113,7 +96,7 @@ def metric_of(scores: Scores, metric: str) -> float:
 def all_positive_f1(labels: NDArray[np.int64], positive: int) -> float:
     """F1 of calling every row positive: 2p / (1 + p) for a share p of positives. The baseline to beat."""
     positives = int(np.count_nonzero(labels == positive))
-    return _ratio(2 * positives, positives + len(labels))
+    return 2 * positives / (positives + len(labels)) if len(labels) else 0.0
 
 
 def constant_scores(labels: NDArray[np.int64], classes: int, predicted: int, positive: int) -> Scores:
@@ -139,33 +122,12 @@ def _check_finite(probabilities: NDArray[np.float64]) -> None:
     raise TrainingFailed(Failure("diverged", message))
 
 
-def _ratio(numerator: int, denominator: int) -> float:
-    return numerator / denominator if denominator else 0.0
-
-
 def _average_precision(positive: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
     """Sum over the thresholds of (recall gained) × (precision); 0 without positive rows."""
     _, hits, rows = passing(positive, probability)
     if not hits[-1]:
         return 0.0
     return float(np.diff(hits, prepend=0) @ (hits / rows) / hits[-1])
-
-
-def _matthews(hits: Sequence[int], support: Sequence[int], predicted: Sequence[int]) -> float:
-    """Matthews's correlation for any number of classes: J. Gorodkin, "Comparing two K-category assignments
-    by a K-category correlation coefficient", Computational Biology and Chemistry 28, 2004, equation 8.
-
-    0 where all rows are of one class or are given one.
-    """
-    rows = sum(support)
-    covariance = rows * sum(hits) - sum(
-        true * guessed for true, guessed in zip(support, predicted, strict=True)
-    )
-    of_labels = rows * rows - sum(true * true for true in support)
-    of_predictions = rows * rows - sum(guessed * guessed for guessed in predicted)
-    if not of_labels or not of_predictions:
-        return 0.0
-    return covariance / math.sqrt(of_labels * of_predictions)
 
 
 def _log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from search.evaluation.confusions import NAMES, score_of
 from search.evaluation.row_noise import logit_interval, row_interval
+from workers.training.confusions import NAMES, score_of
 
 
 def test_recall_has_jeffreys_interval() -> None:

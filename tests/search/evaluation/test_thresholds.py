@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.evaluation.confusions import NAMES, score_of
 from search.evaluation.thresholds import said_at, tuned_threshold
+from workers.training.confusions import NAMES, score_of
 from workers.training.scores import confusion_of
 
 

@@ -1,7 +1,9 @@
-"""Scores of many confusion matrices at once, as :mod:`workers.training.scores` has them for one."""
+"""Scores that a confusion matrix decides, of one or of many at once, and how they change with each cell."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,25 +22,15 @@ def score_of(counts: Counts, name: str, positive: int) -> NDArray[np.float64]:
     Raises:
         ValueError: where a confusion matrix doesn't decide it.
     """
-    counts = np.asarray(counts, dtype=np.float64)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    support, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
-    if name == "accuracy":
-        return _ratio(hits.sum(axis=-1), support.sum(axis=-1))
-    if name == "precision":
-        return _ratio(hits[..., positive], predicted[..., positive])
-    if name == "recall":
-        return _ratio(hits[..., positive], support[..., positive])
-    if name == "mcc":
-        return _matthews(hits, support, predicted)
-    f1 = _ratio(2.0 * hits, support + predicted)
-    if name == "f1":
-        return np.asarray(f1[..., positive])
-    if name == "f1_macro":
-        return _ratio(f1.sum(axis=-1), ((support + predicted) > 0).sum(axis=-1))
-    if name == "f1_weighted":
-        return _ratio((f1 * support).sum(axis=-1), support.sum(axis=-1))
-    raise ValueError(f"found the score '{name}'; allowed: {', '.join(NAMES)}")
+    if name not in _SCORES:
+        raise ValueError(f"found the score '{name}'; allowed: {', '.join(NAMES)}")
+    return _SCORES[name](_Margins(counts), positive)
+
+
+def scores_of(counts: Counts, positive: int) -> dict[str, NDArray[np.float64]]:
+    """All of :data:`NAMES`."""
+    margins = _Margins(counts)
+    return {name: score(margins, positive) for name, score in _SCORES.items()}
 
 
 def slopes_of(counts: Counts, name: str, positive: int) -> NDArray[np.float64]:
@@ -84,20 +76,72 @@ def _matthews_slopes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return _ratio(slopes, np.sqrt(of_labels * of_predictions))
 
 
-def _matthews(
-    hits: NDArray[np.float64], support: NDArray[np.float64], predicted: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """As in :func:`workers.training.scores.score`, which says where the formula is from."""
-    rows = support.sum(axis=-1)
-    covariance = rows * hits.sum(axis=-1) - (support * predicted).sum(axis=-1)
-    of_labels = rows**2 - (support**2).sum(axis=-1)
-    of_predictions = rows**2 - (predicted**2).sum(axis=-1)
+class _Margins:
+    """What scores are made of: (…, classes) rows of each class that were hit, are there, are predicted."""
+
+    def __init__(self, counts: Counts) -> None:
+        counts = np.asarray(counts, dtype=np.float64)
+        self.hits = np.diagonal(counts, axis1=-2, axis2=-1)
+        self.support, self.predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+        self.rows = self.support.sum(axis=-1)
+
+    @cached_property
+    def f1(self) -> NDArray[np.float64]:
+        """Of each class."""
+        return _ratio(2.0 * self.hits, self.support + self.predicted)
+
+
+def _f1(of: _Margins, positive: int) -> NDArray[np.float64]:
+    return np.asarray(of.f1[..., positive])
+
+
+def _f1_macro(of: _Margins, _positive: int) -> NDArray[np.float64]:
+    # A class that is neither there nor predicted has no F1 to average; scikit-learn leaves it out too.
+    return _ratio(of.f1.sum(axis=-1), ((of.support + of.predicted) > 0).sum(axis=-1))
+
+
+def _f1_weighted(of: _Margins, _positive: int) -> NDArray[np.float64]:
+    return _ratio((of.f1 * of.support).sum(axis=-1), of.rows)
+
+
+def _precision(of: _Margins, positive: int) -> NDArray[np.float64]:
+    return _ratio(of.hits[..., positive], of.predicted[..., positive])
+
+
+def _recall(of: _Margins, positive: int) -> NDArray[np.float64]:
+    return _ratio(of.hits[..., positive], of.support[..., positive])
+
+
+def _matthews(of: _Margins, _positive: int) -> NDArray[np.float64]:
+    """Matthews's correlation for any number of classes: J. Gorodkin, "Comparing two K-category assignments
+    by a K-category correlation coefficient", Computational Biology and Chemistry 28, 2004, equation 8.
+
+    0 where all rows are of one class or are given one.
+    """
+    covariance = of.rows * of.hits.sum(axis=-1) - (of.support * of.predicted).sum(axis=-1)
+    of_labels = of.rows**2 - (of.support**2).sum(axis=-1)
+    of_predictions = of.rows**2 - (of.predicted**2).sum(axis=-1)
     return _ratio(covariance, np.sqrt(of_labels * of_predictions))
 
 
+def _accuracy(of: _Margins, _positive: int) -> NDArray[np.float64]:
+    return _ratio(of.hits.sum(axis=-1), of.rows)
+
+
 def _ratio(numerator: Any, denominator: Any) -> NDArray[np.float64]:
-    zero = np.zeros(np.broadcast(numerator, denominator).shape)
-    quotient: NDArray[np.float64] = np.divide(
-        numerator, denominator, out=zero, where=np.asarray(denominator) != 0
-    )
+    """The quotient; 0 where there is nothing to divide by."""
+    nothing = np.asarray(denominator) == 0
+    quotient: NDArray[np.float64] = np.where(nothing, 0.0, numerator / np.where(nothing, 1.0, denominator))
     return quotient
+
+
+_SCORES: Mapping[str, Callable[[_Margins, int], NDArray[np.float64]]] = {
+    "f1": _f1,
+    "f1_macro": _f1_macro,
+    "f1_weighted": _f1_weighted,
+    "precision": _precision,
+    "recall": _recall,
+    "mcc": _matthews,
+    "accuracy": _accuracy,
+}
+"""Those of :data:`NAMES`."""

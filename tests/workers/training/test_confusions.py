@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.evaluation.confusions import NAMES, score_of, slopes_of
+from workers.training.confusions import NAMES, score_of, slopes_of
 from workers.training.scores import confusion_of, score
 
 

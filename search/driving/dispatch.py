@@ -1,5 +1,5 @@
-"""Sends segments to the cluster, runs again what failed by no fault of its own, and gives the rest to the
-loop.
+"""Sends segments to the cluster, retries those that failed through no fault of their own, and gives all other
+results to the loop.
 
 All but the waiting for futures runs in the driver's thread.
 """
@@ -58,7 +58,7 @@ Settled = tuple[Any, Exception | None]
 
 @dataclass(frozen=True)
 class Noted:
-    """What a worker has to say to a person."""
+    """Notes from a worker for a person."""
 
     notes: tuple[str, ...]
 
@@ -72,7 +72,7 @@ class Dispatcher:
         rules: what is run again.
         deliver: takes each :class:`Ended` and :class:`Noted`; called from the client's own thread.
         quarantined: keys of configurations that are not run, because they kill the processes that run them.
-        launch: what tells its tasks from those of other drivers, launches and dispatchers of the study.
+        launch: distinguishes its tasks from those of other drivers, launches and dispatchers of the study.
     """
 
     cluster: RunningCluster
@@ -119,7 +119,7 @@ class Dispatcher:
         self._warming = self.cluster.client.submit(
             warm, split, hidden, settings, key=key, pure=False, retries=0, **where
         )
-        self._deliver_once_done(self._warming, lambda found: Noted(_notes_of(found)))
+        self._deliver_once_done(self._warming, lambda settled: Noted(_notes_of(settled)))
 
     def ended(self, ended: Ended) -> Reported | Lost | None:
         """What the loop should know of a run that came back; nothing where it is run again."""
@@ -162,7 +162,7 @@ class Dispatcher:
             yield Resized(slots)
 
     def _starves(self) -> str:
-        """Why segments wait in vain; empty where they don't, or it is too early to tell."""
+        """Why segments wait in vain; empty where they don't, or it is too early to know."""
         waiting = {segment.configuration.framework for segment, _ in self._queue}
         if self.cluster.pulse is None and any(self._slots.of(name) == 0 for name in waiting):
             return "every slot is held by a trial that doesn't return"
@@ -177,11 +177,11 @@ class Dispatcher:
         return f"the cluster lost all its workers, and none came back for {patience:g} s"
 
     def _note_speed(self, run: Run, report: SegmentReport) -> None:
-        """Remember how long an epoch took there; what Spark takes says nothing of the others."""
+        """Remember how long an epoch took there; not Spark's, which differs from the others'."""
         in_spark = framework_of(run.segment.configuration.framework).in_spark
-        begun = self._epochs.pop(report.trial, 0)
+        epochs_before = self._epochs.pop(report.trial, 0)
         if report.failure is None and not in_spark:
-            self._speeds.heard(run.kind, report.ledger.train, report.epoch - begun)
+            self._speeds.measured(run.kind, report.ledger.train, report.epoch - epochs_before)
             if not report.finished:
                 self._epochs[report.trial] = report.epoch
 
@@ -191,7 +191,7 @@ class Dispatcher:
         seconds = self.clock() - run.waited
         cause: Cause = "timeout"
         if self.cluster.restarts:
-            # Where it is found nowhere, it has just come to its end, or its process to its own.
+            # If it is nowhere, it has just ended, or its process has.
             self.cluster.end_worker_of(run.segment.key)
             message = f"its process did not answer for {seconds:.0f} s and was ended"
             cause = "worker died" if run.silent and self._is_shared() else "timeout"
@@ -209,7 +209,7 @@ class Dispatcher:
             yield Reported(report)
 
     def _with_cause(self, ended: Ended) -> SegmentReport:
-        """The report, saying what its worker died of where that is known and nobody else's doing."""
+        """The report, with the cause of its worker's death where that is known and its own."""
         innocent = self._runs_beside_others(ended.run) and not ended.run.attempt.alone
         if not ended.died or innocent or not self.cluster.ran_out_of_memory(ended.died):
             return ended.report
@@ -237,36 +237,35 @@ class Dispatcher:
         return replace(report, attempts=run.attempt.number)
 
     def _fill(self) -> None:
-        """Give Dask what there are free slots for, in order within each kind.
+        """Give Dask as many segments as there are free slots, in order within each kind.
 
-        Nothing more: Dask would give it to a worker that is busy, and a worker's death is the failure of all
-        that it was given.
+        No more: Dask would give it to a busy worker, and a worker's death fails all that it was given.
         """
         if not self._queue:
             return
-        all_free = self._there()
+        all_free = self._present()
         free = {kind: count - self._taken[kind] for kind, count in all_free.items()}
         free.update(dict.fromkeys(self._alone, 0))
-        left: deque[tuple[Segment, Attempt]] = deque()
+        waiting: deque[tuple[Segment, Attempt]] = deque()
         for_gpus = 0
         while self._queue and any(count > 0 for count in free.values()):
             segment, attempt = self._queue.popleft()
             framework = segment.configuration.framework
             kind = place(framework, self._slots, free, self._speeds, for_gpus)
-            # What must run alone waits for what runs, and nothing passes it meanwhile.
+            # A segment that must run alone waits for those that run, and no later one overtakes it.
             waits_alone = attempt.alone and kind is not None and free[kind] != all_free.get(kind)
             if kind is not None and not waits_alone:
                 self._run(segment, attempt, kind)
                 free[kind] = 0 if attempt.alone else free[kind] - 1
                 continue
-            left.append((segment, attempt))
+            waiting.append((segment, attempt))
             for_gpus += GPU in self._slots.kinds(framework)
             if attempt.alone:
                 free.update(dict.fromkeys(self._slots.kinds(framework), 0))
-        self._queue.extendleft(reversed(left))
+        self._queue.extendleft(reversed(waiting))
 
-    def _there(self) -> dict[str, int]:
-        """Slots of the workers that are there, by kind; no more than may be used."""
+    def _present(self) -> dict[str, int]:
+        """Slots of the workers that are connected, by kind; no more than may be used."""
         present = self.cluster.present().by_kind
         return {kind: min(count, present.get(kind, 0)) for kind, count in self._slots.by_kind.items()}
 
@@ -280,7 +279,9 @@ class Dispatcher:
         run.future = self.cluster.client.submit(
             run_segment, segment, key=segment.key, pure=False, retries=0, **where
         )
-        self._deliver_once_done(run.future, lambda found: _ended(run, found, self.clock() - run.submitted))
+        self._deliver_once_done(
+            run.future, lambda settled: _ended(run, settled, self.clock() - run.submitted)
+        )
 
     def _deliver_once_done(self, future: Any, news: Callable[[Settled], Ended | Noted]) -> None:
         """Deliver what a future came to, from the client's event loop.
@@ -362,11 +363,11 @@ def _ended(run: Run, settled: Settled, elapsed: float) -> Ended:
     """What a future came to, as a report; Dask's errors become failures."""
     segment = run.segment
     lost, died = "", ""
-    found, error = settled
+    answer, error = settled
     report = SegmentReport(trial=segment.trial, epoch=0)
     match error:
         case None:
-            report = _answer(segment, found)
+            report = _answer(segment, answer)
         case KilledWorker():
             died = str(error.last_worker.address) if error.last_worker else ""
             failure = Failure("worker died", f"the worker {died or 'unknown'} died while it ran")
@@ -382,7 +383,7 @@ def _ended(run: Run, settled: Settled, elapsed: float) -> Ended:
 
 
 def _answer(segment: Segment, report: SegmentReport) -> SegmentReport:
-    """The report, where it is one of this segment; a failure where it is somebody else's."""
+    """The report, where it is this segment's; a failure where it is another's."""
     asked, answered = (segment.trial, segment.assignment), (report.trial, report.assignment)
     if answered == asked:
         return report
@@ -393,7 +394,7 @@ def _answer(segment: Segment, report: SegmentReport) -> SegmentReport:
 def _notes_of(settled: Settled) -> tuple[str, ...]:
     warmed, error = settled
     if isinstance(error, (CancelledError, KilledWorker, NoWorkerError)):
-        return ()  # the trials will tell
+        return ()  # the trials' own failures will show it
     if error is not None:
         return (f"Spark could not be started: {error}",)
     notes: tuple[str, ...] = warmed.notes

@@ -1,4 +1,4 @@
-"""What is shown while a search runs: a live view on a terminal, one line a trial elsewhere. On stderr."""
+"""The display of a running search: a live view on a terminal, one line a trial elsewhere. On stderr."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from search.words import configuration_text, one_line, outcome
 from studies.records.trials import TrialRecord
 
 REFRESH_SECONDS = 0.1
-"""Seconds between two pictures of the live view, however fast events come."""
+"""Seconds between two refreshes of the live view, however fast events come."""
 
 
 class Display(Protocol):
-    """What the driver tells of its progress. No method blocks."""
+    """Shows a driver's progress. No method blocks."""
 
     def start(self, title: str) -> None:
         """The launch begins."""
@@ -35,10 +35,10 @@ class Display(Protocol):
         """Something that a person should know."""
 
     def progress(self, text: str) -> None:
-        """How far it is with what comes after the search; a few times a second."""
+        """The progress of the trainings after the search; a few times a second."""
 
     def cluster(self, text: str) -> None:
-        """What a cluster is now whose workers come and go; a few times a second."""
+        """The present size of a cluster whose workers come and go; a few times a second."""
 
     def stop(self) -> None:
         """The launch is over; also called where it ends in an error."""
@@ -50,7 +50,7 @@ def make_display(quiet: bool = False, stream: TextIO | None = None) -> Display:
         return SilentDisplay()
     stream = stream or sys.stderr
     console = Console(stream)
-    # Where TERM=dumb (Emacs, some CI) nothing can be drawn anew, and rich would show nothing till the end.
+    # With TERM=dumb (Emacs, some CI) nothing can be redrawn, and rich would show nothing till the end.
     live = stream.isatty() and not console.is_dumb_terminal
     return LiveDisplay(console) if live else LineDisplay(console)
 
@@ -121,13 +121,13 @@ class LineDisplay:
 
 @dataclass
 class LiveDisplay:
-    """A view that is drawn anew a few times a second, and gone when the launch is over."""
+    """A view that is refreshed a few times a second, and disappears when the launch is over."""
 
     console: Console = field(default_factory=lambda: Console(stderr=True))
     _title: str = ""
     _cluster: str = ""
     _finished_here: int = 0
-    _drawn: float = float("-inf")
+    _refreshed: float = float("-inf")
     _live: Live | None = None
 
     def start(self, title: str) -> None:
@@ -138,16 +138,16 @@ class LiveDisplay:
             console=self.console,
             auto_refresh=False,
             transient=True,
-            # What others print to a terminal goes above the view; a piped stdout stays as it is.
+            # Other output to a terminal goes above the view; a piped stdout stays as it is.
             redirect_stdout=sys.stdout.isatty(),
         )
         self._live.start(refresh=True)
 
     def update(self, loop: Loop, now: float) -> None:
-        """Draw anew, unless that was done a moment ago."""
-        if self._live is None or now - self._drawn < REFRESH_SECONDS:
+        """Redraw the view, unless that was done a moment ago."""
+        if self._live is None or now - self._refreshed < REFRESH_SECONDS:
             return
-        self._drawn = now
+        self._refreshed = now
         room = self.console.height - 1
         view = live_view(
             loop, now, self._title, finished_here=self._finished_here, height=room, cluster=self._cluster
@@ -193,7 +193,7 @@ def trial_line(record: TrialRecord) -> str:
 def progress_text(loop: Loop | None, finished_here: Sequence[TrialRecord]) -> str:
     """``best 0.951, 13/60``: the best score and the trials that ended.
 
-    The loop hears of a trial's end a moment after the display does, so that ``finished_here`` is counted in.
+    The loop receives a trial's end a moment after the display does, so ``finished_here`` is counted in.
     """
     finished = {record.number: record.value for record in (*(loop.finished if loop else ()), *finished_here)}
     values = [value for value in finished.values() if value is not None]

@@ -1,4 +1,4 @@
-"""Drives a search: hands events to the loop, and does what the loop says.
+"""Drives a search: passes events to the loop, and carries out its actions.
 
 The driver's thread is the only one that writes storage.
 """
@@ -71,7 +71,7 @@ class Search:
         ended = self.store.trials.ended()
         self.loop = Loop(
             limits=limits_of(study),
-            # In logical order a search is as wide as the file says, whatever the cluster has.
+            # In logical order a search has the file's width, whatever the cluster has.
             slots=Slots(study.width) if study.reproducible else self.cluster.slots,
             started=time.monotonic(),
             ladder=ladder_of(study.pruner),
@@ -89,14 +89,15 @@ class Search:
         self.status = StoredStatus(self.store, self.cluster)
         self.looked = 0.0
         self.finished = self.leads = False
-        self.said_that_it_waits = False
+        self.noted_that_it_waits = False
         self._estimate_at_start(ended)
         self.actions = deque(self.loop.start(ended, self.store.trials.unfinished(), time.monotonic()))
         self.remove_leftovers()
 
     def run(self) -> bool:
-        """From the first event to the last; whether it came to its own end, with something to train anew, and
-        no other driver goes on: the last one trains the finalists.
+        """Run from the first event to the last; whether this driver has to train the finalists.
+
+        It has where the search ended by itself, has something to retrain, and no other driver still runs it.
         """
         process.go_on()
         with interrupts_to(self.events):
@@ -112,8 +113,8 @@ class Search:
     def remove_leftovers(self) -> None:
         """Remove the checkpoints of trials that were finished.
 
-        A driver that was killed before it removed one leaves it behind, and so does a worker: where one dies
-        as its result is fetched, Dask runs that task once more, though nobody waits for it any longer.
+        A driver that is killed before it removes one leaves it behind. So does a worker: where one dies as
+        its result is fetched, Dask runs that task again, though no driver waits for it.
 
         Raises:
             CheckpointError: where the place refuses.
@@ -132,7 +133,7 @@ class Search:
         )
 
     def _hear(self, event: Event | Ended | Noted) -> None:
-        """Tell the loop what happened."""
+        """Pass on what happened to the loop."""
         if isinstance(event, Noted):
             for note in event.notes:
                 self.opened.note_once(note)
@@ -142,10 +143,10 @@ class Search:
                 self._pass_on(outcome)
         else:
             self._pass_on(event)
-        self._look_around(time.monotonic())
+        self._watch(time.monotonic())
 
-    def _look_around(self, now: float) -> None:
-        """See whether something hangs, and say what runs; a few times a second."""
+    def _watch(self, now: float) -> None:
+        """Check whether something hangs, and write the status; a few times a second."""
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
@@ -158,10 +159,10 @@ class Search:
         finished = self.store.trials.news()
         if finished is not None:
             self._pass_on(OthersFinished(tuple(finished)))
-        for found in self.dispatcher.watch():
-            # In logical order the loop stays as wide as the file says; what is too much waits for a slot.
-            if not (isinstance(found, Resized) and self.order is not None):
-                self._pass_on(found)
+        for event in self.dispatcher.watch():
+            # In logical order the loop keeps the file's width; segments beyond the slots wait for one.
+            if not (isinstance(event, Resized) and self.order is not None):
+                self._pass_on(event)
         asked = self.status.keep(self.loop, now)
         if asked >= 1 and self.loop.stopping != INTERRUPTED:
             self._pass_on(Interrupted())
@@ -169,7 +170,7 @@ class Search:
             self._pass_on(Interrupted())
 
     def _pass_on(self, event: Event) -> None:
-        """Give an event to the loop, in its turn, and do what the loop says before the next."""
+        """Give an event to the loop, in its turn, and carry out its actions before the next."""
         due: Sequence[Event] = [event]
         if isinstance(event, Interrupted):
             held = self.order.let_go() if self.order is not None else []
@@ -188,13 +189,13 @@ class Search:
             self._do(self.actions.popleft())
 
     def _do(self, action: Action) -> None:
-        # Answered here and not through the queue, where an interrupt could be ahead of it: what is in storage
-        # would be unknown to the loop when it stops.
+        # Answered here and not through the queue, where an interrupt could be ahead of it: the loop would
+        # stop without knowing what is in storage.
         match action:
             case Ask(place):
                 asked = self.store.trials.ask(place)
                 if isinstance(asked, NoTrial) and asked.waits_for_others:
-                    self._say_that_it_waits()
+                    self._note_that_it_waits()
                 self._handle(Asked(asked))
             case Submit():
                 self._submit(action)
@@ -209,11 +210,11 @@ class Search:
             case Finish():
                 self._finish(action)
 
-    def _say_that_it_waits(self) -> None:
-        """Once, when nothing runs here any more; until others have ended what is left, nothing will."""
-        if self.said_that_it_waits or self.loop.running:
+    def _note_that_it_waits(self) -> None:
+        """Once, when nothing runs here any more, and only other drivers have trials to end."""
+        if self.noted_that_it_waits or self.loop.running:
             return
-        self.said_that_it_waits = True
+        self.noted_that_it_waits = True
         self.display.note(
             "no new trials to start: other drivers are running the last ones; this one waits in case they "
             "need help; Ctrl-C ends it and loses nothing"
@@ -226,7 +227,7 @@ class Search:
             self.loop.handle(Estimated(regret), time.monotonic())
 
     def _estimate(self, record: TrialRecord) -> None:
-        """Say what the best score could still gain, where the study stops by that and it is time to."""
+        """Estimate what the best score could still gain, where the study stops by that and it is due."""
         finished = self.loop.finished
         if self.file.study.regret is None or self.loop.stopping or not is_due(len(finished) + 1):
             return
@@ -259,7 +260,7 @@ class Search:
             checkpoints=self.checkpoints.url,
             checkpoints_limit=self.checkpoints.limit,
             patience=study.model.patience,
-            trial_timeout=_left(study.trial_timeout, action.trained),
+            trial_timeout=_seconds_left(study.trial_timeout, action.trained),
             spark=self.spark,
             predictions=self.predictions,
             plugin=framework_of(trial.configuration.framework).origin,
@@ -286,13 +287,13 @@ class Search:
 
 
 def _place_for_predictions(opened: OpenedStudy) -> str | None:
-    """Where trials leave their probabilities of the validation rows; nowhere, where these are many."""
+    """Where trials write their probabilities of the validation rows; nowhere, where these are many."""
     split = opened.prepared.split
     small = len(split.validation) * len(split.classes) <= MOST_PREDICTIONS
     return predictions_of(opened.file, opened.store.folder).url if small else None
 
 
-def _left(limit: float | None, trained: float) -> float | None:
+def _seconds_left(limit: float | None, trained: float) -> float | None:
     """Seconds that a trial may still train for; at least a moment, after which it fails in its trainer."""
     return None if limit is None else max(limit - trained, 0.001)
 

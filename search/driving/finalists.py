@@ -1,10 +1,10 @@
-"""Trains what the test rows are opened for, and opens them, once.
+"""Trains the networks that the test rows are opened for, and opens them, once.
 
 The best of many trials on one validation set is optimistic. So after a search, and by ``search finalists``,
-the best configurations run again with seeds that the search didn't use, and trials whose test scores are
+the best configurations are retrained with seeds that the search didn't use, and trials whose test scores are
 reported with their own, all through :mod:`search.driving.replicas`. Once every training has ended, the
-networks' probabilities are compared with the labels of the test rows. The study keeps when that was, and for
-which trials, before it happens. Nothing else in this program compares anything with these labels.
+networks' probabilities are compared with the labels of the test rows. The study records when that was, and
+for which trials, before it happens. Nothing else in this program compares anything with these labels.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from workers.training.scores import score
 
 
 def run_finalists(opened: OpenedStudy, count: int) -> None:
-    """Train the ``count`` best configurations anew, and once more the trials whose test scores are reported;
-    then open the test rows for those that they were not opened for.
+    """Retrain the ``count`` best configurations and the trials whose test scores are reported; then open the
+    test rows for those that they were not opened for.
 
     Raises:
         KeyboardInterrupt, ClusterLostError, CheckpointError: as :func:`search.driving.replicas.run_replicas`.
@@ -39,26 +39,28 @@ def run_finalists(opened: OpenedStudy, count: int) -> None:
         return
     results = run_replicas(opened, missing.all(), display, what="finalists")
     candidates = [
-        _candidate(number, runs[number], [results[one] for one in several])
-        for number, several in missing.finalists.items()
+        _candidate(number, runs[number], [results[replica] for replica in replicas])
+        for number, replicas in missing.finalists.items()
     ]
-    searched = {number: results[one] for number, one in missing.searched.items()}
+    searched = {number: results[replica] for number, replica in missing.searched.items()}
     opening = Opening(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
-        trials=tuple(one.trial for one in candidates if one.trained),
-        trainings=sum(len(one.trained) for one in candidates),
+        trials=tuple(replica.trial for replica in candidates if replica.trained),
+        trainings=sum(len(replica.trained) for replica in candidates),
         searched=tuple(number for number, result in searched.items() if result.outcome is not None),
     )
     if not (opening.trials or opening.searched):
         display.note("finalists: no training came to an end, and the test rows stay closed")
         return
     display.note(f"finalists: the test rows are opened for {_networks(opening)}")
-    # Before anything is compared: whoever is killed now has looked.
+    # Before anything is compared: a driver that is killed now has looked.
     kept.open_test_rows(opening)
     split, metric = opened.prepared.split, opened.file.study.objective.metric
     kept.keep_test_scores({number: _opened(result, split, metric) for number, result in searched.items()})
     if opening.trials:
-        asked = sorted(key_of(opened, one) for several in missing.finalists.values() for one in several)
+        asked = sorted(
+            key_of(opened, replica) for replicas in missing.finalists.values() for replica in replicas
+        )
         kept.keep_finalists(evaluate(candidates, split, metric, asked))
 
 
@@ -73,12 +75,12 @@ def _networks(opening: Opening) -> str:
 
 
 def _opened(result: ReplicaResult, split: Split, metric: str) -> OpenedTrial:
-    """What a trial's own network is worth. This looks at the labels of the test rows."""
+    """The test score of a trial's own network. This looks at the labels of the test rows."""
     failure, validation = result.report.failure, result.report.score(metric)
     if result.outcome is None:
         return OpenedTrial(None, validation, failure.cause if failure is not None else "")
-    said = result.outcome.probabilities["test"]
-    return OpenedTrial(score(split.test.labels, said, split.positive), validation)
+    predicted = result.outcome.probabilities["test"]
+    return OpenedTrial(score(split.test.labels, predicted, split.positive), validation)
 
 
 def _candidate(trial: int, runs: Sequence[float], results: Sequence[ReplicaResult]) -> Candidate:

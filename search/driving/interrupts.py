@@ -16,7 +16,7 @@ TICK_SECONDS = 0.25
 """How long the driver waits for an event before it looks at the clock."""
 
 Events = queue.SimpleQueue[Event | Ended | Noted]
-"""What the driver's thread hears from the cluster's threads and from signals."""
+"""Events from the cluster's threads and from signals, for the driver's thread."""
 
 
 def next_event(events: Events) -> Event | Ended | Noted:
@@ -35,7 +35,7 @@ def interrupts_to(events: Events) -> Iterator[None]:
         events.put(Interrupted())
 
     previous: Mapping[int, Any] = {}
-    with suppress(ValueError):  # not the main thread: somebody else owns the signals
+    with suppress(ValueError):  # not the main thread: another owner has the signals
         previous = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -35,7 +35,7 @@ def live_view(
     """
     low = height < _FIXED_LINES + 2
     room = max(2, height - _FIXED_LINES - bool(cluster))
-    running = sorted(loop.running, key=lambda one: one.since)
+    running = sorted(loop.running, key=lambda trial: trial.since)
     for_running = min(len(running), max(1, room - 3)) or 1
     ended = [] if low else _ended(loop, min(8, room - for_running))
     sections = (
@@ -56,18 +56,18 @@ def _joined(
         yield from section
 
 
-def time_left(loop: Loop, now: float, finished_here: int) -> float | None:
-    """Estimated seconds until a limit ends the search, at this launch's pace; ``None`` where nothing tells.
+def seconds_left(loop: Loop, now: float, finished_here: int) -> float | None:
+    """Estimated seconds until a limit ends the search, at this launch's pace; ``None`` where that is unknown.
 
     A target may end it sooner.
     """
     elapsed = now - loop.started
-    found = []
+    estimates = []
     if loop.limits.timeout is not None:
-        found.append(loop.limits.timeout - elapsed)
+        estimates.append(loop.limits.timeout - elapsed)
     if loop.limits.trials is not None and finished_here and elapsed > 0:
-        found.append((loop.limits.trials - len(loop.finished)) * elapsed / finished_here)
-    return max(0.0, min(found)) if found else None
+        estimates.append((loop.limits.trials - len(loop.finished)) * elapsed / finished_here)
+    return max(0.0, min(estimates)) if estimates else None
 
 
 def _progress(loop: Loop, now: float, title: str, finished_here: int) -> list[RenderableType]:
@@ -87,9 +87,9 @@ def _progress(loop: Loop, now: float, title: str, finished_here: int) -> list[Re
     pace = [f"{finished_here * 60 / elapsed:.1f} trials/min"] if finished_here and elapsed > 0 else []
     if limits.trials is None:
         pace.append(f"{count_of(len(loop.finished), 'trial')} ended")
-    left = time_left(loop, now, finished_here)
-    if left is not None and not loop.stopping:
-        pace.append(f"about {duration_text(left)} left")
+    seconds = seconds_left(loop, now, finished_here)
+    if seconds is not None and not loop.stopping:
+        pace.append(f"about {duration_text(seconds)} left")
     if limits.target is not None and not loop.stopping:
         pace.append(f"or until the score {limits.target:g}" if pace else f"until the score {limits.target:g}")
     parts.append(_line(", ".join(pace) or "no trial has ended yet"))
@@ -121,11 +121,11 @@ def _running(running: list[LoopTrial], now: float, most: int, loop: Loop) -> lis
     title = Text(f"Running: {len(running)}", style="bold")
     title.append(f" of {count_of(loop.slots.total, 'slot')}", style="dim")
     table = _rows()
-    for one in running[:most]:
+    for trial in running[:most]:
         table.add_row(
-            Text(str(one.number)),
-            Text(duration_text(now - one.since)),
-            Text(configuration_text(one.asked.configuration)),
+            Text(str(trial.number)),
+            Text(duration_text(now - trial.since)),
+            Text(configuration_text(trial.asked.configuration)),
         )
     if len(running) > most:
         title.append(", the longest" if most == 1 else f", the {most} longest", style="dim")
@@ -191,7 +191,7 @@ def _apart(left: Text, right: Text) -> Table:
 
 
 def _rows() -> Table:
-    # The last column alone gives way: without a ratio a long text takes the numbers' room too.
+    # Only the last column shrinks: without a ratio a long text would take the numbers' room too.
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)

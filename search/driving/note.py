@@ -18,14 +18,14 @@ LONGEST = 2000
 def dashboard_note(
     file: str, metric: str, finished: Sequence[TrialRecord], *, limit: int | None, ended: str = ""
 ) -> str:
-    """What a study has come to, and how to read more of it. Depends on the trials that ended alone.
+    """The state of a study, and how to read more of it. Depends only on the trials that ended.
 
     Args:
         file: name of the study file, for the commands.
         metric: what trials are scored by.
         finished: the trials that ended.
         limit: trials after which the study ends, if it has such a limit.
-        ended: why the search ended; empty while it goes on.
+        ended: why the search ended; empty while it runs.
     """
     return "\n".join(_lines(file, metric, finished, limit, ended))[:LONGEST]
 

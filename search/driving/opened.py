@@ -30,7 +30,7 @@ from workers.checkpoints.outcomes import outcomes_of
 
 @dataclass
 class OpenedStudy:
-    """A study that this process drives, and nobody else, but for a server's.
+    """A study that this process alone drives, unless its storage is a server.
 
     Attributes:
         file: the study file.
@@ -58,7 +58,7 @@ class OpenedStudy:
         return self._cluster
 
     def note_once(self, note: str) -> None:
-        """Show a person what holds for the whole launch, however many parts of it come to say it."""
+        """Show a note once a launch, however often it is given."""
         if note not in self._noted:
             self._noted.add(note)
             self.display.note(note)
@@ -66,7 +66,7 @@ class OpenedStudy:
 
 @contextmanager
 def open_study(file: StudyFile, display: Display, *, fresh: bool = False) -> Iterator[OpenedStudy]:
-    """Open a study for its driver, making it where it isn't there yet.
+    """Open a study for its driver; create it where it doesn't exist yet.
 
     Args:
         file: the study file.

@@ -1,4 +1,4 @@
-"""What can be refused before anything is computed or written."""
+"""Checks of a launch before anything is computed or written."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def preflight(file: StudyFile) -> None:
     Raises:
         MachineError: where Java, a library of Spark's, or the package of a sampler, a cluster or the
             checkpoints' place is missing, or this process or Dask's configuration lets nothing run.
-        StudyFileError: where nobody knows the protocol of the checkpoints' place.
-        StorageError: where the storage's address is none, or no study can be kept there.
+        StudyFileError: where the protocol of the checkpoints' place is unknown.
+        StorageError: where the storage's address is invalid, or no study can be kept there.
     """
     try:
         check_sampler(file.study.sampler)
@@ -58,22 +58,22 @@ def preflight(file: StudyFile) -> None:
 
 
 def overridden(file: StudyFile) -> tuple[str, ...]:
-    """What this machine says and a launch doesn't follow, a sentence each.
+    """Settings of this machine that a launch overrides, a sentence each.
 
-    Workers of other machines do the same with what they find there.
+    Workers of other machines override the settings there.
     """
     study = file.study
     if study.cluster.kind in ("address", *(kind for kind in DEPLOYED if kind != "cuda")):
         return ()
     settings = SparkSettings.of(study.spark, file.directory)
-    found = [str(one) for one in overrides(file.space.frameworks, cluster=not settings.local)]
+    notes = [str(setting) for setting in overrides(file.space.frameworks, cluster=not settings.local)]
     unused = not_used_here(personal_settings())
     if unused:
-        found.append(f"Dask's configuration ({', '.join(unused)}): not used by clusters on this machine")
+        notes.append(f"Dask's configuration ({', '.join(unused)}): not used by clusters on this machine")
     folder = unused_temporary_folder()
     if folder:
-        found.append(f"TMPDIR={folder}: can't be written; {tempfile.gettempdir()} is used")
-    return tuple(found)
+        notes.append(f"TMPDIR={folder}: can't be written; {tempfile.gettempdir()} is used")
+    return tuple(notes)
 
 
 def refuse_another_study(file: StudyFile) -> Located:
@@ -111,6 +111,6 @@ def prepare_data(file: StudyFile, located: Located | None = None) -> Prepared:
 
 def package_versions(plugins: Iterable[Origin] = ()) -> Mapping[str, str]:
     """Versions of Python and of what the study stands on, without importing any of it."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     own = {plugin.package: plugin.version for plugin in plugins}
-    return {"python": platform.python_version(), **found, **own}
+    return {"python": platform.python_version(), **versions, **own}

@@ -1,7 +1,7 @@
 """Runs replicas: trainings of chosen configurations with chosen seeds, outside the search.
 
-They run in parallel on the study's own cluster, as trials do, and each is kept as it comes: its report in the
-study's storage, what it left in a file. So a kill costs at most what was running, the next call runs only
+They run in parallel on the study's own cluster, as trials do, and each is kept when it ends: its report in
+the study's storage, its outcome in a file. So a kill costs at most what was running, the next call runs only
 what is missing, and equal replicas run once, whichever command asks for them.
 
 Replicas are scored on the training and validation rows alone, as trials are. Their probabilities of the test
@@ -52,7 +52,7 @@ class ReplicaResult:
 
     Attributes:
         report: with its scores, or the failure.
-        outcome: what it left; ``None`` for a failure, and where outcomes weren't asked for.
+        outcome: its weights and probabilities; ``None`` for a failure, and where outcomes weren't asked for.
     """
 
     replica: Replica
@@ -75,22 +75,22 @@ def run_replicas(
         replicas: which; equal ones run once.
         display: what shows the progress.
         what: they are for, for a person.
-        weights: whether all that they left is wanted. Otherwise their files hold the probabilities of the
+        weights: whether whole outcomes are wanted. Otherwise their files hold the probabilities of the
             validation rows alone, a fraction of the size, and no result holds what is in its file.
 
     Raises:
-        KeyboardInterrupt: where somebody asked to stop. What ended is kept, and the next call goes on.
+        KeyboardInterrupt: where a person asked to stop. What ended is kept, and the next call resumes.
         ClusterLostError: where the cluster can't be used any more.
-        CheckpointError: where the place of the outcomes refuses, or workers write to another than is read.
+        CheckpointError: where the place of the outcomes refuses, or workers write to another place.
     """
-    keys = {one: key_of(opened, one) for one in dict.fromkeys(replicas)}
+    keys = {replica: key_of(opened, replica) for replica in dict.fromkeys(replicas)}
     kept = _kept(opened, keys, weights=weights)
-    missing = [one for one in keys if one not in kept]
+    missing = [replica for replica in keys if replica not in kept]
     if missing:
         _Runs(opened, display, what, missing, keys, done=len(kept), weights=weights).run()
-        kept |= _kept(opened, {one: keys[one] for one in missing}, weights=weights, failed=True)
-        _check_there(opened, [one for one in missing if one not in kept])
-    return {one: kept[one] for one in keys}
+        kept |= _kept(opened, {replica: keys[replica] for replica in missing}, weights=weights, failed=True)
+        _check_readable(opened, [replica for replica in missing if replica not in kept])
+    return {replica: kept[replica] for replica in keys}
 
 
 def predictions_of(opened: OpenedStudy, replica: Replica) -> NDArray[np.float64]:
@@ -116,26 +116,26 @@ def key_of(opened: OpenedStudy, replica: Replica) -> str:
 def _kept(
     opened: OpenedStudy, keys: Mapping[Replica, str], *, weights: bool, failed: bool = False
 ) -> dict[Replica, ReplicaResult]:
-    """The results that are there. ``failed`` takes failures of every cause for results."""
-    files, found = outcomes_of(opened.file, opened.store.folder), {}
+    """The results that are kept; with ``failed``, failures of every cause count as results."""
+    files, results = outcomes_of(opened.file, opened.store.folder), {}
     records = opened.store.results.replicas()
-    for one, key in keys.items():
+    for replica, key in keys.items():
         record = records.get(key)
         if record is None:
             continue
         failure = record.report.failure
         if failure is not None:
             if failed or failure.cause in FOR_GOOD:
-                found[one] = ReplicaResult(one, record.report)
+                results[replica] = ReplicaResult(replica, record.report)
             continue
         outcome = files.read(key)
         if outcome is not None and (outcome.weights or not weights):
-            found[one] = ReplicaResult(one, record.report, outcome if weights else None)
-    return found
+            results[replica] = ReplicaResult(replica, record.report, outcome if weights else None)
+    return results
 
 
-def _check_there(opened: OpenedStudy, lost: Sequence[Replica]) -> None:
-    """What a worker wrote and reported must be where this process reads."""
+def _check_readable(opened: OpenedStudy, lost: Sequence[Replica]) -> None:
+    """Refuse results that a worker wrote where this process can't read them."""
     if lost:
         raise _lost(opened, len(lost))
 
@@ -150,7 +150,7 @@ def _lost(opened: OpenedStudy, trainings: int) -> CheckpointError:
 
 @dataclass
 class _Runs:
-    """The replicas that run in one call, told apart by their places in ``missing``."""
+    """The replicas that run in one call, numbered by their places in ``missing``."""
 
     opened: OpenedStudy
     display: Display
@@ -174,7 +174,7 @@ class _Runs:
         self.spark = SparkSettings.of(study.spark, self.opened.file.directory)
 
     def run(self) -> None:
-        """From the first to the last, or until somebody asks to stop."""
+        """Run them from the first to the last, or until a person asks to stop."""
         process.go_on()
         ended = self.opened.store.launch.begin_replicas()
         try:
@@ -182,10 +182,10 @@ class _Runs:
                 self._start()
                 while self.open and self.stopping != STOPPED_AT_ONCE:
                     self._hear(next_event(self.events))
-                    self._look_around(time.monotonic())
+                    self._watch(time.monotonic())
             ended = self.stopping or ended
         finally:
-            self.status.keep_doing("", time.monotonic(), last=True)
+            self.status.keep_progress("", time.monotonic(), last=True)
             self.opened.store.launch.end(ended)
         if self.stopping == STOPPED_AT_ONCE:
             process.stop_all()
@@ -194,7 +194,7 @@ class _Runs:
 
     def _start(self) -> None:
         self.display.note(f"{self.what}: {count_of(len(self.missing), 'training')} of {self.total} to run")
-        if any(framework_of(one.configuration.framework).in_spark for one in self.missing):
+        if any(framework_of(replica.configuration.framework).in_spark for replica in self.missing):
             study, token = self.opened.file.study, self.opened.store.token
             directory = str(self.opened.prepared.directory)
             self.dispatcher.warm_spark(study.name, token, directory, tuple(study.model.hidden), self.spark)
@@ -212,52 +212,52 @@ class _Runs:
         elif isinstance(event, Interrupted):
             self._interrupt()
 
-    def _look_around(self, now: float) -> None:
-        """A few times a second: does something hang, did somebody ask to stop, how far is it?"""
+    def _watch(self, now: float) -> None:
+        """Check for what hangs and for a request to stop, and show the progress; a few times a second."""
         if now < self.looked + TICK_SECONDS:
             return
         self.looked = now
-        self.opened.store.trials.news()  # which is also how other drivers know that this one is there
-        for found in self.dispatcher.watch():
-            self._do(found)
+        self.opened.store.trials.news()  # which also shows other drivers that this one lives
+        for event in self.dispatcher.watch():
+            self._do(event)
         text = f"{self.what}: {self.done} of {self.total} trained"
         self.display.progress(text)
-        for _ in range(self.status.keep_doing(text, now) - bool(self.stopping)):
+        for _ in range(self.status.keep_progress(text, now) - bool(self.stopping)):
             self._interrupt()
 
-    def _do(self, found: object) -> None:
-        if isinstance(found, Reported):
-            self._keep(found.report)
-        elif isinstance(found, Lost):
+    def _do(self, event: object) -> None:
+        if isinstance(event, Reported):
+            self._keep(event.report)
+        elif isinstance(event, Lost):
             raise ClusterLostError(
-                f"{found.reason}; finished trainings are saved: run the command again to resume"
+                f"{event.reason}; finished trainings are saved: run the command again to resume"
             )
 
     def _interrupt(self) -> None:
-        """Once: what runs is finished. Twice: it is left."""
+        """The first time, let running replicas finish; the second time, abandon them."""
         self.stopping = STOPPED_AT_ONCE if self.stopping else INTERRUPTED
         self.open -= set(self.dispatcher.withdraw())
 
     def _keep(self, report: SegmentReport) -> None:
-        one = self.missing[report.trial]
+        replica = self.missing[report.trial]
         self.open.discard(report.trial)
-        record = ReplicaRecord(one, replace(report, trial=NO_TRIAL))
-        self.opened.store.results.keep_replica(self.keys[one], record)
+        record = ReplicaRecord(replica, replace(report, trial=NO_TRIAL))
+        self.opened.store.results.keep_replica(self.keys[replica], record)
         self.done += 1
         metric = self.opened.file.study.objective.metric
         self.display.note(f"{self.what} {self.done}/{self.total}  {_line(record, metric)}")
 
     def _segment(self, number: int) -> Segment:
-        one, study = self.missing[number], self.opened.file.study
+        replica, study = self.missing[number], self.opened.file.study
         return Segment(
             study=study.name,
             token=self.opened.store.token,
             trial=number,
-            name=f"replica-{self.keys[one][:8]}",
-            configuration=one.configuration,
-            seed=one.seed,
-            rungs=ladder_of(study.pruner).rungs(one.configuration.epochs),
-            until=one.configuration.epochs,
+            name=f"replica-{self.keys[replica][:8]}",
+            configuration=replica.configuration,
+            seed=replica.seed,
+            rungs=ladder_of(study.pruner).rungs(replica.configuration.epochs),
+            until=replica.configuration.epochs,
             hidden=tuple(study.model.hidden),
             metric=study.objective.metric,
             split=str(self.opened.prepared.directory),
@@ -267,7 +267,7 @@ class _Runs:
             spark=self.spark,
             outcomes=outcomes_of(self.opened.file, self.opened.store.folder).url,
             weights=self.weights,
-            plugin=framework_of(one.configuration.framework).origin,
+            plugin=framework_of(replica.configuration.framework).origin,
         )
 
 
@@ -277,11 +277,11 @@ def _line(record: ReplicaRecord, metric: str) -> str:
 
 
 def _parts(record: ReplicaRecord, metric: str) -> Iterator[str]:
-    report, one = record.report, record.replica
+    report, replica = record.report, record.replica
     score = report.score(metric)
     yield "failed" if score is None else f"{score:.3f}"
-    yield one.configuration.describe()
-    yield f"seed {one.seed}"
+    yield replica.configuration.describe()
+    yield f"seed {replica.seed}"
     yield f"{report.ledger.work:.1f} s"
     if report.failure is not None:
         yield f"{report.failure.cause}: {one_line(report.failure.message)}"

@@ -1,4 +1,4 @@
-"""One attempt at a segment that was given to Dask, and what is known of it: does it wait, run, or hang? Pure.
+"""One attempt at a segment that was given to Dask, and whether it waits, runs or hangs. Pure.
 
 On a scheduler that several drivers share, a task may wait for long before it begins, behind one of another
 driver's; so may a Spark trial behind the warm-up.
@@ -30,9 +30,9 @@ class Run:
         kind: the Dask resource that it takes.
         waited: reading of the clock when it was last known not to have begun.
         begun: whether it is known to have begun.
-        silent: whether it waits on a worker that isn't heard of any more.
+        silent: whether it waits on a worker that no longer answers.
         stranded: reading of the clock since when no worker has it, though there are some for it.
-        future: Dask's; one that nobody holds is released, and its task with it.
+        future: Dask's; without a reference to it Dask would release the task.
     """
 
     segment: Segment
@@ -48,8 +48,8 @@ class Run:
     def note(self, task: Task, now: float, has_workers: bool) -> None:
         """Take note of what the scheduler knows of its task.
 
-        What it can't know, because the worker is silent, changes nothing: a run that is never heard to begin
-        hangs as one that began when it was submitted.
+        What the scheduler can't know, because the worker is silent, changes nothing: a run that is never
+        known to begin hangs like one that began when it was submitted.
 
         Args:
             task: the scheduler's answer.
@@ -68,7 +68,7 @@ class Run:
             self.stranded = now
 
     def is_overdue(self, now: float) -> bool:
-        """Whether it should have come back long ago, for all that is known."""
+        """Whether it should have come back long ago, as far as is known."""
         limit = self.segment.trial_timeout
         return limit is not None and now - self.waited > limit + WATCHDOG_SECONDS
 

@@ -1,4 +1,4 @@
-"""What a driver says of itself in storage every few seconds."""
+"""The status that a driver writes to storage every few seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from studies.storage.sharing.drivers import this_driver
 from studies.store.store import StudyStore
 
 STATUS_SECONDS = 2.0
-"""Seconds between two words of a driver."""
+"""Seconds between two writes of a driver's status."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class StoredStatus:
         self._note = ""
         self._due = 0.0
         self._process = this_driver()
-        # Where others run the study too, one that joins isn't asked what they were before.
+        # Where others run the study too, requests made before this driver joined aren't for it.
         self._stops = store.launch.stops_asked_for()
 
     def keep(self, loop: Loop, now: float, *, ended: str = "") -> int:
-        """Write the status where that is due; returns a new wish: 1 to stop, 2 to do so now, 0 for none.
+        """Write the status where that is due; returns a new request: 1 to stop, 2 at once, 0 for none.
 
         ``ended`` is why the launch ends, where it does.
         """
@@ -52,12 +52,12 @@ class StoredStatus:
         self._keep_note(loop.finished, ended)
         return self._new_stops()
 
-    def keep_doing(self, doing: str, now: float, *, last: bool = False) -> int:
-        """The same, of what runs beside the search, in words."""
+    def keep_progress(self, text: str, now: float, *, last: bool = False) -> int:
+        """The same for trainings beside the search; ``text`` is their progress in words."""
         if now < self._due and not last:
             return 0
         self._due = now + STATUS_SECONDS
-        self._store.launch.keep_doing({**self._driver(), "doing": doing, "running": []})
+        self._store.launch.keep_doing({**self._driver(), "doing": text, "running": []})
         return self._new_stops()
 
     def _new_stops(self) -> int:

@@ -87,7 +87,7 @@ class ActiveTrials:
         return self._phases[Phase.RUNNING].get(number)
 
     def free(self, slots: Slots) -> dict[str, int]:
-        """Free slots by kind; which one a trial runs on is for the dispatcher to say."""
+        """Free slots by kind; the dispatcher decides which one a trial runs on."""
         return slots.free(self._frameworks)
 
     def add(self, trial: LoopTrial) -> None:

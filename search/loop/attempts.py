@@ -1,8 +1,8 @@
-"""Whether a segment that failed is run again. Pure: a failure and what was before it give an answer.
+"""Whether a segment that failed is run again. Pure: decided from the failure and those before it.
 
-A process that dies takes everything with it that ran there. So a trial is blamed for a death only where
-nothing else ran beside it; where something did, it is run again alone, and if the process dies once more, the
-guilty one is found and the others are not. Nor is one blamed that waited there behind another driver's.
+A process that dies ends everything that ran in it. So a crash counts against a trial only if it was alone in
+the process. Where others ran too, each is run again alone; if the process dies once more, that trial is the
+culprit. Nor does a crash count against a segment that waited there behind another driver's.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ RETRIED: Mapping[str, str] = {
     "disk": "disk",
     "bug": "bug",
 }
-"""The key of ``[retry]`` by cause of failure. What is missing here would fail again."""
+"""The key of ``[retry]`` by cause of failure. A failure of any other cause would happen again."""
 
 
 SPARED = 3
-"""Deaths that a segment is not blamed for because it isn't known to have begun. More count: one that kills
-its process in its first second is never known to have."""
+"""Crashes that don't count against a segment because it isn't known to have begun. Further ones count: a
+segment that kills its process in its first second is never known to have begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Attempt:
 
     Attributes:
         number: of the run, from 1.
-        blamed: causes of the failures before it that are the trial's own.
+        blamed: causes of earlier failures that count against the trial.
         alone: whether nothing else may run in its process.
-        spared: deaths that it was not blamed for because it isn't known to have begun.
+        spared: crashes that did not count because it isn't known to have begun.
     """
 
     number: int = 1
@@ -73,7 +73,7 @@ def after_failure(
 
 
 def with_count(failure: Failure, attempt: Attempt) -> Failure:
-    """The failure, saying how often it came where that was more than once."""
+    """The failure, with how often it happened where that was more than once."""
     times = Counter(attempt.blamed)[failure.cause] + 1
     if times == 1:
         return failure

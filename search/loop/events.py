@@ -1,5 +1,5 @@
-"""What the loop is told, and what it answers. Events and actions are plain values, so that its decisions can
-be tested without anything that happens or is done.
+"""What the loop receives, and what it answers. Events and actions are plain values, so that its decisions can
+be tested without a cluster or a storage.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedT
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial was drawn and stored, or one that another driver left was taken up; or neither."""
+    """A trial was sampled and stored, or another driver's unfinished one was taken over; or neither."""
 
     trial: AskedTrial | UnfinishedTrial | NoTrial
 
@@ -27,7 +27,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A trial's score at a rung is in storage; ``stop`` is what Optuna's pruner says, where one is used."""
+    """A trial's score at a rung is in storage; ``stop`` is whether Optuna's pruner, if any, ends it."""
 
     trial: int
     score: float
@@ -50,7 +50,7 @@ class OthersFinished:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """Somebody pressed Ctrl-C, sent SIGTERM, or asked for the end with `search stop`."""
+    """A person pressed Ctrl-C, sent SIGTERM, or asked for the end with `search stop`."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ Event = (
 
 @dataclass(frozen=True)
 class Ask:
-    """Draw a trial, store it as the ``place``-th segment of the search, and answer with :class:`Asked`."""
+    """Sample a trial, store it as the ``place``-th segment of the search, and answer with :class:`Asked`."""
 
     place: int
 
@@ -115,7 +115,7 @@ class Submit:
     """Run a trial's segment up to ``rung`` on the cluster; :class:`Reported` follows.
 
     ``place`` counts the segments of a study, over every launch, in the order in which they were decided on;
-    ``new`` says that storage does not know of this one yet; ``trained`` are the seconds of those before it.
+    ``new``: storage does not know of this one yet; ``trained`` are the seconds of those before it.
     """
 
     trial: AskedTrial
@@ -134,8 +134,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Tell:
-    """Store a trial's end, and answer with :class:`Told`; ``pruned`` where it was stopped before its last
-    epoch.
+    """Store a trial's end (as in ask and tell), and answer with :class:`Told`; ``pruned`` where it ended
+    before its last epoch.
     """
 
     report: SegmentReport
@@ -144,7 +144,7 @@ class Tell:
 
 @dataclass(frozen=True)
 class Finish:
-    """Nothing is left to do. ``abandoned`` are trials that stay in storage as running."""
+    """Nothing remains to do. ``abandoned`` are trials that stay in storage as running."""
 
     reason: str
     abandoned: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving with promotion: which paused trial goes on. Pure bookkeeping of scores.
+"""Asynchronous successive halving with promotion: which paused trial resumes. Pure bookkeeping of scores.
 
 L. Li and others, "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, algorithm 2: a trial
 that reached a rung is promoted once it is among the best 1/η of all that reached it, now or later. Brackets
@@ -21,7 +21,7 @@ class Ladder:
     Attributes:
         first: epochs of the first rung.
         factor: by which epochs grow from rung to rung, and by which trials get fewer.
-        brackets: ladders that trials are dealt out to.
+        brackets: ladders that trials are divided among.
     """
 
     first: int = 1
@@ -59,11 +59,11 @@ def ladder_of(pruner: Pruner) -> Ladder:
 
 @dataclass
 class Rung:
-    """The scores of all trials that reached one rung, whatever became of them since.
+    """The scores of all trials that reached one rung, whatever happened to them afterwards.
 
     Attributes:
         factor: one in so many may be promoted.
-        places: how many can be promoted in the end; ``None`` where nothing tells.
+        places: how many can be promoted in the end; ``None`` where that is unknown.
     """
 
     factor: int
@@ -92,12 +92,12 @@ class Rung:
 class Halving:
     """The rungs of all brackets, and the trials that wait at them.
 
-    What it says depends on which trials reached which rung with which score, and on which of them wait; the
-    order in which they came does not matter.
+    Its answers depend on which trials reached which rung with which score, and on which of them wait. The
+    order in which they arrived does not matter.
 
     Args:
         ladder: the study's rungs.
-        trials: how many trials the study will have at most; ``None`` where nothing tells.
+        trials: how many trials the study will have at most; ``None`` where that is unknown.
     """
 
     ladder: Ladder
@@ -106,22 +106,22 @@ class Halving:
     _waiting: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def reached(self, number: int, epoch: int, score: float, *, waits: bool) -> None:
-        """A trial reached a rung; it waits there, or it has gone on, or ended."""
+        """A trial reached a rung; it waits there, has resumed, or has ended."""
         key = (self.ladder.bracket(number), epoch)
         if key not in self._rungs:
-            # At least one: where all others fail, the last that waits comes to the end.
+            # At least one: where all others fail, the last that waits trains to its end.
             places = None if self.trials is None else max(1, self.trials // self.ladder.factor)
             self._rungs[key] = Rung(self.ladder.factor, places)
         self._rungs[key].add(number, score)
         if waits:
             self._waiting[number] = key
 
-    def left(self, number: int) -> None:
-        """A trial that waited goes on, or has ended."""
+    def resumed_or_ended(self, number: int) -> None:
+        """A trial that waited resumes, or has ended."""
         self._waiting.pop(number, None)
 
     def promotable(self) -> Iterator[int]:
-        """Trials that wait and may go on: those on the highest rungs first, there the best first."""
+        """Trials that wait and may resume: those on the highest rungs first, there the best first."""
         occupied = sorted(set(self._waiting.values()), key=lambda key: (-key[1], key[0]))
         for key in occupied:
             for number in self._rungs[key].promotable():
@@ -129,10 +129,10 @@ class Halving:
                     yield number
 
     def take_hopeless(self) -> list[int]:
-        """Trials that wait and, since this was last asked, can't be promoted any more, whatever is to come.
+        """Trials that wait and can no longer be promoted, whatever scores follow; each is returned once.
 
-        No more than all trials reach a rung, and ranks only get worse. (Not fewer either: a trial that was
-        promoted and then overtaken has taken nobody's place.)
+        At most all trials reach a rung, and ranks only get worse. A trial that was promoted and then
+        overtaken doesn't use up a place.
         """
         fallen = [(number, key) for key, rung in self._rungs.items() for number in rung.take_fallen()]
         return [number for number, key in fallen if self._waiting.get(number) == key]

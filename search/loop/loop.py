@@ -1,12 +1,12 @@
 """The search loop's bookkeeping: events in, actions out.
 
-Nothing here knows Dask, storage, a clock or a model. :class:`Loop` is told what happened and when, and says
-what to do next; :mod:`search.driving.driver` does it. A trial is in exactly one phase at a time::
+Nothing here knows Dask, storage, a clock or a model. :class:`Loop` receives what happened and when, and
+answers what to do next; :mod:`search.driving.driver` does it. A trial is in exactly one phase at a time::
 
     Ask → READY → RUNNING → RECORDING → PAUSED → RUNNING … → TELLING → finished
                      └── failed, or at its last epoch ──────────┘
 
-A free slot is given first to a trial that is ready, then to one that waits at a rung and may go on, and only
+A free slot is given first to a trial that is ready, then to one that waits at a rung and may resume, and only
 then to a new one.
 """
 
@@ -52,8 +52,8 @@ from studies.records.reports import SegmentReport
 from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 
 READY_A_SLOT = 2
-"""Trials a slot that may wait for one of their kind: a Spark trial that was drawn while Spark's slots are
-taken must not keep another trial from a free slot, and not all trials that are drawn may pile up so."""
+"""Trials a slot that may wait for one of their kind. A Spark trial that was sampled while Spark's slots are
+busy must not keep another trial from a free slot; but not all sampled trials may pile up so."""
 
 AtRungs = Literal["pass", "wait", "asked"]
 
@@ -72,10 +72,10 @@ class Loop:
             promoted, or are ``asked`` about, of Optuna's pruner.
         searched: seconds of earlier launches.
         finished: trials whose end is in storage, from earlier launches too, in the order of their ends.
-        progress: what these say.
-        stopping: why nothing more is asked for; empty while the search goes on.
-        halted: whether what waits, or is begun again, is left to the next launch.
-        refused: what the checkpoints' place said, where it stopped for that.
+        progress: of these.
+        stopping: why nothing more is asked for; empty while the search continues.
+        halted: whether trials that wait or would be run again are left to the next launch.
+        refused: the error of the checkpoints' place, where the search stopped for that.
         lost: whether it ended because the cluster can't be used any more.
     """
 
@@ -127,7 +127,7 @@ class Loop:
     def start(
         self, finished: Sequence[TrialRecord], unfinished: Sequence[UnfinishedTrial], now: float
     ) -> list[Action]:
-        """Begin with what earlier launches left.
+        """Resume where earlier launches ended.
 
         Args:
             finished: trials that ended, in the order in which they did.
@@ -139,12 +139,12 @@ class Loop:
             if record.configuration is not None:
                 self._reached(record.number, record.configuration.epochs, record.rung_scores)
         if gives_up(self.limits, self.progress):
-            # Launched all the same: somebody has seen to the cause.
+            # Launched all the same: the cause is assumed to be fixed.
             self.progress = replace(self.progress, forgiven=self.progress.finished)
-        self._next_place = max((left.place + 1 for left in unfinished), default=0)
-        stored = [action for left in unfinished for action in self._take_up(left)]
+        self._next_place = max((trial.place + 1 for trial in unfinished), default=0)
+        resumed = [action for trial in unfinished for action in self._resume(trial)]
         # What is next depends on what storage answers to these, where there are any.
-        return [*stored, *self._prune_hopeless()] or self._next(now)
+        return [*resumed, *self._prune_hopeless()] or self._next(now)
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """What to do after an event."""
@@ -192,7 +192,7 @@ class Loop:
     def _asked(self, asked: AskedTrial | UnfinishedTrial | NoTrial) -> list[Action]:
         match asked:
             case UnfinishedTrial():
-                return self._take_up(asked)
+                return self._resume(asked)
             case AskedTrial():
                 rung = self._rung_after(asked, 0)
                 self._active.add(LoopTrial(asked, Phase.READY, rung, place=self._new_place()))
@@ -214,8 +214,8 @@ class Loop:
             self._active.move(trial, Phase.READY)
             return self._next(now)
         if self.ordered and self.halted:
-            # What is drawn after a result must not know of the next: the next launch takes it from its
-            # checkpoint.
+            # What is sampled after one result must not depend on the next: the next launch resumes the trial
+            # from its checkpoint.
             self._active.move(trial, Phase.READY)
             return self._next(now)
         trial.report = report.following(trial.report)
@@ -250,7 +250,7 @@ class Loop:
         return self._next(now)
 
     def _halt(self, reason: str) -> None:
-        """Begin nothing more; what runs comes to its rung, and the next launch goes on from there."""
+        """Begin nothing more; what runs trains to its rung, and the next launch resumes there."""
         self.halted = True
         if self.stopping != INTERRUPTED:
             self.stopping = reason
@@ -272,7 +272,7 @@ class Loop:
             self.stopping = reason_to_stop(self.limits, self.progress, seconds, self._regret)
         actions: list[Action] = [*self._submissions(now)]
         if self._may_ask():
-            # One at a time: what is drawn next depends on what was drawn before.
+            # One at a time: the next sample depends on those before it.
             self._asking = True
             actions.append(Ask(self._next_place))
         elif self._is_idle():
@@ -292,7 +292,7 @@ class Loop:
         for number in list(self._halving.promotable()):
             trial = self._active[number]
             if free[self._kind(trial, free)] > 0:
-                self._halving.left(number)
+                self._halving.resumed_or_ended(number)
                 yield self._submit(trial, self._rung_after(trial.asked, trial.rung), free, now)
 
     def _submit(self, trial: LoopTrial, rung: int, free: dict[str, int], now: float) -> Submit:
@@ -332,37 +332,37 @@ class Loop:
         return self._abandon(reason) if reason else []
 
     def _promote_best(self, now: float) -> Submit:
-        """With few trials nobody is among the best of enough to come to the end; the best one does, then."""
+        """With few trials none ranks high enough to be promoted to its end; then the best one is."""
         best = max(self.paused, key=lambda trial: (trial.rung, trial.score or 0.0, -trial.number))
-        self._halving.left(best.number)
+        self._halving.resumed_or_ended(best.number)
         return self._submit(best, self._rung_after(best.asked, best.rung), self._free(), now)
 
     def _prune(self, trial: LoopTrial) -> Tell:
         if trial.report is None:
             raise RuntimeError(f"trial {trial.number} is to be pruned without a report")
-        self._halving.left(trial.number)
+        self._halving.resumed_or_ended(trial.number)
         self._active.move(trial, Phase.TELLING)
         return Tell(trial.report, pruned=True)
 
     def _prune_hopeless(self) -> list[Action]:
-        """End the trials that wait in vain, so that their checkpoints can go."""
+        """Prune the trials that can no longer be promoted, so that their checkpoints can go."""
         return [self._prune(self._active[number]) for number in self._halving.take_hopeless()]
 
     # State
 
-    def _take_up(self, left: UnfinishedTrial) -> list[Action]:
-        """A trial of an earlier launch: what it did is stored, it waits, or its segment is run again."""
-        report, asked = left.report, left.asked
+    def _resume(self, stored: UnfinishedTrial) -> list[Action]:
+        """A trial of an earlier launch: its report is recorded, it waits, or its segment is run again."""
+        report, asked = stored.report, stored.asked
         epoch = report.epoch if report else 0
-        stored_alone = report is not None and left.rung is None
-        rung = left.rung or self._rung_after(asked, epoch)
-        place = None if stored_alone else left.place
-        score = left.rung_scores.get(epoch)
+        stored_alone = report is not None and stored.rung is None
+        rung = stored.rung or self._rung_after(asked, epoch)
+        place = None if stored_alone else stored.place
+        score = stored.rung_scores.get(epoch)
         trial = LoopTrial(asked, Phase.READY, rung, report=report, place=place, score=score)
         self._active.add(trial)
         waits = stored_alone and self.at_rungs == "wait" and not (report and report.finished)
         # A score that was stored just before its report was is counted when it is reported once more.
-        scores = {at: score for at, score in left.rung_scores.items() if at <= epoch}
+        scores = {at: score for at, score in stored.rung_scores.items() if at <= epoch}
         self._reached(asked.number, asked.configuration.epochs, scores, epoch if waits else None)
         if waits:
             trial.rung = epoch

@@ -27,7 +27,7 @@ class InOrder:
         self._awaited.append(trial)
 
     def let_go(self) -> list[SegmentReport]:
-        """All that is held back, out of turn: nobody waits for it any more."""
+        """All that is held back, out of turn, when no more decisions follow."""
         held, self._held = list(self._held.values()), {}
         return held
 

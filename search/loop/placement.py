@@ -7,7 +7,7 @@ before a GPU could have done it::
     on a GPU, later         epochs × (seconds an epoch on a GPU) × (1 + (trials ahead + 1) / GPU slots)
 
 The second is the mean wait, with trials as long as this one, and the training itself. While either speed is
-unknown a CPU is taken: that is how it gets known.
+unknown a CPU is taken, so that it is measured.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Speeds:
 
     _last: dict[str, list[float]] = field(default_factory=dict)
 
-    def heard(self, kind: str, seconds: float, epochs: int) -> None:
-        """A segment trained for so many seconds and epochs."""
+    def measured(self, kind: str, seconds: float, epochs: int) -> None:
+        """Remember that a segment trained for so many seconds and epochs."""
         if epochs > 0 and seconds > 0:
             self._last[kind] = [*self._last.get(kind, [])[1 - KEPT :], seconds / epochs]
 

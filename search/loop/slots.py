@@ -96,7 +96,7 @@ class Slots:
         return sum(self.by_kind.get(kind, 0) for kind in self.kinds(framework))
 
     def within(self, limits: Mapping[str, int]) -> Slots:
-        """No more of any kind than these limits say; as many as there are where they say nothing."""
+        """No more of any kind than these limits allow; all where they give none."""
         return replace(
             self,
             trial=min(self.trial, limits.get(TRIAL, self.trial)),
@@ -116,10 +116,10 @@ class Slots:
 def allowance(total: int, mine: int, others: int, drivers: int, place: int) -> int:
     """How many slots of one kind a driver may fill, on a scheduler that it shares with others.
 
-    What others run is taken, and free slots are divided equally. While none is free, a driver that has less
-    than its share keeps one task waiting with Dask, which runs them in the order in which they came; those
-    that have more than theirs see that somebody waits, and begin fewer. So each has at least one task with
-    Dask, and gets a slot as soon as any task ends there.
+    Slots of others' tasks stay theirs, and free slots are divided equally. While none is free, a driver below
+    its share keeps one task waiting with Dask, which runs tasks in the order of their arrival. Drivers above
+    their share see that one waits, and begin fewer. So each driver has at least one task with Dask, and gets
+    a slot as soon as any task ends there.
 
     Args:
         total: slots that there are for this driver.
@@ -145,7 +145,7 @@ def slots_of(section: Cluster) -> int:
 def slots_for(section: Cluster, frameworks: Sequence[str]) -> Slots:
     """The slots of this machine for a study whose space has these frameworks.
 
-    A study of Spark alone has no others: more trials would be drawn than run, and drawn knowing less.
+    A study of Spark alone has no others: more trials would be sampled than run, from fewer results.
     """
     if not any_in_spark(frameworks):
         return Slots(slots_of(section))

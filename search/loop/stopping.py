@@ -1,4 +1,4 @@
-"""Why a search asks for no more trials: its limits, and what the trials that ended say. Pure."""
+"""Why a search asks for no more trials: its limits, and the progress of its trials. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STOPPED_AT_ONCE = "interrupted twice"
 """Why a search ended that was asked to stop at once; what ran is run again by the next launch."""
 
 NO_CHECKPOINTS = "a checkpoint can't be kept"
-"""Why a search ended on a full or missing disk; the trials that met it go on with the next launch."""
+"""Why a search ended on a full or missing disk; the next launch resumes the trials that it stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Limits:
         timeout: seconds of searching, over every launch.
         target: score to reach.
         patience: finished trials in a row without a better best.
-        regret: estimated gain that isn't worth going on for, see :mod:`search.loop.regret`.
-        give_up: first trials that all fail of one cause; 0 for never.
+        regret: estimated gain that isn't worth continuing for, see :mod:`search.loop.regret`.
+        give_up: first trials that all fail with one cause; 0 for never.
     """
 
     trials: int | None = None
@@ -39,14 +39,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the trials that ended say.
+    """What is known from the trials that ended.
 
     Attributes:
         finished: how many there are.
         best: the complete one with the best score, the first of equals.
         since_best: how many ended after it.
-        failing: the cause that every one of them failed of, if there is such a one.
-        forgiven: how many had failed of it when the study was launched once more.
+        failing: the cause that every one of them failed with, if there is such a one.
+        forgiven: how many had failed with it when the study was launched once more.
         scored: whether a trial that has not ended has a score: not all fail.
     """
 
@@ -58,7 +58,7 @@ class Progress:
     scored: bool = False
 
     def with_score(self) -> Progress:
-        """The progress once a trial has a score that may go on."""
+        """The progress once an unfinished trial has a score."""
         return self if self.scored else replace(self, scored=True)
 
     def after(self, record: TrialRecord) -> Progress:
@@ -75,11 +75,11 @@ class Progress:
 
 
 def reason_to_stop(limits: Limits, progress: Progress, seconds: float, regret: float | None = None) -> str:
-    """Why no more trials are asked for; empty where the search goes on.
+    """Why no more trials are asked for; empty where the search continues.
 
     Args:
         limits: the study's.
-        progress: what its trials say.
+        progress: of its trials.
         seconds: how long it has been searched for, over every launch.
         regret: what the best score could still gain, where that has been estimated.
     """
@@ -101,6 +101,6 @@ def reason_to_stop(limits: Limits, progress: Progress, seconds: float, regret: f
 
 
 def gives_up(limits: Limits, progress: Progress) -> bool:
-    """Whether so many trials failed of one cause, and none ended well, that others would do so too."""
+    """Whether so many trials failed with one cause, and none ended well, that others would fail too."""
     failed = progress.finished - progress.forgiven
     return bool(limits.give_up and progress.failing and not progress.scored and failed >= limits.give_up)

@@ -16,7 +16,7 @@ from search.driving.display import (
     progress_text,
     trial_line,
 )
-from search.driving.live_view import live_view, time_left
+from search.driving.live_view import live_view, seconds_left
 from search.loop.events import Asked, Interrupted, Reported, Told
 from search.loop.loop import Loop
 from search.loop.slots import Slots
@@ -170,7 +170,7 @@ def test_the_time_left_is_that_of_the_first_limit_at_this_launch_s_pace(
     limits: Limits, finished_here: int, expected: float | None
 ) -> None:
     loop = loop_of(fakes.trials(20), limits=limits, started=1000.0)
-    assert time_left(loop, 1100.0, finished_here) == expected
+    assert seconds_left(loop, 1100.0, finished_here) == expected
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_trial_that_was_overtaken_while_it_waited_may_go_on_later_when_there_a
     for number, score in enumerate([0.5, 0.9, 0.1]):
         halving.reached(number, 1, score, waits=True)
     assert list(halving.promotable()) == [1]
-    halving.left(1)
+    halving.resumed_or_ended(1)
     for number in range(3, 6):
         halving.reached(number, 1, 0.0, waits=True)
     assert list(halving.promotable()) == [0]

@@ -19,8 +19,8 @@ BOTH = ("tensorflow", "spark")
 
 def speeds(cpu: float, gpu: float) -> Speeds:
     found = Speeds()
-    found.heard(TRIAL, cpu * 10, 10)
-    found.heard(GPU, gpu * 10, 10)
+    found.measured(TRIAL, cpu * 10, 10)
+    found.measured(GPU, gpu * 10, 10)
     return found
 
 
@@ -66,16 +66,16 @@ def test_a_cpu_pays_when_it_is_done_before_a_gpu_that_one_has_to_wait_for() -> N
 def test_what_is_not_known_is_tried() -> None:
     assert pays(MIXED, Speeds())
     only_gpus = Speeds()
-    only_gpus.heard(GPU, 1.0, 10)
+    only_gpus.measured(GPU, 1.0, 10)
     assert pays(MIXED, only_gpus)
 
 
 def test_speeds_are_the_median_of_the_last_ones() -> None:
     found = Speeds()
     for seconds in (100.0, *[1.0] * KEPT):
-        found.heard(TRIAL, seconds, 1)
+        found.measured(TRIAL, seconds, 1)
     assert found.of(TRIAL) == 1.0
-    found.heard(TRIAL, 50.0, 0)  # no epoch, no speed
+    found.measured(TRIAL, 50.0, 0)  # no epoch, no speed
     assert found.of(TRIAL) == 1.0
     assert found.of(GPU) is None
 

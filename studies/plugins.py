@@ -31,6 +31,8 @@ SEPARATOR = ":"
 
 _lock = threading.RLock()
 
+_found: dict[tuple[str, str], Plugin] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -39,15 +41,22 @@ class Kind:
     Attributes:
         what: the word for it.
         group: the group of its entry points.
+        signature: how it is called, where it is a function.
     """
 
     what: str
     group: str
+    signature: str = ""
 
 
 TRAINERS = Kind("trainer", "honest_search.trainers")
-SAMPLERS = Kind("sampler", "honest_search.samplers")
-READERS = Kind("reader", "honest_search.readers")
+
+SAMPLERS = Kind("sampler", "honest_search.samplers", "make(section, seed)")
+"""Called with the study file's ``[sampler]``; returns a sampler of Optuna's."""
+
+READERS = Kind("reader", "honest_search.readers", "read(path, data)")
+"""Called with the file and the study file's ``[data]``; returns a
+:class:`studies.data.labelled_rows.LabelledRows`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ def names_of(kind: Kind) -> tuple[str, ...]:
 
 
 def find(kind: Kind, name: str, directory: Path, where: str, own: Iterable[str] = ()) -> Plugin:
-    """Import a plug-in.
+    """Import a plug-in; from then on :func:`known` gives it.
 
     Args:
         kind: of it.
@@ -116,13 +125,22 @@ def find(kind: Kind, name: str, directory: Path, where: str, own: Iterable[str] 
         own: names that are no plug-ins, for the message where there is no such.
 
     Raises:
-        PluginError: where it isn't there or can't be imported.
+        PluginError: where it isn't there, can't be imported or can't be called as its kind is.
     """
     if is_dotted(name):
         origin = _at_path(kind, name, directory, where)
     else:
         origin = _of_entry_point(kind, name, where, own)
-    return Plugin(origin, load(origin, where))
+    found = Plugin(origin, load(origin, where))
+    if kind.signature:
+        check_callable(origin, found.value, kind.signature, where)
+    _found[kind.group, name] = found
+    return found
+
+
+def known(kind: Kind, name: str) -> Plugin:
+    """The plug-in that a study file of this process named last."""
+    return _found[kind.group, name]
 
 
 def load(origin: Origin, where: str = "") -> Any:
@@ -145,6 +163,12 @@ def load(origin: Origin, where: str = "") -> Any:
             )
         value = getattr(value, attribute)
     return value
+
+
+def raised(origin: Origin, error: Exception, what: str) -> PluginError:
+    """What a plug-in's own code raised while it ran, and on which line of which file."""
+    said, at = _said_and_at(origin, error)
+    return origin.error(f"{what}: {said}, {at}")
 
 
 def check_callable(origin: Origin, function: Any, signature: str, where: str = "", *, said: str = "") -> None:
@@ -282,19 +306,23 @@ def _imported(origin: Origin, name: str, where: str) -> ModuleType:
 
 
 def _not_importable(origin: Origin, error: Exception, where: str) -> PluginError:
-    """Says what its own code raised, and on which line of which file."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if frame.filename == origin.file]
-    foreign = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
-    last = (ours or foreign or frames)[-1]
-    at = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (last.filename, last.lineno)
-    said = traceback.format_exception_only(error)[-1].strip()
+    said, at = _said_and_at(origin, error)
     remedy = ""
     if isinstance(error, ModuleNotFoundError):
         remedy = f"install {error.name}, here and on every worker"
         if origin.source:
             remedy += "; of the files beside the study file, workers are given this one alone"
-    return origin.error(f"can't be imported: {said}, line {at[1]} of {at[0]}", remedy=remedy, where=where)
+    return origin.error(f"can't be imported: {said}, {at}", remedy=remedy, where=where)
+
+
+def _said_and_at(origin: Origin, error: Exception) -> tuple[str, str]:
+    """The last line of an exception, and the line of the plug-in's own file that it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if frame.filename == origin.file]
+    foreign = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    last = (ours or foreign or frames)[-1]
+    at = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (last.filename, last.lineno)
+    return traceback.format_exception_only(error)[-1].strip(), f"line {at[1]} of {at[0]}"
 
 
 def _run(origin: Origin, name: str) -> ModuleType:

@@ -12,11 +12,13 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from studies import plugins
 from studies.errors import StudyFileError, nearest
 from studies.file_kinds import kind_of
 from studies.frameworks import find_framework
 from studies.plugins import Origin
 from studies.printable import as_toml, printable
+from studies.samplers.table import SAMPLERS
 from studies.sections.addresses import without_passwords
 from studies.sections.distributions import Choice, Fixed
 from studies.sections.study import Study
@@ -69,7 +71,7 @@ def read_study_file(path: str | Path) -> StudyFile:
         study = Study.model_validate(raw)
     except ValidationError as error:
         raise _first_error(path, raw, error) from None
-    plugins = tuple(_plugins(study, path))
+    used = tuple(_plugins(study, path))
     space = SearchSpace(study, path.name)
     enqueued = tuple(
         space.place(given, f"[[enqueue]] number {number}")
@@ -78,7 +80,7 @@ def read_study_file(path: str | Path) -> StudyFile:
     if study.sampler.kind == "grid":
         next(space.grid(), None)
     recipes = {name: recipe_configuration(study, name, path.name) for name in study.recipe}
-    return StudyFile(path, study, space, enqueued, recipes, plugins)
+    return StudyFile(path, study, space, enqueued, recipes, used)
 
 
 def _plugins(study: Study, path: Path) -> Iterator[Origin]:
@@ -90,6 +92,12 @@ def _plugins(study: Study, path: Path) -> Iterator[Origin]:
             framework = find_framework(name, path.parent, f"{path.name}: space.framework")
             if framework.origin is not None:
                 yield framework.origin
+    kind, reader = study.sampler.kind, study.data.reader
+    if kind not in SAMPLERS:
+        where = f"{path.name}: sampler.kind"
+        yield plugins.find(plugins.SAMPLERS, kind, path.parent, where, own=SAMPLERS).origin
+    if reader is not None:
+        yield plugins.find(plugins.READERS, reader, path.parent, f"{path.name}: data.reader").origin
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from studies.data.repeats import Groups, count_repeats, describe, groups_of
 from studies.data.sources import Source, digest_of, existing_file, locate, read
 from studies.data.split import Rows, Split
 from studies.data.splitting import Indices, farthest_from_shares, stratified_split, thinned
+from studies.plugins import READERS, known
 from studies.records.reports import ROW_SETS
 from studies.sections.study import Data, Features
 
@@ -132,7 +133,9 @@ def _content_hash(source: Source, data: Data, features: Features, seed: int, vec
         "seed": seed,
         "gensim": version("gensim") if trains_words else None,
     }
-    if data.features is None and has_saved_index(source.path):
+    if data.reader is not None:
+        made_from["reader"] = known(READERS, data.reader).origin.id  # other code may read other rows
+    elif data.features is None and has_saved_index(source.path):
         made_from["saved index"] = "left out"  # a feature for earlier code
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
@@ -140,6 +143,7 @@ def _content_hash(source: Source, data: Data, features: Features, seed: int, vec
 def _plain(data: Data) -> dict[str, Any]:
     """The settings of ``[data]``; rows that are placed as without a key keep the hash that they had then."""
     unused = {"positive_share"} if data.positive_share is None else set()
+    unused |= {"reader"} if data.reader is None else set()
     unused |= {"repeats"} if data.repeats == "anywhere" else set()
     return data.model_dump(mode="json", exclude={"source", "path", *unused})
 

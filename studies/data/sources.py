@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from studies.data.labelled_rows import LONGEST_SHOWN, LabelledRows, cut, listed
+import numpy as np
+from numpy.typing import NDArray
+
+from studies import plugins
+from studies.data.labelled_rows import LONGEST_SHOWN, LabelledRows, as_float32, cut, listed
 from studies.data.readers.arrays import read_arrays
 from studies.data.readers.builtin import COLUMNS, by_label, check_sms_spam, locate_sms_spam, read_sms_spam
 from studies.data.readers.libsvm import read_libsvm
 from studies.data.readers.tables import read_table
-from studies.errors import DataError, nearest
+from studies.errors import DataError, UserError, nearest
 from studies.file_kinds import remedy_for
 from studies.printable import as_toml
 from studies.sections.study import Data
-
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".npz": "npz",
-    ".libsvm": "libsvm",
-    ".svm": "libsvm",
-    ".svmlight": "libsvm",
-}
-"""Formats by file ending."""
 
 SMS_SPAM = "sms-spam"
 SMS_SPAM_SORTED = "sms-spam-sorted"
@@ -34,7 +29,8 @@ BUILT_IN = (SMS_SPAM, SMS_SPAM_SORTED)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source that is there: its file, its format (of :data:`BUILT_IN` or :data:`FORMATS`), its SHA-256."""
+    """A source that is there: its file, its format, its SHA-256. The format is one of :data:`BUILT_IN`, a key
+    of :data:`READERS`, or the name of a plug-in."""
 
     path: Path
     format: str
@@ -54,6 +50,8 @@ def locate(data: Data, base: Path) -> Source:
         check_sms_spam(path, source.digest)
         return source
     path = existing_file(data.path, base, "[data] path")
+    if data.reader is not None:
+        return Source(path, data.reader, digest_of(path))
     ending = path.suffix.lower()
     if ending not in FORMATS:
         raise DataError(
@@ -75,15 +73,87 @@ def read(source: Source, data: Data, kind: str | None) -> LabelledRows:
         _check_sms_spam_columns(data)
         rows = read_sms_spam(source.path)
         return by_label(rows) if source.format == SMS_SPAM_SORTED else rows
-    if source.format == "npz":
-        _refuse(data.text, "text", source, "arrays of numbers")
-        return read_arrays(source.path, data)
-    if source.format == "libsvm":
-        _refuse(data.text, "text", source, "numbers")
-        _refuse(data.features, "features", source, "columns without names, all of which are used")
-        _refuse(data.label, "label", source, "labels first in every line")
-        return read_libsvm(source.path)
+    if data.reader is not None:
+        return _by_plugin(data.reader, source, data)
+    return READERS[source.format](source, data, kind)
+
+
+def _table(source: Source, data: Data, kind: str | None) -> LabelledRows:
     return read_table(source.path, source.format, data, kind)
+
+
+def _npz(source: Source, data: Data, _kind: str | None) -> LabelledRows:
+    _refuse(data.text, "text", source, "arrays of numbers")
+    return read_arrays(source.path, data)
+
+
+def _libsvm(source: Source, data: Data, _kind: str | None) -> LabelledRows:
+    _refuse(data.text, "text", source, "numbers")
+    _refuse(data.features, "features", source, "columns without names, all of which are used")
+    _refuse(data.label, "label", source, "labels first in every line")
+    return read_libsvm(source.path)
+
+
+READERS: Mapping[str, Callable[[Source, Data, str | None], LabelledRows]] = {
+    "csv": _table,
+    "tsv": _table,
+    "parquet": _table,
+    "npz": _npz,
+    "libsvm": _libsvm,
+}
+"""What reads each format."""
+
+FORMATS = {f".{format}": format for format in READERS} | {".svm": "libsvm", ".svmlight": "libsvm"}
+"""Formats by file ending."""
+
+
+def _by_plugin(name: str, source: Source, data: Data) -> LabelledRows:
+    """What a reader of somebody's own returns, if a split can be made of it.
+
+    Raises:
+        PluginError: which of its fields is not as it must be.
+        DataError: where it raises one, or a number isn't finite.
+    """
+    plugin = plugins.known(plugins.READERS, name)
+    where = str(source.path)
+    try:
+        rows = plugin.value(source.path, data)
+    except UserError:
+        raise
+    except Exception as error:
+        raise plugins.raised(plugin.origin, error, f"can't read {where}") from error
+    if not isinstance(rows, LabelledRows):
+        allowed = "a LabelledRows of studies.data.labelled_rows"
+        raise plugin.origin.error(f"returned {type(rows).__name__}", allowed=allowed, where=where)
+    problem = _problem_of(rows)
+    if problem:
+        raise plugin.origin.error(f"returned rows of which {problem[0]}", allowed=problem[1], where=where)
+    if rows.numbers is None:
+        return replace(rows, texts=tuple(rows.texts or ()))
+    numbers = np.asarray(rows.numbers)
+    return replace(rows, numbers=as_float32(numbers, rows.columns, rows.where, rows.row_name))
+
+
+def _problem_of(rows: LabelledRows) -> tuple[str, str] | None:
+    """What keeps rows from being used, and what is allowed."""
+    count = len(rows.labels)
+    if not count:
+        return "there are none", "one labelled row or more"
+    if (rows.texts is None) == (rows.numbers is None):
+        found = "neither texts nor numbers are given" if rows.texts is None else "both texts and numbers are"
+        return found, "texts or numbers"
+    if rows.texts is not None:
+        if len(rows.texts) != count or not all(isinstance(text, str) for text in rows.texts):
+            return f"not every one of {count} labels has a text", "texts, one string a label"
+        return None if len(rows.columns) == 1 else ("columns doesn't name the texts", "columns, one name")
+    numbers: NDArray[Any] = np.asarray(rows.numbers)
+    if numbers.ndim != 2 or len(numbers) != count or numbers.dtype.kind not in "fiub":
+        found = f"numbers are {numbers.dtype} of the shape {numbers.shape}, for {count} labels"
+        return found, f"numbers of the shape ({count}, features)"
+    if len(rows.columns) != numbers.shape[1]:
+        found = f"{len(rows.columns)} columns are named, for {numbers.shape[1]} features"
+        return found, "columns, one name a feature"
+    return None
 
 
 def existing_file(name: str, base: Path, key: str) -> Path:

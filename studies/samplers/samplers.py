@@ -1,20 +1,16 @@
-"""Optuna's samplers by the names of the study file. To add one: its name in
-:class:`studies.sections.study.Sampler`, a row here, and its extra in ``pyproject.toml`` where it needs one.
-"""
+"""Makes the sampler that a study file names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
 
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, QMCSampler, RandomSampler
+from optuna.samplers import BaseSampler
 
+from studies import plugins
 from studies.packages import check_packages
-from studies.samplers.bounded_tpe import BoundedTPESampler
 from studies.samplers.experimental import experimental_allowed
+from studies.samplers.table import SAMPLERS
 from studies.sections.study import Sampler
-
-_MODULES: Mapping[str, str] = {"cmaes": "cmaes", "gp": "torch"}
-"""What a sampler imports that a plain installation lacks; the extra has the sampler's name."""
 
 
 def make_sampler(section: Sampler, seed: int, drawn: int) -> BaseSampler:
@@ -28,10 +24,22 @@ def make_sampler(section: Sampler, seed: int, drawn: int) -> BaseSampler:
 
     Raises:
         MachineError: as :func:`check_sampler`.
+        PluginError: where a plug-in makes no sampler of Optuna's.
     """
     check_sampler(section)
+    seed = (seed + 7919 * drawn) % 2**32
     with experimental_allowed():
-        return _MAKERS[section.kind](section, (seed + 7919 * drawn) % 2**32)
+        if section.kind in SAMPLERS:
+            module, _, name = SAMPLERS[section.kind].make.partition(plugins.SEPARATOR)
+            sampler: BaseSampler = getattr(importlib.import_module(module), name)(section, seed)
+            return sampler
+        plugin = plugins.known(plugins.SAMPLERS, section.kind)
+        found = plugin.value(section, seed)
+    if not isinstance(found, BaseSampler):
+        raise plugin.origin.error(
+            f"made {type(found).__name__}", allowed="an optuna.samplers.BaseSampler", where="sampler.kind"
+        )
+    return found
 
 
 def check_sampler(section: Sampler) -> None:
@@ -40,42 +48,12 @@ def check_sampler(section: Sampler) -> None:
     Raises:
         MachineError: where the sampler needs a package that isn't installed.
     """
-    module = _MODULES.get(section.kind)
-    if module:
+    row = SAMPLERS.get(section.kind)
+    if row is not None and row.module:
         check_packages(
             f"the sampler '{section.kind}'",
-            [module],
+            [row.module],
             section.kind,
             where="sampler.kind",
             otherwise="or choose another sampler",
         )
-
-
-def _tpe(section: Sampler, seed: int) -> BaseSampler:
-    return BoundedTPESampler(n_startup_trials=section.startup_trials, seed=seed)
-
-
-def _random(_section: Sampler, seed: int) -> BaseSampler:
-    return RandomSampler(seed=seed)
-
-
-def _cmaes(section: Sampler, seed: int) -> BaseSampler:
-    return CmaEsSampler(n_startup_trials=section.startup_trials, seed=seed, warn_independent_sampling=False)
-
-
-def _gp(section: Sampler, seed: int) -> BaseSampler:
-    return GPSampler(n_startup_trials=section.startup_trials, seed=seed, warn_independent_sampling=False)
-
-
-def _qmc(_section: Sampler, seed: int) -> BaseSampler:
-    return QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False)
-
-
-_MAKERS: Mapping[str, Callable[[Sampler, int], BaseSampler]] = {
-    "tpe": _tpe,
-    "random": _random,
-    "cmaes": _cmaes,
-    "gp": _gp,
-    "qmc": _qmc,
-    "grid": _random,  # every parameter of a grid's trial is enqueued, so that nothing is left to draw
-}

@@ -113,6 +113,9 @@ class Data(Section):
     """Share of all rows that configurations are compared on."""
     test: float = Field(default=0.20, gt=0, lt=1)
     """Share of all rows that only the chosen ones are scored on."""
+    reader: str | None = None
+    """What reads `path`, where its ending doesn't say: a reader of your own, as an installed package or
+    `"module:name"` has it; see [plugins.md](plugins.md)."""
     repeats: Literal["together", "anywhere"] = "together"
     """Where rows go that repeat each other exactly, in the sentence or in every feature as the file has it.
     `together`: all of them into one part, so that no network is scored on a row that it was trained on. Each
@@ -124,6 +127,8 @@ class Data(Section):
         if (self.source is None) == (self.path is None):
             which = "both" if self.source else "neither"
             raise ValueError(f"found {which} of source and path; allowed: exactly one of them")
+        if self.reader is not None and self.path is None:
+            raise ValueError("found a reader without a path; allowed: path, the file that it reads")
         if self.text is not None and self.features is not None:
             raise ValueError("found both text and features; allowed: sentences or numbers, one of them")
         if self.validation + self.test >= 1:
@@ -244,9 +249,10 @@ class Space(Section):
 class Sampler(Section):
     """What samples the configurations."""
 
-    kind: Literal["tpe", "random", "cmaes", "gp", "qmc", "grid"] = "tpe"
-    """Optuna's samplers; `grid` tries every configuration once and ends with the last. `cmaes` and `gp` need
-    an extra."""
+    kind: str = "tpe"
+    """`tpe`, `random`, `cmaes`, `gp` or `qmc`, all Optuna's, of which `cmaes` and `gp` need an extra; or
+    `grid`, which tries every configuration once and ends with the last. Or a sampler of your own, as an
+    installed package or `"module:name"` has it; see [plugins.md](plugins.md)."""
     startup_trials: int = Field(default=10, ge=1)
     """Trials sampled at random before `tpe`, `cmaes` or `gp` begin to learn from the others."""
 

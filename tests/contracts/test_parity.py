@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import workers.tensorflow.full_batch as full_batch
 from studies.records.reports import Scores
 from studies.space.configuration import Configuration
-from tests.contracts.drawn import drawn_split
+from workers.contract import drawn_split
 from workers.parity import tensorflow as parity_tensorflow
 from workers.parity.comparisons import (
     SAME_NUMBERS,

@@ -20,8 +20,8 @@ from search.commands.parity import MOST_ROWS, Parity, parity, render_parity, thi
 from studies.data.split import Rows
 from studies.errors import MachineError, StudyFailedError
 from studies.records.reports import Failure
-from tests.contracts.drawn import drawn_split
 from tests.faults.programs import SEARCH, environment
+from workers.contract import drawn_split
 from workers.parity.comparisons import Comparison, Section
 from workers.training.trainer import TrainingFailed
 

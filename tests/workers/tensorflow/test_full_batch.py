@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from studies.space.configuration import Configuration
-from tests.contracts.drawn import drawn_split
 from workers.checkpoints.checkpoints import Checkpoints
+from workers.contract import drawn_split
 from workers.solvers.mllib import BLOCK_SIZE, PARTITIONS
 from workers.tensorflow.full_batch import FullBatchTraining
 from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.contracts.drawn import drawn_split
+from workers.contract import drawn_split
 from workers.solvers.lbfgs import begin
 from workers.tensorflow import memory as tensorflow_memory
 from workers.tensorflow.epoch import OPTIMIZERS, EpochKey

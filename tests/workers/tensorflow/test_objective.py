@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import workers.tensorflow.objective as module
 from studies.data.split import Rows, Split
-from tests.contracts.drawn import drawn_split
+from workers.contract import drawn_split
 from workers.solvers.lbfgs import begin, iterations
 from workers.solvers.mllib import PARTITIONS
 from workers.tensorflow.objective import FullBatchObjective, FullBatchRows, mllib_row_weights

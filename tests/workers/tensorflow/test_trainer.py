@@ -16,8 +16,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from studies.data.split import Rows, Split
 from studies.errors import StudyFileError
 from studies.space.configuration import Configuration
-from tests.contracts.drawn import drawn_split
 from workers.checkpoints.checkpoints import Checkpoints
+from workers.contract import drawn_split
 from workers.tensorflow.epoch import OPTIMIZERS, EpochKey
 from workers.tensorflow.network import dropout_factors
 from workers.tensorflow.programs import Program, ProgramPool

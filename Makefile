@@ -54,6 +54,7 @@ bench: setup ## every benchmark against its bounds; goes on after a miss and fai
 
 reference: setup ## write the reference pages in docs anew from the code
 	$(BIN)/python -m studies.sections.reference
+	$(BIN)/python -m studies.records.schema_page
 
 lock: $(BIN)/uv ## pin the newest versions that pyproject.toml allows, in constraints.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \

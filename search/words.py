@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
@@ -103,7 +104,9 @@ def listed(words: Iterable[str]) -> str:
 
 
 def decimals(value: float, digits: int = 3) -> str:
-    """``0.934``; what rounds to zero has no sign."""
+    """``0.934``; what rounds to zero has no sign; a dash for NaN, which is a score that nobody computed."""
+    if math.isnan(value):
+        return "–"
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text
 

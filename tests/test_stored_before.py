@@ -186,3 +186,32 @@ def test_a_trial_is_exported_from_what_was_kept_of_it(samples: Path) -> None:
     assert again.origin == before.origin
     for one, other in zip(before.weights, again.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def _without(values: Any, name: str) -> Any:
+    """The same without one score, wherever scores are, as it is before that score is added."""
+    if isinstance(values, dict):
+        return {key: _without(one, name) for key, one in values.items() if key != name}
+    return [_without(one, name) for one in values] if isinstance(values, list) else values
+
+
+@pytest.mark.parametrize("name", ["mcc", "average_precision"])
+def test_a_score_that_was_added_later_is_shown_as_a_dash(samples: Path, name: str) -> None:
+    study, journal = samples / "journal.toml", samples / "journal.log"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    journal.write_text("".join(json.dumps(_without(line, name)) + "\n" for line in lines))
+    assert name not in journal.read_text()
+    label = {"mcc": "Matthews corr.", "average_precision": "average precision"}[name]
+    row = next(line for line in ran("report", study).stdout.splitlines() if label in line)
+    assert row.replace(label, "").split()[0] in ("–", "-")
+    assert "nan" not in ran("report", study, "--markdown").stdout.lower()
+    plain = json.loads(ran("report", study, "--json").stdout)
+    best = next(trial for trial in plain["trials"] if trial["number"] == plain["best"])
+    assert best["scores"]["validation"][name] is None
+    page = study.with_suffix(".html")
+    ran("report", study, "--html", page)
+    assert ">nan<" not in page.read_text()
+    done = json.loads(ran("launch", study, "--quiet", "--json").stdout)
+    scored = [trial["scores"]["validation"][name] for trial in done["trials"] if trial["scores"]]
+    assert None in scored
+    assert any(one is not None for one in scored)

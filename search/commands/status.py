@@ -17,6 +17,7 @@ from search.output.terminal import Text
 from search.words import count_of, duration_text, listed, of_limit
 from studies.processes import is_there
 from studies.records.ranking import FailedTrials, failures_of
+from studies.records.reading import read_record
 from studies.stored_study import StoredStudy, ask_to_stop, read_study
 from studies.study_file import read_study_file
 
@@ -102,7 +103,7 @@ def status(path: str | Path, say: Say = lambda _: None) -> Status:
         slots=sum(one["slots"] for one in said),
         states=dict(sorted(states.items())),
         rungs=dict(sorted(rungs.items())),
-        running=tuple(RunningSegment(**one) for one in running),
+        running=tuple(read_record(RunningSegment, one) for one in running),
         failures=failures_of(stored.records),
         seconds=stored.seconds,
         limit=file.study.trial_limit,

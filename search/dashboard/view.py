@@ -5,6 +5,7 @@ Test scores are not among it. A dashboard shows every trial, and who chooses by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ def _trial(record: TrialRecord, facts: DataFacts) -> Iterator[tuple[str, Any]]:
         value = getattr(validation, name) if validation is not None else None
         yield (
             f"validation {score_label(name, facts)}",
-            None if value is None else round(value, 4),
+            None if value is None or math.isnan(value) else round(value, 4),
         )
     yield "seed", record.seed
     yield "enqueued", "yes" if record.enqueued else None

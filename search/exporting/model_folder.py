@@ -31,6 +31,7 @@ from studies.data import FeatureStep, open_feature_step
 from studies.data.cache import write_feature_step
 from studies.errors import DataError
 from studies.frameworks import Framework, framework_of
+from studies.records.schema import formats_read, newer_words, reader_of, this_version
 from studies.space.configuration import Configuration
 from workers.trainers import checked_saved_model, saved_model_of
 from workers.training.network import forward
@@ -42,7 +43,9 @@ WEIGHTS = "weights.npz"
 FEATURES = "features"
 
 FORMAT = 1
-"""Raised whenever the files change, so that another version's are refused instead of misread."""
+"""Raised whenever earlier code would misread the files, so that it refuses them instead. A key that is added
+to ``model.json`` needs a default, and raises nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ def write_model(directory: Path, model: ExportedModel) -> None:
     }
     index: dict[str, Any] = {
         "format": FORMAT,
+        "package": this_version(),
         "labels": model.classes,
         "positive": model.positive,
         "threshold": model.threshold,
@@ -159,12 +163,11 @@ def read_model(directory: Path) -> ExportedModel:
     """The model in a folder that :func:`write_model` wrote.
 
     Raises:
-        DataError: where there is none, or it isn't whole.
+        DataError: where there is none, it isn't whole, or its format is newer than this code reads.
     """
     try:
         index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
-        if index["format"] != FORMAT:
-            raise ValueError(f"its format is {index['format']}, and this version reads {FORMAT}")
+        _check_format(index, directory)
         origin = index["origin"]
         # From memory: NumPy leaves a torn file open.
         content = io.BytesIO((directory / WEIGHTS).read_bytes())
@@ -172,14 +175,18 @@ def read_model(directory: Path) -> ExportedModel:
             weights = tuple(arrays[name] for name in arrays)
         return ExportedModel(
             origin=Origin(
-                origin["study"], origin["trial"], origin["seed"], origin["data"], origin["versions"]
+                origin["study"],
+                origin["trial"],
+                origin["seed"],
+                origin["data"],
+                origin.get("versions", {}),
             ),
             configuration=Configuration.from_dict(index["configuration"]),
             activation=index["activation"],
             classes=tuple(index["labels"]),
             positive=index["positive"],
             threshold=index["threshold"],
-            tuned=index["threshold_tuned"],
+            tuned=index.get("threshold_tuned"),
             weights=weights,
             step=open_feature_step(directory / FEATURES),
             features=index["layers"][0] if "plugin" in index else 0,
@@ -212,6 +219,18 @@ def _names(model: ExportedModel) -> list[str]:
     if not _is_perceptron(model):
         return [f"array{number}" for number in range(1, len(model.weights) + 1)]
     return [f"{kind}{layer}" for layer in range(1, len(model.weights) // 2 + 1) for kind in "Wb"]
+
+
+def _check_format(index: Mapping[str, Any], directory: Path) -> None:
+    found = index["format"]
+    if found > FORMAT:
+        package = str(index.get("package", ""))
+        raise DataError(
+            f"the model {newer_words(found, package)}",
+            where=str(directory),
+            allowed=formats_read(FORMAT),
+            remedy=reader_of(package),
+        )
 
 
 def _is_scaled(model: ExportedModel) -> bool:

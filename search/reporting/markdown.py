@@ -111,8 +111,8 @@ def _finalists(report: StudyReport) -> Iterator[str]:
             ("p", [p_text(one.p_value) for one in ones]),
             ("when found", [f"{one.found:.3f}" for one in ones]),
             ("validation, new seeds", [f"{one.validation_mean:.3f}" for one in ones]),
-            ("precision", [f"{one.scores['precision']:.3f}" for one in ones]),
-            ("recall", [f"{one.scores['recall']:.3f}" for one in ones]),
+            ("precision", [decimals(one.scores["precision"]) for one in ones]),
+            ("recall", [decimals(one.scores["recall"]) for one in ones]),
             ("configuration", [f"`{configuration_text(one.configuration)}`" for one in ones]),
         ]
     )

@@ -90,7 +90,7 @@ def _all_scores(report: StudyReport, found: Finalists, width: int) -> list[Rende
     columns = [Column("", labels, right=False)]
     for one in found.finalists:
         counts = [f"{one.confusion[i][j] / len(one.seeds):.1f}" for _, i, j in cells]
-        figures = [f"{one.scores[name]:.3f}" for name in names]
+        figures = [decimals(one.scores[name]) for name in names]
         columns.append(Column(f"trial\n{one.trial}", [*figures, *counts]))
     for heading, scores in [("logistic\nregression", found.logistic), *baselines]:
         counts = [str(scores.confusion[i][j]) for _, i, j in cells]
@@ -132,7 +132,7 @@ def _thresholds(found: Finalists, width: int) -> list[RenderableType]:
 
 
 def _scores_column(how: str, name: str, scores: Sequence[Mapping[str, float]]) -> Column:
-    return Column(f"{how}\n{brief_label(name)}", [f"{one[name]:.3f}" for one in scores])
+    return Column(f"{how}\n{brief_label(name)}", [decimals(one[name]) for one in scores])
 
 
 def _unfinished(report: StudyReport) -> list[RenderableType]:

@@ -7,12 +7,12 @@ computed once, after every training had ended.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from studies.records.reading import known_fields, read_record
-from studies.records.reports import SCORE_NAMES, Scores
+from studies.records.reports import OF_CONFUSION, SCORE_NAMES, Scores
 from studies.records.schema import FINALISTS
 from studies.space.configuration import Configuration
 
@@ -230,11 +230,11 @@ def _finalist(values: Mapping[str, Any], metric: str) -> Finalist:
             **{name: _read(Interval, values.get(name)) for name in intervals},
             "difference": _possible(_read(Interval, values.get("difference")), metric),
             "configuration": Configuration.from_dict(values["configuration"]),
-            "scores": _scores(values["scores"]),
+            "scores": _scores(values["scores"], SCORE_NAMES),
             "confusion": _counts(values["confusion"]),
             "tuned": Tuned(
                 tuple(tuned["thresholds"]),
-                _scores(tuned["scores"]),
+                _scores(tuned["scores"], OF_CONFUSION),
                 _counts(tuned["confusion"]),
                 tuned.get("metric", "f1"),
                 _read(Difference, tuned.get("difference")),
@@ -256,9 +256,9 @@ def _read(kind: type[Record], values: Mapping[str, float] | None) -> Record | No
     return None if values is None else read_record(kind, values)
 
 
-def _scores(values: Mapping[str, float]) -> Mapping[str, float]:
+def _scores(values: Mapping[str, float], names: Sequence[str]) -> Mapping[str, float]:
     """Every score by name; NaN where earlier code computed none, as in :meth:`Scores.from_dict`."""
-    return {name: values.get(name, math.nan) for name in SCORE_NAMES}
+    return {name: values.get(name, math.nan) for name in names}
 
 
 def _counts(rows: Any) -> tuple[tuple[int, ...], ...]:

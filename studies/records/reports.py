@@ -59,6 +59,9 @@ class Scores:
 SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name != "confusion")
 """Every score that is one number."""
 
+OF_CONFUSION = tuple(name for name in SCORE_NAMES if name not in ("average_precision", "log_loss"))
+"""Those that a confusion matrix decides."""
+
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:

@@ -85,7 +85,7 @@ class Attribute:
 
 
 _LAUNCH = "`search launch`"
-_DRIVERS = "whoever drives the study: `launch`, `finalists`, `explain`, `export`"
+_DRIVERS = "the driver"
 
 STUDY = (
     Attribute(
@@ -147,7 +147,7 @@ STUDY = (
     Attribute(
         STOP,
         "study",
-        "`search stop`; set to 0 by whoever drives the study, at its beginning",
+        "`search stop`; set to 0 by the driver at its beginning",
         "1: finish what runs and stop. 2: stop now.",
     ),
     Attribute(
@@ -277,12 +277,36 @@ def is_listed(of: Literal["study", "trial"], kind: Literal["user", "system"], na
     return any(one.kind == kind and one.covers(name) for one in listed)
 
 
+def this_version() -> str:
+    """That of this package."""
+    return version(PACKAGE)
+
+
+def reader_of(package: str) -> str:
+    """What to do where something has a newer format than this code reads.
+
+    Args:
+        package: the version of this package that wrote it; empty where it isn't known.
+    """
+    return f"pip install '{PACKAGE}>={package}'" if package else f"pip install --upgrade {PACKAGE}"
+
+
+def newer_words(found: int, package: str) -> str:
+    """``has format 3, which version 1.2.0 of honest-search wrote``."""
+    wrote = f"version {package} of {PACKAGE}" if package else f"a newer version of {PACKAGE}"
+    return f"has format {found}, which {wrote} wrote"
+
+
+def formats_read(newest: int) -> str:
+    """What this code reads, for a person."""
+    return f"formats up to {newest}, which this version, {this_version()}, reads"
+
+
 def format_written(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
     """The value of :data:`STUDY_FORMAT` that a driver writes as it opens a study; ``None`` for no change."""
-    stored = attributes.get(STUDY_FORMAT)
-    if stored is not None and format_of(attributes) >= FORMAT:
+    if STUDY_FORMAT in attributes and format_of(attributes) >= FORMAT:
         return None
-    return {"version": FORMAT, "package": version(PACKAGE)}
+    return {"version": FORMAT, "package": this_version()}
 
 
 def format_of(attributes: Mapping[str, Any]) -> int:
@@ -298,12 +322,10 @@ def check_format(attributes: Mapping[str, Any], name: str, where: str) -> None:
     """
     found = format_of(attributes)
     if found > FORMAT:
-        package = attributes[STUDY_FORMAT].get("package", "")
-        newer = f"'{PACKAGE}>={package}'" if package else f"--upgrade {PACKAGE}"
-        wrote = f"version {package} of {PACKAGE} wrote" if package else "a newer version wrote"
+        package = str(attributes[STUDY_FORMAT].get("package", ""))
         raise StorageError(
-            f"the stored study '{name}' has format {found}, which {wrote}",
+            f"the stored study '{name}' {newer_words(found, package)}",
             where=where,
-            allowed=f"formats up to {FORMAT}, which this version ({version(PACKAGE)}) reads",
-            remedy=f"pip install {newer}, or give this study another name",
+            allowed=formats_read(FORMAT),
+            remedy=f"{reader_of(package)}, or give this study another name",
         )

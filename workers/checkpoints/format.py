@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.errors import CheckpointError
+from studies.records.schema import formats_read, newer_words, reader_of, this_version
 from workers.training.trainer import State
 
 FORMAT = 3
-"""Raised whenever the files change, so that older ones are foreign instead of misread."""
+"""Raised whenever the files change, so that older ones are foreign instead of misread, and newer ones are
+refused instead of removed. A field that is added to the header needs a default, and raises nothing.
+"""
 
 
 def to_bytes(trial: int, identity: str, state: State) -> bytes:
@@ -26,7 +30,8 @@ def to_bytes(trial: int, identity: str, state: State) -> bytes:
     Raises:
         TypeError: where an array can't be kept bit by bit without a pickle.
     """
-    header = {"format": FORMAT, "trial": trial, "identity": identity, **_outline(state)}
+    made = {"format": FORMAT, "package": this_version()}
+    header = {**made, "trial": trial, "identity": identity, **_outline(state)}
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **_arrays(state)}
     for array in arrays.values():
         _check_kept(array.dtype)
@@ -34,6 +39,22 @@ def to_bytes(trial: int, identity: str, state: State) -> bytes:
     archive = io.BytesIO()
     np.savez(archive, allow_pickle=False, **arrays)
     return archive.getvalue()
+
+
+def check_newer(header: Mapping[str, Any], newest: int, what: str) -> None:
+    """Refuse a file of a newer format: it is work that another version goes on with.
+
+    Raises:
+        CheckpointError: where its header says so.
+    """
+    found = header["format"]
+    if found > newest:
+        package = str(header.get("package", ""))
+        raise CheckpointError(
+            f"{what} {newer_words(found, package)}",
+            allowed=formats_read(newest),
+            remedy=f"{reader_of(package)}, on every worker too; or name another place in checkpoints.url",
+        )
 
 
 def _outline(state: State) -> dict[str, Any]:
@@ -72,10 +93,14 @@ def _check_kept(dtype: np.dtype[Any]) -> None:
 
 
 def from_bytes(content: bytes, trial: int, identity: str, epoch: int) -> State | None:
-    """The state, or ``None`` where the content is torn or not that of this trial, identity and epoch."""
+    """The state, or ``None`` where the content is torn or not that of this trial, identity and epoch.
+
+    Raises:
+        CheckpointError: where its format is newer than this code reads.
+    """
     try:
         return _parse(content, trial, identity, epoch)
-    except MemoryError:
+    except (MemoryError, CheckpointError):
         raise
     except Exception:
         # A damaged archive raises whatever its parts do (BadZipFile, EOFError, KeyError, ValueError,
@@ -90,6 +115,7 @@ def _parse(content: bytes, trial: int, identity: str, epoch: int) -> State | Non
             return None
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         header = json.loads(arrays["header"].tobytes())
+        check_newer(header, FORMAT, f"the checkpoint of trial {trial} after epoch {epoch}")
         owner = (header["format"], header["trial"], header["identity"], header["epoch"])
         if owner != (FORMAT, trial, identity, epoch):
             return None
@@ -100,7 +126,7 @@ def _state(outline: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefi
     """The state that :func:`_outline` and :func:`_arrays` were made of."""
     scored_epochs = arrays[f"{prefix}scored_epochs"].tolist()
     scores = arrays[f"{prefix}validation_scores"].tolist()
-    best = outline["best"]
+    best = outline.get("best")
     return State(
         epoch=outline["epoch"],
         activation=outline["activation"],
@@ -108,6 +134,6 @@ def _state(outline: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefi
         slots={name: arrays[f"{prefix}slots_{index}"] for index, name in enumerate(outline["slots"])},
         losses=tuple(arrays[f"{prefix}losses"].tolist()),
         validation_scores=tuple(zip(scored_epochs, scores, strict=True)),
-        notes=tuple(outline["notes"]),
+        notes=tuple(outline.get("notes", ())),
         best=None if best is None else _state(best, arrays, f"{prefix}best_"),
     )

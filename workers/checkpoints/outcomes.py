@@ -18,15 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.errors import CheckpointError
+from studies.records.schema import this_version
 from studies.space.configuration import Configuration
 from studies.study_file import StudyFile
 from workers.checkpoints.checkpoints import trial_identity
 from workers.checkpoints.files import open_files, refusals
+from workers.checkpoints.format import check_newer
 from workers.machine.places import address_of, literal
 from workers.training.trainer import Weights
 
 FORMAT = 1
-"""Raised whenever the files change, so that older ones are made again instead of misread."""
+"""Raised whenever the files change, so that older ones are made again instead of misread, and newer ones are
+refused.
+"""
 
 PREDICTED = ("validation", "test")
 """The row sets whose probabilities are kept; those of the training rows follow from the weights."""
@@ -126,6 +131,7 @@ def _name(key: str) -> str:
 def _to_bytes(key: str, outcome: Outcome) -> bytes:
     header = {
         "format": FORMAT,
+        "package": this_version(),
         "key": key,
         "activation": outcome.activation,
         "weights": len(outcome.weights),
@@ -141,10 +147,14 @@ def _to_bytes(key: str, outcome: Outcome) -> bytes:
 
 
 def _from_bytes(content: bytes, key: str) -> Outcome | None:
-    """The outcome, or ``None`` where the content is torn or another's: it is then made again."""
+    """The outcome, or ``None`` where the content is torn or another's: it is then made again.
+
+    Raises:
+        CheckpointError: where its format is newer than this code reads.
+    """
     try:
         return _parse(content, key)
-    except MemoryError:
+    except (MemoryError, CheckpointError):
         raise
     except Exception:
         return None  # a damaged archive raises whatever its parts do
@@ -157,6 +167,7 @@ def _parse(content: bytes, key: str) -> Outcome | None:
             return None
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         header = json.loads(arrays["header"].tobytes())
+        check_newer(header, FORMAT, f"the outcome {key}")
         if (header["format"], header["key"]) != (FORMAT, key):
             return None
         return Outcome(

@@ -56,17 +56,32 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         read_model(tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["index", "weights", "format", "words"])
+@pytest.mark.parametrize("damage", ["index", "weights", "words"])
 def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
     write_model(tmp_path, model_of_texts())
     index = tmp_path / "model.json"
     if damage == "index":
         index.write_text(index.read_text()[:50])
-    elif damage == "format":
-        index.write_text(json.dumps({**json.loads(index.read_text()), "format": 2}))
     elif damage == "weights":
         (tmp_path / "weights.npz").write_bytes((tmp_path / "weights.npz").read_bytes()[:200])
     else:
         (tmp_path / "features" / "step.json").unlink()
     with pytest.raises(DataError, match="no exported model"):
         read_model(tmp_path)
+
+
+def test_a_model_of_a_newer_format_is_refused_and_keys_of_later_code_are_ignored(tmp_path: Path) -> None:
+    write_model(tmp_path, model_of_numbers())
+    index = json.loads((tmp_path / "model.json").read_text())
+    later = {**index, "calibration": [1], "origin": {**index["origin"], "by": "x"}}
+    del later["threshold_tuned"], later["package"], later["origin"]["versions"]
+    (tmp_path / "model.json").write_text(json.dumps(later))
+    assert read_model(tmp_path).tuned is None
+    (tmp_path / "model.json").write_text(json.dumps({"format": 2, "package": "9.1.0"}))
+    with pytest.raises(DataError) as refused:
+        read_model(tmp_path)
+    assert str(refused.value) == (
+        f"{tmp_path}: the model has format 2, which version 9.1.0 of honest-search wrote\n"
+        "  allowed: formats up to 1, which this version, 0.1.0, reads\n"
+        "  to do:   pip install 'honest-search>=9.1.0'"
+    )

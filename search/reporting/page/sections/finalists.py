@@ -31,7 +31,16 @@ from search.reporting.markup import Cells, Section, beside, figure, legend, para
 from search.reporting.readings import finalists_due
 from search.reporting.report import StudyReport
 from search.reporting.words import counted, metric_label
-from search.words import VERDICTS, brief_label, configuration_text, from_to, listed, positive_name, short
+from search.words import (
+    VERDICTS,
+    brief_label,
+    configuration_text,
+    decimals,
+    from_to,
+    listed,
+    positive_name,
+    short,
+)
 from studies.records.finalists import Finalist, Finalists
 
 SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted", "average_precision", "mcc")
@@ -163,7 +172,7 @@ def _table(found: Finalists) -> Html:
         Cells("against the best", [VERDICTS[one.verdict] for one in ones], right=False),
         Cells("", [at_worst(one) for one in ones], right=False),
         Cells("validation, new seeds", [f"{one.validation_mean:.3f}" for one in ones]),
-        *(Cells(brief_label(name), [f"{one.scores[name]:.3f}" for one in ones]) for name in names),
+        *(Cells(brief_label(name), [decimals(one.scores[name]) for one in ones]) for name in names),
         Cells("seconds", [f"{one.train_seconds:.1f}" for one in ones]),
         Cells("configuration", [configuration_text(one.configuration) for one in ones], right=False),
     ]
@@ -232,4 +241,4 @@ def _thresholds(found: Finalists) -> Html:
 
 def _score(scores: Mapping[str, float], name: str) -> str:
     value = scores.get(name)
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else decimals(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,7 +17,7 @@ from search.reporting.readings import readings
 from search.reporting.report import StudyReport
 from search.reporting.words import FRAMEWORKS, framework_name, metric_label
 from search.reporting.worth import Worth, contenders
-from search.words import VERDICTS, class_name, positive_name, score_label
+from search.words import VERDICTS, class_name, decimals, positive_name, score_label
 from studies.records.reports import SCORE_NAMES
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
@@ -142,7 +143,7 @@ def _column_title(worth: Worth) -> str:
 
 
 def _figures(scores: Mapping[str, Any]) -> list[Content]:
-    return [f"{scores[name]:.3f}" if name in scores else "–" for name in SCORE_NAMES]
+    return [decimals(scores.get(name, math.nan)) for name in SCORE_NAMES]
 
 
 def _balance(report: StudyReport) -> Html:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from common.figures import Figure, share
 from common.simulated_studies import SPACE, Truth, learning_rate_alone, nothing, random_study, tpe_study
 
-from search.importance.regions import Outcome, Region, telling_regions
+from search.importance.regions import Outcome, Region, significant_regions
 from studies.records.trials import TrialRecord
 from studies.space.configuration import Configuration
 from studies.space.numbers import axes_of
@@ -73,7 +73,7 @@ def _share(
 
 
 def _regions(records: Sequence[TrialRecord]) -> Sequence[Region]:
-    return telling_regions([Outcome(record.params, record.value) for record in records], AXES)
+    return significant_regions([Outcome(record.params, record.value) for record in records], AXES)
 
 
 def _false(found: Sequence[Region]) -> bool:

@@ -12,15 +12,15 @@ and whose leaves hold what the fit leaves over: the tree finds interactions, and
 smoothing from lowering weak effects (regression-adjusted matching: A. Abadie and G. Imbens, 2011).
 
 **What the intervals mean.** How far a share may be from that of the scores' function over the whole space,
-for the errors that come from the trials drawn and from noise. Each half of a split is split again, and gives
+for the errors that come from sampling trials and from noise. Each half of a split is split again, and gives
 the same figures from half as many trials: half the difference of two halves is as large as the error of both
 together (the delete-half jackknife, J. Shao and C. F. J. Wu, 1989). A share is a ratio, and its interval is
-E. C. Fieller's (1954). Where what the choices explain can't be told from nothing, it is all from 0 to 1. How
+E. C. Fieller's (1954). Where what the choices explain isn't significant, it is all from 0 to 1. How
 often the intervals hold the truth, and where they do less often than they should, is measured by
 benchmarks/known_truth/importance.py.
 
-**With many trials** every tree draws :data:`MOST_ROWS` of its half, or half as many of its quarter, so that
-all trials have a part but a tree's cost does not grow.
+**With many trials** every tree samples :data:`MOST_ROWS` of its half, or half as many of its quarter. So all
+trials contribute but a tree's cost does not grow.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ SPLITS = 16
 """Random splits of the trials into halves; a tree for each half."""
 
 MOST_ROWS = 1000
-"""Trials that a tree draws at most of a half."""
+"""Trials that a tree samples at most of a half."""
 
 MOST_ASKED = 2000
 """So many trials, up to twice as many, show how well the forest predicts what it has not seen."""
 
 DEVIATIONS = 2.3
 """Half of an interval, in standard errors: Student's t with 8 degrees of freedom. Those of :data:`SPLITS`
-splits of the same trials are fewer than their number, and were found by simulation."""
+splits of the same trials are fewer than their number, and were determined by simulation."""
 
 CELLS = 24
 """Cells of an axis of numbers that parts are computed on."""
 
 POINTS = 1024
-"""Configurations, drawn from the space, that the variance of all interactions together is computed on."""
+"""Configurations, sampled from the space, that the variance of all interactions together is computed on."""
 
 COARSE = 12
-"""Cells of an axis of numbers where two are looked at together."""
+"""Cells of an axis of numbers in a plane of two axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +106,21 @@ class Fits:
         count, rows = samples or self.forest.trees, len(table)
         asked = np.repeat(np.arange(rows), count), np.tile(np.arange(count), rows)
         of_trees = self.forest.predict(table, *asked).reshape(rows, count)
-        found: Floats = of_trees + self._basis.of(table) @ self.coefficients[:count].T
-        return found
+        predicted: Floats = of_trees + self._basis.of(table) @ self.coefficients[:count].T
+        return predicted
 
     def curve(self, axis: int, edges: Floats) -> Floats:
         """(samples, cells) the mean prediction in each cell of an axis, over all else, where it is there.
 
         NaN for a category that no configuration has.
         """
-        found: Floats = self._marginals.curve(axis, edges)
-        return found + self._basis.curve(self.coefficients, axis, _middles(edges))
+        means: Floats = self._marginals.curve(axis, edges)
+        return means + self._basis.curve(self.coefficients, axis, _middles(edges))
 
     def plane(self, axes: tuple[int, int], edges: tuple[Floats, Floats]) -> Floats:
         """(samples, cells, cells) the same over two axes; NaN where no configuration has both."""
-        found: Floats = self._marginals.planes(axes, edges)
-        return found + self._basis.plane(self.coefficients, axes, (_middles(edges[0]), _middles(edges[1])))
+        means: Floats = self._marginals.planes(axes, edges)
+        return means + self._basis.plane(self.coefficients, axes, (_middles(edges[0]), _middles(edges[1])))
 
     def part(self, axis: int) -> tuple[Floats, Floats]:
         """(samples, cells) what an axis adds alone in each cell, and (cells,) how likely these are."""
@@ -150,14 +150,14 @@ class Fits:
 
 
 class Fanova:
-    """What some trials say of each axis.
+    """What some trials show about each axis.
 
     Args:
         table: (trials, axes) as :func:`studies.space.numbers.table_of` makes it.
         scores: (trials,) not all equal.
         categories: (axes,) how many each has, absence counted; 0 for an axis of numbers.
         branches: the space that the trials are of.
-        seed: fixed, so that a report that is printed twice says the same.
+        seed: fixed, so that a report that is printed twice is the same.
     """
 
     def __init__(
@@ -174,9 +174,9 @@ class Fanova:
         self.explained = _explained(self._fits, table, scaled, halves)
         parts = [self._fits.part(axis) for axis in range(len(categories))]
         self._parts = [covariances(*part) for part in parts]
-        left = _remainder(self._fits, [values for values, _ in parts], generator)
-        self._total = np.sum(self._parts, axis=0) + left
-        # What is left for interactions is nothing at least, so that shares are never more than all together.
+        remainder = _remainder(self._fits, [values for values, _ in parts], generator)
+        self._total = np.sum(self._parts, axis=0) + remainder
+        # The interactions' part is 0 at least, so that shares never sum to more than all.
         alone = np.stack(self._parts)[:, :SPLITS].mean(axis=1)
         self._whole = max(float(self._total[:SPLITS].mean()), float(np.maximum(alone, 0.0).sum()))
 
@@ -184,12 +184,12 @@ class Fanova:
         """The axis's part of the variance that the choices explain."""
         return _ratio(self._parts[axis], self._total, self._whole)
 
-    def interaction(self, one: int, other: int) -> Estimate:
+    def interaction(self, first: int, second: int) -> Estimate:
         """What two axes add together to the parts that each has alone."""
-        return _ratio(covariances(*self._fits.beyond((one, other))), self._total, self._whole)
+        return _ratio(covariances(*self._fits.beyond((first, second))), self._total, self._whole)
 
     def curve(self, axis: int, edges: Floats) -> list[Estimate]:
-        """The mean predicted score in each cell of an axis, all else drawn from the space.
+        """The mean predicted score in each cell of an axis, all else sampled from the space.
 
         NaN for a category that makes a branch which the space lacks.
         """
@@ -236,24 +236,24 @@ def _samples(trials: int, generator: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def covariances(values: Floats, measure: Floats) -> Floats:
-    """(pairs,) the covariance over the space of what both samples of each pair say."""
+    """(pairs,) the covariance over the space of the predictions from both samples of each pair."""
     products = values[0::2] * values[1::2] * measure
-    found: Floats = products.reshape(len(products), -1).sum(axis=1)
-    return found
+    sums: Floats = products.reshape(len(products), -1).sum(axis=1)
+    return sums
 
 
 def _remainder(fits: Fits, parts: Sequence[Floats], generator: np.random.Generator) -> Floats:
     """(pairs,) the covariance of all that is no single axis's part."""
     points = fits.branches.sample(POINTS, generator)
-    left = fits.predict(points)
+    predicted = fits.predict(points)
     for axis, (part, choices) in enumerate(zip(parts, fits.branches.choices, strict=True)):
-        there = points[:, axis] < choices if choices else points[:, axis] >= 0
+        present = points[:, axis] < choices if choices else points[:, axis] >= 0
         place = points[:, axis] if choices else points[:, axis] * CELLS
         cell = np.clip(place.astype(np.intp), 0, part.shape[1] - 1)
-        left = left - np.where(there[:, None], part.T[cell], 0.0)
-    left = left - left.mean(axis=0)
-    found: Floats = (left[:, 0::2] * left[:, 1::2]).mean(axis=0)
-    return found
+        predicted = predicted - np.where(present[:, None], part.T[cell], 0.0)
+    predicted = predicted - predicted.mean(axis=0)
+    covariance: Floats = (predicted[:, 0::2] * predicted[:, 1::2]).mean(axis=0)
+    return covariance
 
 
 def _ratio(part: Floats, total: Floats, reference: float) -> Estimate:
@@ -279,13 +279,13 @@ def _ratio(part: Floats, total: Floats, reference: float) -> Estimate:
 
 
 def _explained(fits: Fits, table: Floats, scores: Floats, members: NDArray[np.bool_]) -> float:
-    """The part of the scores' variance that fits explain which did not see the trial; below 0: none.
+    """The part of the scores' variance explained by fits that did not see the trial; below 0: none.
 
     Where there are many trials, it is of :data:`MOST_ASKED` or more of them, evenly out of all.
     """
     asked = np.arange(len(scores))[:: max(1, len(scores) // MOST_ASKED)]
-    said, unseen = fits.predict(table[asked], len(members)), ~members[:, asked].T
-    mean = (said * unseen).sum(axis=1) / unseen.sum(axis=1)
+    predicted, unseen = fits.predict(table[asked], len(members)), ~members[:, asked].T
+    mean = (predicted * unseen).sum(axis=1) / unseen.sum(axis=1)
     return float(1 - np.mean((mean - scores[asked]) ** 2) / np.var(scores[asked]))
 
 
@@ -295,5 +295,5 @@ def _middles(edges: Floats) -> Floats:
 
 
 def _over(sums: Floats, measure: Floats) -> Floats:
-    """Means; 0 where nothing is drawn, which has no weight in what follows."""
+    """Means; 0 where no configuration lies, which has no weight in what follows."""
     return sums / np.where(measure > 0, measure, 1.0) * (measure > 0)

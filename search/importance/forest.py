@@ -1,9 +1,9 @@
 """A random forest of regression trees that keeps the box of every leaf, grown level by level with NumPy.
 
 The forest is L. Breiman's (Machine Learning 45, 2001) as fANOVA uses it: every tree is grown to the end on
-trials drawn with replacement, and each split is the one that lowers the squared error most. All trees grow at
-once: a level costs a few passes over the rows of all trees, with the gain of every possible split read from
-running sums over rows that stay sorted along each axis from level to level. Ties are broken at random,
+trials sampled with replacement, and each split is the one that lowers the squared error most. All trees grow
+at once: a level costs a few passes over the rows of all trees, with the gain of every possible split read
+from running sums over rows that stay sorted along each axis from level to level. Ties are broken at random,
 because most nodes near the leaves hold two trials, which every axis separates equally well.
 
 An axis is of numbers in [0, 1], or of categories 0, 1, ...; a split along the latter takes one category out.
@@ -58,7 +58,7 @@ class Forest:
     allowed: Flags
 
     def predict(self, X: Floats, rows: Ints, trees: Ints) -> Floats:
-        """What ``trees[i]`` says of row ``rows[i]`` of ``X`` (rows, axes)."""
+        """What ``trees[i]`` predicts for row ``rows[i]`` of ``X`` (rows, axes)."""
         node = trees.copy()
         is_choice = np.array(self.categories) > 0
         going = np.flatnonzero(self.axis[node] >= 0)
@@ -84,7 +84,7 @@ def grow(
     Args:
         X: (trials, axes) numbers in [0, 1] or :data:`ABSENT`, and categories.
         y: (trials,) scores, or (trees, trials) where each tree has its own.
-        counts: (trees, trials) how often each tree drew each trial.
+        counts: (trees, trials) how often each tree sampled each trial.
         categories: (axes,) how many an axis has; 0 for an axis of numbers.
         seed: of the ties.
         values: as ``y``: what a node's value is the mean of, where that isn't the scores that it is split by.
@@ -331,11 +331,11 @@ class _Growing:
         )
 
 
-def _sorted_orders(numbers: Floats, drawn: Flags) -> Ints:
+def _sorted_orders(numbers: Floats, sampled: Flags) -> Ints:
     """Rows tree after tree: in the trials' order, and sorted along each axis of numbers (trials, axes)."""
-    row = np.cumsum(drawn).reshape(drawn.shape) - 1
-    orders = [np.arange(np.count_nonzero(drawn))]
+    row = np.cumsum(sampled).reshape(sampled.shape) - 1
+    orders = [np.arange(np.count_nonzero(sampled))]
     for column in numbers.T:
         by_value = np.argsort(column, kind="stable")
-        orders.append(row[:, by_value][drawn[:, by_value]])
+        orders.append(row[:, by_value][sampled[:, by_value]])
     return np.stack(orders)

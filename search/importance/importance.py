@@ -7,11 +7,12 @@ The two answer different questions, and both are shown with intervals and the tr
   :func:`search.importance.ped_shares.best_count`; a share that shuffled scores reach as well is marked.
 - fANOVA (:mod:`search.importance.variance`): how much does the score change along each axis, over the whole
   space, noise left out? A parameter can have a large part there and none in PED-ANOVA, where it only tells
-  the bad from the very bad. There is none where the model predicts unseen trials no better than their mean.
+  separates the bad from the very bad. There is none where the model predicts unseen trials no better than
+  their mean.
 
 What a headline names is significant after correcting for the number of parameters.
 
-Scores are those of :mod:`search.importance.scores`, so that trials that were stopped early have a part.
+Scores are those of :mod:`search.importance.scores`, so that pruned trials have a part.
 Failed ones have none, but for those that diverged in :mod:`search.importance.regions`.
 """
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from search.importance.ped_anova import grid_of
 from search.importance.ped_shares import Share, best_count, best_of, shares_of
-from search.importance.regions import Outcome, Region, telling_regions
+from search.importance.regions import Outcome, Region, significant_regions
 from search.importance.scores import comparable_scores
 from search.importance.variance import Variance, variance_of
 from studies.records.trials import TrialRecord
@@ -45,7 +46,7 @@ class ImportanceGroup:
     Attributes:
         framework: the framework whose trials these are; empty for all trials.
         trials: trials that it rests on.
-        stopped: how many of them were stopped early.
+        stopped: how many of them were pruned.
         best: how many of them count as the best.
         shares: by PED-ANOVA, largest first; empty where there are none to give; ``reason`` then says why.
         variance: fANOVA.
@@ -88,14 +89,14 @@ class _Scored:
 def importance(
     records: Sequence[TrialRecord], space: SearchSpace, scores: Mapping[int, float] | None = None
 ) -> Importance:
-    """Importance of every drawn parameter.
+    """Importance of every sampled parameter.
 
     Overall, an axis that each framework has for itself is named ``axis.framework``; within a framework it is
     named ``axis``.
 
     Args:
         records: trials.
-        space: that they were drawn from.
+        space: that they were sampled from.
         scores: by trial number; trials without one have no part. By default those of
             :func:`search.importance.scores.comparable_scores`.
     """
@@ -107,10 +108,10 @@ def importance(
         for record in inside
         if record.configuration is not None and record.number in known
     ]
-    regions = telling_regions(_outcomes(inside, known), axes)
+    regions = significant_regions(_outcomes(inside, known), axes)
     frameworks = sorted({trial.framework for trial in scored})
     inner_frameworks = frameworks if len(frameworks) > 1 else []
-    # Groups know nothing of each other, and NumPy lets go of Python's lock: a core each.
+    # Groups are independent, and NumPy releases Python's lock: a core each.
     with ThreadPoolExecutor() as pool:
         waited_for = pool.submit(_group, "", scored, axes, space.branches())
         inner = list(pool.map(lambda name: _inner_group(name, scored, axes, space), inner_frameworks))
@@ -119,15 +120,15 @@ def importance(
 
 
 def _outcomes(records: Iterable[TrialRecord], scores: Mapping[int, float]) -> list[Outcome]:
-    """Scored trials, and those that diverged, which is the configuration's doing as no other failure is."""
-    found = []
+    """Scored trials, and those that diverged: the only failure that the configuration itself causes."""
+    outcomes = []
     for record in records:
         failure = record.report.failure if record.report else None
         if record.number in scores:
-            found.append(Outcome(record.params, scores[record.number], record.state == "pruned"))
+            outcomes.append(Outcome(record.params, scores[record.number], record.state == "pruned"))
         elif record.state == "fail" and failure is not None and failure.cause == "diverged":
-            found.append(Outcome(record.params, None))
-    return found
+            outcomes.append(Outcome(record.params, None))
+    return outcomes
 
 
 def _inner_group(
@@ -151,14 +152,14 @@ def _group(
     if not varying:
         reason = "no choice differs between the trials"
         return ImportanceGroup(framework, len(trials), stopped, count, reason=reason)
-    drawn = [trial.params for trial in trials]
+    params_of = [trial.params for trial in trials]
     names = [axis.name.removesuffix(f".{framework}") if framework else axis.name for axis in varying]
     grids = {
-        name: grid_of([params.get(axis.name) for params in drawn], axis.distribution)
+        name: grid_of([params.get(axis.name) for params in params_of], axis.distribution)
         for name, axis in zip(names, varying, strict=True)
     }
     shares = shares_of(grids, scores)
-    variance = variance_of(names, varying, branches, drawn, scores)
+    variance = variance_of(names, varying, branches, params_of, scores)
     reason = "" if shares else "nothing sets the best trials apart"
     return ImportanceGroup(
         framework, len(trials), stopped, count, shares, reason, variance, _most(shares, variance)
@@ -169,7 +170,7 @@ def _most(shares: Sequence[Share], variance: Variance) -> str:
     explained = {effect.axes[0]: effect.share for effect in variance.effects}
     significant = [share for share in shares if share.significant]
     return (
-        max(significant, key=lambda one: (explained.get(one.axis, 0.0), one.share)).axis
+        max(significant, key=lambda share: (explained.get(share.axis, 0.0), share.share)).axis
         if significant
         else ""
     )
@@ -192,5 +193,5 @@ def _inside(records: Sequence[TrialRecord], axes: Sequence[Axis]) -> list[TrialR
 
 
 def _varies(name: str, trials: Sequence[_Scored]) -> bool:
-    found: list[Any] = [trial.params[name] for trial in trials if name in trial.params]
-    return any(value != found[0] for value in found)
+    values: list[Any] = [trial.params[name] for trial in trials if name in trial.params]
+    return any(value != values[0] for value in values)

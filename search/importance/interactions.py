@@ -62,8 +62,10 @@ def strongest_interaction(
         repeated = np.tile(members, (len(studies), 1)), np.tile(rows, (len(studies), 1))
         of_scores = np.repeat(studies, 2 * SPLITS, axis=0)
         fits = Fits(table, of_scores, repeated, categories, branches)
-        found = [covariances(*fits.beyond(pair)).reshape(len(studies), SPLITS).mean(axis=1) for pair in pairs]
-        return np.stack(found, axis=1)
+        strengths = [
+            covariances(*fits.beyond(pair)).reshape(len(studies), SPLITS).mean(axis=1) for pair in pairs
+        ]
+        return np.stack(strengths, axis=1)
 
     basis = Basis(branches)
     functions = basis.of(table)

@@ -24,7 +24,7 @@ class Marginals:
     """The means of a forest's trees, exact over a space.
 
     Args:
-        forest: its axes of categories have ``choices`` of them, and possibly one more that stands for none.
+        forest: its axes of categories have ``choices`` of them, and possibly one more, which means none.
         branches: the space.
     """
 
@@ -53,8 +53,8 @@ class Marginals:
         integral = np.concatenate([[0.0], np.cumsum(height[:-1] * np.diff(key) * 2)])
         at = np.interp((np.arange(self._forest.trees)[:, None] + edges / 2).ravel(), key, integral)
         sums_in_cells = np.diff(at.reshape(self._forest.trees, -1), axis=1)
-        found: Floats = sums_in_cells / np.diff(edges) / self._presence(axis)
-        return found
+        by_tree: Floats = sums_in_cells / np.diff(edges) / self._presence(axis)
+        return by_tree
 
     def planes(self, axes: tuple[int, int], edges: tuple[Floats, Floats]) -> Floats:
         """(trees, cells, cells) the mean prediction, over all else, in each cell of two axes.
@@ -103,7 +103,7 @@ class Marginals:
         return self._forest.allowed[:, begin : begin + self._branches.choices[axis]]
 
     def _measure(self, axis: int, mode: int) -> Floats:
-        """(leaves,) how much of one axis, as a branch draws it, each leaf covers: 0 to 1."""
+        """(leaves,) how much of one axis, as a branch samples it, each leaf covers: 0 to 1."""
         forest, count = self._forest, self._branches.choices[axis]
         if not count:
             low, high = forest.low[:, axis], forest.high[:, axis]
@@ -146,8 +146,8 @@ class Marginals:
 
     def _presence(self, *axes: int) -> float:
         """The probability that a configuration has all of these axes."""
-        there = (self._branches.modes[:, axes] != MISSING).all(axis=1)
-        return float(self._branches.probability[there].sum())
+        present = (self._branches.modes[:, axes] != MISSING).all(axis=1)
+        return float(self._branches.probability[present].sum())
 
     def _steps(self, axis: int) -> tuple[Ints, Floats, Floats]:
         """The mean prediction × P(axis is there) along an axis of numbers, as steps.
@@ -172,9 +172,9 @@ class Marginals:
             height = self._weights({axis: mode}) * self._value
             probability = self._branches.probability[self._branches.modes[:, axis] == mode].sum()
             for category in range(count) if mode == FREE else (mode,):
-                drawn = 1 / count if mode == FREE else 1.0
-                sums[:, category] += self._by_tree(height * allowed[:, category]) * drawn
-                measure[category] += probability * drawn
+                probability_within = 1 / count if mode == FREE else 1.0
+                sums[:, category] += self._by_tree(height * allowed[:, category]) * probability_within
+                measure[category] += probability * probability_within
         return sums, measure
 
     def _modes(self, axis: int) -> list[int]:

@@ -3,8 +3,8 @@
 The method is S. Watanabe's, A. Bansal's and F. Hutter's (IJCAI 2023, arXiv 2304.10255; for parameters that
 only some trials have, arXiv 2601.20800), with the settings of Optuna's ``PedAnovaImportanceEvaluator``, to
 whose values these are equal. Each axis is a grid; the trials on it are smoothed with a Parzen estimator; the
-measure is the Pearson divergence of the best trials' density from that of all. It is Optuna's own code that
-asks for this one: a bootstrap needs the divergences of hundreds of reweighted studies, and only counts on the
+measure is the Pearson divergence of the best trials' density from that of all. Optuna's own code computes one
+study at a time; a bootstrap needs the divergences of hundreds of reweighted studies, and only counts on the
 grid differ between them.
 """
 
@@ -53,25 +53,25 @@ class Grid:
     ordered: bool
 
 
-def grid_of(values: Sequence[Any], drawn_from: Choice | Range) -> Grid:
-    """The grid of one parameter; ``None`` among its values stands for trials without it."""
-    distribution = to_optuna(drawn_from)
-    there = np.array([value is not None for value in values])
+def grid_of(values: Sequence[Any], sampled_from: Choice | Range) -> Grid:
+    """The grid of one parameter; ``None`` among its values means a trial without it."""
+    distribution = to_optuna(sampled_from)
+    present = np.array([value is not None for value in values])
     cell = np.full(len(values), -1, dtype=np.intp)
-    found = [value for value in values if value is not None]
+    given = [value for value in values if value is not None]
     if isinstance(distribution, CategoricalDistribution):
-        cell[there] = [int(distribution.to_internal_repr(value)) for value in found]
+        cell[present] = [int(distribution.to_internal_repr(value)) for value in given]
         return Grid(cell, len(distribution.choices), ordered=False)
     low, high, cells = float(distribution.low), float(distribution.high), CELLS
     if isinstance(distribution, IntDistribution) and distribution.log:
         cells = min(math.ceil(math.log(high - low + 1) / math.log(2)) + 1, CELLS)
     elif distribution.step is not None:
         cells = min(round((high - low) / distribution.step) + 1, CELLS)
-    numbers = np.array(found, dtype=np.float64)
+    numbers = np.array(given, dtype=np.float64)
     if distribution.log:
         low, high, numbers = math.log(low), math.log(high), np.log(numbers)
     width = (high - low) / (cells - 1)
-    cell[there] = np.clip(np.ceil((numbers - low) / width - 0.5), 0, cells - 1).astype(np.intp)
+    cell[present] = np.clip(np.ceil((numbers - low) / width - 0.5), 0, cells - 1).astype(np.intp)
     return Grid(cell, cells, ordered=True)
 
 
@@ -84,7 +84,7 @@ def to_optuna(distribution: Choice | Range) -> CategoricalDistribution | IntDist
         high = distribution.low + math.floor((distribution.high - distribution.low) / step) * step
         return IntDistribution(int(distribution.low), int(high), log=distribution.log, step=step)
     with warnings.catch_warnings():
-        # Optuna warns where the step does not divide the range, as it did when the trials were drawn.
+        # Optuna warns where the step does not divide the range, as it did when the trials were sampled.
         warnings.simplefilter("ignore")
         return FloatDistribution(
             distribution.low, distribution.high, log=distribution.log, step=distribution.step
@@ -99,22 +99,22 @@ def divergences(grid: Grid, every: Counts, best: Counts) -> Floats:
         every: (studies, trials) how often each trial counts; one row where that is the same in all.
         best: (studies, trials) how often it counts among the best.
     """
-    there = grid.cell >= 0
-    member = (grid.cell[there, None] == np.arange(grid.cells)).astype(every.dtype)
-    with_it = slice(None) if there.all() else there
+    present = grid.cell >= 0
+    member = (grid.cell[present, None] == np.arange(grid.cells)).astype(every.dtype)
+    with_it = slice(None) if present.all() else present
     of_all, of_best = ((studies[:, with_it] @ member).astype(np.float64) for studies in (every, best))
     of_all = np.broadcast_to(of_all, of_best.shape)
     count, count_best = of_all.sum(axis=1), of_best.sum(axis=1)
     enough = (count >= FEWEST_WITH_PARAMETER) & (count_best > 0)
-    found = np.zeros(len(best))
+    divergence = np.zeros(len(best))
     if enough.any():
         density = _ordered_density if grid.ordered else _unordered_density
         around, top = density(of_all[enough]) + 1e-12, density(of_best[enough]) + 1e-12
         pearson = np.sum(around * (top / around - 1) ** 2, axis=1)
         part_of_best = count_best[enough] / best[enough].sum(axis=1)
         part_of_all = count[enough] / np.broadcast_to(every.sum(axis=1), len(best))[enough]
-        found[enough] = part_of_best**2 / part_of_all * pearson
-    return found
+        divergence[enough] = part_of_best**2 / part_of_all * pearson
+    return divergence
 
 
 def _unordered_density(counts: Floats) -> Floats:

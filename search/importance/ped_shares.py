@@ -8,8 +8,8 @@ largest of all parameters' in each shuffle (P. Westfall and S. Young, "Resamplin
 1993), each in units of its own deviation. Two measures take part: how far the best trials lie from all
 (PED-ANOVA), and how much the mean score differs between the values.
 
-For trials drawn at random the second test is exact. A sampler that follows the scores, such as TPE, makes
-what it draws depend on earlier scores, which shuffling undoes; what that costs is measured by
+For trials sampled at random the second test is exact. A sampler that follows the scores, such as TPE, makes
+its samples depend on earlier scores, which shuffling undoes; what that costs is measured by
 benchmarks/known_truth/importance.py.
 """
 
@@ -44,7 +44,7 @@ class Share:
     """One parameter's part in what sets the best trials apart; the shares of a group sum to 1.
 
     ``low`` and ``high`` hold 95% of bootstrap samples of the trials; ``by_chance`` is whether shuffled scores
-    give the parameter as much, so that its share can't be told from noise at the level of 5%. ``significant``
+    give the parameter as much, so that its share is not significant at the level of 5%. ``significant``
     is whether its effect is at 5%, corrected for the number of parameters.
     """
 
@@ -60,7 +60,7 @@ def best_count(trials: int) -> int:
     """How many trials count as the best: a third up to 60 trials, then 20, from 200 on a tenth.
 
     Optuna's own tenth leaves too few with few trials: on 60 trials with a planted learning rate, the third
-    told it from chance in half of the runs, the tenth in an eighth. At least 5, as Optuna's documents advise.
+    detected it in half of the runs, the tenth in an eighth. At least 5, as Optuna's documents advise.
     """
     return max(5, min(trials // 3, max(20, trials // 10)))
 
@@ -86,20 +86,20 @@ def shares_of(grids: Mapping[str, Grid], scores: Floats) -> tuple[Share, ...]:
     """
     every = np.ones((1, len(scores)))
     best = best_of(every, scores, best_count(len(scores)))
-    found = _divergences(grids, every, best)[:, 0]
-    if found.sum() == 0:
+    divergence = _divergences(grids, every, best)[:, 0]
+    if divergence.sum() == 0:
         return ()
-    generator = np.random.default_rng(0)  # fixed, so that a report that is printed twice says the same
+    generator = np.random.default_rng(0)  # fixed, so that a report that is printed twice is the same
     unit = (scores - scores.mean()) / scores.std()
     shuffled = _shuffled(grids, unit, best[0], generator)
-    by_chance = (1 + (shuffled[: len(grids)] >= found[:, None]).sum(axis=1)) / (1 + SHUFFLES) > CHANCE
-    observed = np.concatenate([found, _differences(grids, unit[None, :])[:, 0]])
+    by_chance = (1 + (shuffled[: len(grids)] >= divergence[:, None]).sum(axis=1)) / (1 + SHUFFLES) > CHANCE
+    observed = np.concatenate([divergence, _differences(grids, unit[None, :])[:, 0]])
     passing: Flags = corrected(observed, shuffled).reshape(2, -1).min(axis=0) <= CHANCE
     shares = [
         Share(name, float(share), float(low), float(high), bool(chance), bool(either))
         for name, share, low, high, chance, either in zip(
             grids,
-            found / found.sum(),
+            divergence / divergence.sum(),
             *_resampled(grids, scores, generator),
             by_chance,
             passing,
@@ -123,8 +123,8 @@ def corrected(observed: Floats, shuffled: Floats) -> Floats:
     centre, spread = together.mean(axis=1, keepdims=True), together.std(axis=1, keepdims=True)
     apart = (together - centre) / np.where(spread > 0, spread, 1.0)
     largest = apart[:, 1:].max(axis=0)
-    found: Floats = (1 + (largest >= apart[:, :1] - ROUNDING).sum(axis=1)) / (1 + shuffled.shape[1])
-    return found
+    probability: Floats = (1 + (largest >= apart[:, :1] - ROUNDING).sum(axis=1)) / (1 + shuffled.shape[1])
+    return probability
 
 
 def _shuffled(
@@ -144,16 +144,16 @@ def _differences(grids: Mapping[str, Grid], scores: Counts) -> Floats:
         grids: of the axes.
         scores: (studies, trials).
     """
-    found = []
+    differences = []
     for grid in grids.values():
-        there = grid.cell >= 0
-        cell = grid.cell[there] * FINEST // grid.cells if grid.ordered else grid.cell[there]
+        present = grid.cell >= 0
+        cell = grid.cell[present] * FINEST // grid.cells if grid.ordered else grid.cell[present]
         member = (cell[:, None] == np.arange(int(cell.max(initial=0)) + 1)).astype(scores.dtype)
         count = member.sum(axis=0)
-        means = (scores[:, there] @ member) / np.maximum(count, 1)
+        means = (scores[:, present] @ member) / np.maximum(count, 1)
         whole = means @ count / max(count.sum(), 1)
-        found.append((means - whole[:, None]) ** 2 @ count / scores.shape[1])
-    return np.stack(found).astype(np.float64)
+        differences.append((means - whole[:, None]) ** 2 @ count / scores.shape[1])
+    return np.stack(differences).astype(np.float64)
 
 
 def _resampled(
@@ -165,15 +165,15 @@ def _resampled(
     of the cases, where reflected and normal intervals went down to 38 and 85%.
     """
     trials = len(scores)
-    # Multinomial counts, a tenth of the time that drawing them from that distribution takes.
-    drawn = generator.integers(0, trials, (RESAMPLES, trials)) + trials * np.arange(RESAMPLES)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * trials)
+    # Multinomial counts, in a tenth of the time that sampling from that distribution takes.
+    resampled = generator.integers(0, trials, (RESAMPLES, trials)) + trials * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(resampled.ravel(), minlength=RESAMPLES * trials)
     every = counts.reshape(RESAMPLES, trials).astype(np.float32)
-    found = _divergences(grids, every, best_of(every, scores, best_count(trials)))
-    found = found[:, found.sum(axis=0) > 0]
-    if not found.size:
+    divergence = _divergences(grids, every, best_of(every, scores, best_count(trials)))
+    divergence = divergence[:, divergence.sum(axis=0) > 0]
+    if not divergence.size:
         return np.zeros(len(grids)), np.ones(len(grids))
-    low, high = np.quantile(found / found.sum(axis=0), [0.025, 0.975], axis=1)
+    low, high = np.quantile(divergence / divergence.sum(axis=0), [0.025, 0.975], axis=1)
     return low, high
 
 

@@ -1,8 +1,8 @@
 """Where trials always did well or badly: the best and the worst regions of the space, each as one sentence.
 
 A region is given by one or two conditions: a category, or a stretch of numbers between round values. The
-search looks at every region of at least :data:`FEWEST` trials, and a region is told of only where chance is
-no excuse. Of m trials in a region, the best is the k-th worst of all n. If scores had nothing to do with the
+search tests every region of at least :data:`FEWEST` trials, and reports a region only if it is significant.
+Of m trials in a region, the best is the k-th worst of all n. If scores had nothing to do with the
 choices, the m trials would lie among the k worst with probability C(k, m) / C(n, m), exactly, whatever k
 turns out to be. A region passes where that is below its part of a 5% chance that any region passes
 (Bonferroni, over all regions that were looked at: half for the best and half for the worst, and of that half
@@ -12,15 +12,15 @@ A second condition has to earn its place: where only the learning rate matters, 
 region of a low learning rate that is at least as bad. So a pair also passes the same test twice more, each
 condition on the trials that meet the other: of the trials with the first condition, those that meet the
 second too lie among the worst, and the other way round. What is irrelevant given the other condition picks
-some of its trials at random, so that the probability of one such test is again exact for random draws. Both
+some of its trials at random, so that the probability of one such test is again exact for random samples. Both
 must pass (an intersection-union test, R. L. Berger, Technometrics 24, 1982), each corrected for the number of
 conditions. There are more pairs than conditions, but most are the same trials but for a few: that a condition
 without effect is named in at most 5% of studies is measured, not proven (benchmarks/known_truth/regions.py).
 
-Of those that pass, the first told of is the one with the most trials × distance of its bound from the median
-trial; others follow where they share less than half of their trials with one that was told before. Trials
-that diverged count as worse than all others, those that were stopped early with the score that they were
-heading for (:mod:`search.importance.scores`).
+Of those that pass, the first reported is the one with the most trials × distance of its bound from the median
+trial; others follow where they share less than half of their trials with each one reported before. Trials
+that diverged count as worse than all others, pruned ones with the score that they were heading for
+(:mod:`search.importance.scores`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FALSE_ALARMS = 0.05
 """The probability of a sentence where scores have nothing to do with the choices."""
 
 MOST_BAD, MOST_GOOD = 2, 1
-"""Regions that are told of. Scores often fall at both ends of an axis, and rise to one top."""
+"""Regions that are reported. Scores often fall at both ends of an axis, and rise to one top."""
 
 MOST_CUTS = 10
 """Round values that an axis of numbers is cut at, at most."""
@@ -67,7 +67,7 @@ class Region:
         bound: a score; ``None`` where all trials of a bad region diverged.
         conditions: one or two.
         trials: how many it rests on.
-        diverged, stopped: how many of them diverged, and were stopped early.
+        diverged, stopped: how many of them diverged, and were pruned.
     """
 
     good: bool
@@ -80,15 +80,15 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One trial: what was drawn for it, and its score, which is ``None`` where it diverged."""
+    """One trial: its parameters, and its score, which is ``None`` where it diverged."""
 
     params: Mapping[str, Value]
     score: float | None
     stopped: bool = False
 
 
-def telling_regions(outcomes: Sequence[Outcome], axes: Sequence[Axis]) -> tuple[Region, ...]:
-    """The regions to tell of, the worst ones first; none where scores may be chance."""
+def significant_regions(outcomes: Sequence[Outcome], axes: Sequence[Axis]) -> tuple[Region, ...]:
+    """The regions to report, the worst ones first; none where scores may be chance."""
     known = [each.score for each in outcomes if each.score is not None]
     if len(outcomes) < 2 * FEWEST or not known:
         return ()
@@ -98,22 +98,22 @@ def telling_regions(outcomes: Sequence[Outcome], axes: Sequence[Axis]) -> tuple[
     order = np.argsort(scores, kind="stable")
     ordered = [outcomes[place] for place in order]
     conditions, masks = _conditions(ordered, axes)
-    found: list[Region] = []
+    regions: list[Region] = []
     for good in (False, True):
-        told: list[Flags] = []
+        chosen_masks: list[Flags] = []
         for mask, chosen in _passing(masks, conditions, scores[order], good):
-            if all((mask & before).sum() * 2 < mask.sum() for before in told):
-                told.append(mask)
-                found.append(_region(mask, chosen, ordered, good))
-            if len(told) == (MOST_GOOD if good else MOST_BAD):
+            if all((mask & before).sum() * 2 < mask.sum() for before in chosen_masks):
+                chosen_masks.append(mask)
+                regions.append(_region(mask, chosen, ordered, good))
+            if len(chosen_masks) == (MOST_GOOD if good else MOST_BAD):
                 break
-    return tuple(found)
+    return tuple(regions)
 
 
 def _passing(
     masks: Flags, conditions: Sequence[Condition], scores: Floats, good: bool
 ) -> Iterator[tuple[Flags, tuple[Condition, ...]]]:
-    """Regions that chance does not explain, those that say most first.
+    """Significant regions, the most informative first.
 
     Args:
         masks: (conditions, trials) which trials meet each; trials by rising score, as ``scores``.
@@ -173,8 +173,8 @@ def _log_chance(worst: Ints, of: Ints, chosen: Ints) -> Floats:
 
 
 def _log_choose(of: Ints, chosen: Ints) -> Floats:
-    found: Floats = gammaln(of + 1.0) - gammaln(chosen + 1.0) - gammaln(of - chosen + 1.0)
-    return found
+    logarithm: Floats = gammaln(of + 1.0) - gammaln(chosen + 1.0) - gammaln(of - chosen + 1.0)
+    return logarithm
 
 
 def _region(mask: Flags, chosen: tuple[Condition, ...], ordered: Sequence[Outcome], good: bool) -> Region:
@@ -193,14 +193,14 @@ def _region(mask: Flags, chosen: tuple[Condition, ...], ordered: Sequence[Outcom
 
 def _conditions(outcomes: Sequence[Outcome], axes: Sequence[Axis]) -> tuple[list[Condition], Flags]:
     """Every condition that some trials meet and others don't, each set of trials once, and which meet it."""
-    found: dict[bytes, tuple[Condition, Flags]] = {}
+    by_mask: dict[bytes, tuple[Condition, Flags]] = {}
     for axis in axes:
         values = [outcome.params.get(axis.name) for outcome in outcomes]
         for condition, mask in _of_axis(axis, values):
             if FEWEST <= mask.sum() < len(mask):
-                found.setdefault(np.packbits(mask).tobytes(), (condition, mask))
-    conditions = [condition for condition, _ in found.values()]
-    masks = np.array([mask for _, mask in found.values()], dtype=bool).reshape(len(found), len(outcomes))
+                by_mask.setdefault(np.packbits(mask).tobytes(), (condition, mask))
+    conditions = [condition for condition, _ in by_mask.values()]
+    masks = np.array([mask for _, mask in by_mask.values()], dtype=bool).reshape(len(by_mask), len(outcomes))
     return conditions, masks
 
 
@@ -212,7 +212,7 @@ def _of_axis(axis: Axis, values: Sequence[Value | None]) -> Iterator[tuple[Condi
         return
     numbers = np.array([np.nan if value is None else float(value) for value in values])
     ends = [None, *round_values(axis.distribution), None]
-    # The narrowest first: of stretches with the same trials, it says nothing of values that nobody tried.
+    # The narrowest first: of stretches with the same trials, it claims nothing about values not tried.
     for length in range(1, len(ends) - 1):
         for low, high in zip(ends, ends[length:], strict=False):
             mask = np.isfinite(numbers)
@@ -221,24 +221,24 @@ def _of_axis(axis: Axis, values: Sequence[Value | None]) -> Iterator[tuple[Condi
             yield Condition(axis.name, low=low, high=high), mask
 
 
-def round_values(found: Range) -> list[float]:
+def round_values(axis: Range) -> list[float]:
     """Round numbers inside a range, evenly spread over it, known before any trial is."""
-    if found.log:
-        decades = range(math.floor(math.log10(found.low)), math.ceil(math.log10(found.high)) + 1)
+    if axis.log:
+        decades = range(math.floor(math.log10(axis.low)), math.ceil(math.log10(axis.high)) + 1)
         for digits in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
             values = [digit * 10.0**decade for decade in decades for digit in digits]
-            inside = [float(f"{value:.6g}") for value in values if found.low < value < found.high]
+            inside = [float(f"{value:.6g}") for value in values if axis.low < value < axis.high]
             if len(inside) <= MOST_CUTS:
                 return inside
         return inside[:: math.ceil(len(inside) / MOST_CUTS)]
-    span = found.high - found.low
+    span = axis.high - axis.low
     if span <= 0:
         return []
     power = 10.0 ** math.floor(math.log10(span / MOST_CUTS))
     step = next(power * digit for digit in (1, 2, 5, 10) if span / (power * digit) <= MOST_CUTS)
-    if found.whole:
+    if axis.whole:
         step = max(step, 1.0)
-    first = math.floor(found.low / step) + 1
-    values = [float(f"{index * step:.6g}") for index in range(first, math.ceil(found.high / step))]
-    # The last value of a range with steps is a value: there "20 and above" says something.
-    return [*values, float(found.high)] if found.whole or found.step else values
+    first = math.floor(axis.low / step) + 1
+    values = [float(f"{index * step:.6g}") for index in range(first, math.ceil(axis.high / step))]
+    # The last value of a range with steps is a value: there "20 and above" means something.
+    return [*values, float(axis.high)] if axis.whole or axis.step else values

@@ -10,7 +10,7 @@ from search.importance.regions import Condition, Region
 from search.words import count_of
 
 NAMED_BY_VALUE = ("framework", "optimizer", "initialisation")
-"""Parameters whose values say what they are values of."""
+"""Parameters whose values need no name: ``adam`` is an optimizer."""
 
 
 def beneath(group: ImportanceGroup) -> Iterator[str]:
@@ -62,14 +62,16 @@ def sentence(region: Region, metric: str) -> str:
     """``learning_rate below 0.003 with tensorflow sgd never passed F1 0.1: 14 trials``."""
     where = " with ".join(_condition(condition) for condition in region.conditions)
     if region.bound is None:
-        said = "always diverged"
+        outcome = "always diverged"
     elif region.good:
-        said = f"always reached {metric} {_floor(region.bound):.3f}"
+        outcome = f"always reached {metric} {_floor(region.bound):.3f}"
     else:
-        said = f"never passed {metric} {-_floor(-region.bound):.3f}"
+        outcome = f"never passed {metric} {-_floor(-region.bound):.3f}"
     among = [f"{region.diverged} diverged"] if region.diverged and region.bound is not None else []
     among += [f"{region.stopped} stopped early"] if region.stopped else []
-    return f"{where} {said}: {count_of(region.trials, 'trial')}" + (f" ({', '.join(among)})" if among else "")
+    return f"{where} {outcome}: {count_of(region.trials, 'trial')}" + (
+        f" ({', '.join(among)})" if among else ""
+    )
 
 
 def _condition(condition: Condition) -> str:

@@ -37,7 +37,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class CurveCell:
-    """The mean score that the forest predicts for the values from ``first`` to ``last``, all else drawn.
+    """The mean score that the forest predicts for the values from ``first`` to ``last``, all else sampled.
 
     ``low`` and ``high`` are its 95% interval; ``trials`` lie in the cell.
     """
@@ -60,7 +60,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """The mean score that the forest predicts over two parameters, all else drawn, where both are there.
+    """The mean score that the forest predicts over two parameters, all else sampled, where both are used.
 
     Attributes:
         axes: which.
@@ -78,12 +78,12 @@ class Variance:
     """fANOVA of a group.
 
     Attributes:
-        explained: part of the variance of trials that trees have not drawn that the forest explains.
-        rows_per_tree: trials that each tree drew, with replacement.
+        explained: part of the variance of trials that the trees have not seen that the forest explains.
+        rows_per_tree: trials that each tree sampled, with replacement.
         effects: of single parameters, largest first; the rest of 1 is interactions.
         interaction: the strongest of two parameters, where it is significant; its share is rather too low, as
             trees smooth it.
-        pairs: how many pairs were looked at for it.
+        pairs: how many pairs were tested for it.
         curves: of each parameter, in the order of ``effects``.
         plane: over the two that explain most of those that both vary where both are there, if there are two.
         reason: why there are none; empty where there are.
@@ -103,7 +103,7 @@ def variance_of(
     names: Sequence[str],
     axes: Sequence[Axis],
     branches: Sequence[Branch],
-    drawn: Sequence[Mapping[str, Value]],
+    sampled: Sequence[Mapping[str, Value]],
     scores: Floats,
 ) -> Variance:
     """fANOVA of some trials.
@@ -112,14 +112,14 @@ def variance_of(
         names: what the axes are called.
         axes: those along which the trials differ.
         branches: of the space that the trials are from.
-        drawn: what each trial drew.
+        sampled: the parameters of each trial.
         scores: (trials,) not all equal.
     """
-    if len(drawn) < FEWEST_FOR_FOREST:
-        return Variance(reason=f"needs {FEWEST_FOR_FOREST} trials, there are {len(drawn)}")
-    table, categories = table_of(axes, drawn)
-    # Of a branch without trials the forest knows nothing, and would answer with what it knows of others.
-    tried = [branch for branch in branches if any(_is_of(params, branch) for params in drawn)]
+    if len(sampled) < FEWEST_FOR_FOREST:
+        return Variance(reason=f"needs {FEWEST_FOR_FOREST} trials, there are {len(sampled)}")
+    table, categories = table_of(axes, sampled)
+    # For a branch without trials the forest has no data, and would predict from other branches.
+    tried = [branch for branch in branches if any(_is_of(params, branch) for params in sampled)]
     boxes = branches_of(axes, tried)
     fanova = Fanova(table, scores, categories, boxes)
     if fanova.explained <= 0:
@@ -147,8 +147,8 @@ def variance_of(
     )
 
 
-def _effect(axes: tuple[str, ...], found: Estimate) -> Effect:
-    return Effect(axes, found.value, found.low, found.high)
+def _effect(axes: tuple[str, ...], estimate: Estimate) -> Effect:
+    return Effect(axes, estimate.value, estimate.low, estimate.high)
 
 
 def _curve(name: str, axis: Axis, fanova: Fanova, index: int, table: Floats) -> Curve:
@@ -158,8 +158,8 @@ def _curve(name: str, axis: Axis, fanova: Fanova, index: int, table: Floats) -> 
     else:
         trials = np.histogram(table[:, index], edges)[0]
     cells = (
-        CurveCell(first, last, found.value, found.low, found.high, int(count))
-        for (first, last), found, count in zip(
+        CurveCell(first, last, estimate.value, estimate.low, estimate.high, int(count))
+        for (first, last), estimate, count in zip(
             values, fanova.curve(index, edges), trials[: len(values)], strict=True
         )
     )
@@ -173,26 +173,26 @@ def _plane(
     order: Sequence[int],
     branches: Sequence[Branch],
 ) -> Plane | None:
-    for one, other in combinations(order, 2):
-        if not _both_vary(axes[one].name, axes[other].name, branches):
+    for first, second in combinations(order, 2):
+        if not _both_vary(axes[first].name, axes[second].name, branches):
             continue
-        (first_edges, first), (second_edges, second) = axes[one].cells(), axes[other].cells()
-        means = fanova.plane((one, other), (first_edges, second_edges))
+        (first_edges, first_values), (second_edges, second_values) = axes[first].cells(), axes[second].cells()
+        means = fanova.plane((first, second), (first_edges, second_edges))
         return Plane(
-            (names[one], names[other]),
-            (tuple(first), tuple(second)),
+            (names[first], names[second]),
+            (tuple(first_values), tuple(second_values)),
             tuple(tuple(None if np.isnan(mean) else float(mean) for mean in row) for row in means),
         )
     return None
 
 
-def _both_vary(one: str, other: str, branches: Sequence[Branch]) -> bool:
+def _both_vary(first: str, second: str, branches: Sequence[Branch]) -> bool:
     """Whether each of two parameters takes several values among the configurations that have both."""
-    together = [branch for branch in branches if _has(branch, one) and _has(branch, other)]
+    together = [branch for branch in branches if _has(branch, first) and _has(branch, second)]
     return all(
         any(name in branch.sampled for branch in together)
         or len({branch.fixed[name] for branch in together if name in branch.fixed}) > 1
-        for name in (one, other)
+        for name in (first, second)
     )
 
 

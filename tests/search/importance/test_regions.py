@@ -5,7 +5,7 @@ import random
 import optuna
 import pytest
 
-from search.importance.regions import FEWEST, Condition, Outcome, round_values, telling_regions
+from search.importance.regions import FEWEST, Condition, Outcome, round_values, significant_regions
 from search.importance.sentences import sentence
 from studies.sections.distributions import Range
 from studies.space.numbers import axes_of
@@ -36,7 +36,7 @@ def planted(trials: int, seed: int) -> list[Outcome]:
 
 def test_a_planted_region_is_found_and_told_of() -> None:
     outcomes = planted(400, 1)
-    worst = telling_regions(outcomes, AXES)[0]
+    worst = significant_regions(outcomes, AXES)[0]
     assert not worst.good
     assert {condition.parameter for condition in worst.conditions} == {
         "learning_rate",
@@ -52,7 +52,7 @@ def test_a_planted_region_is_found_and_told_of() -> None:
 def test_what_a_sentence_says_is_true_of_every_trial(trials: int) -> None:
     records = fakes.trials(trials)
     outcomes = [Outcome(record.params, record.value) for record in records]
-    for region in telling_regions(outcomes, AXES):
+    for region in significant_regions(outcomes, AXES):
         members = [each for each in outcomes if all(meets(each, one) for one in region.conditions)]
         assert len(members) == region.trials >= FEWEST
         scores = [each.score for each in members if each.score is not None]
@@ -64,7 +64,7 @@ def test_scores_that_are_chance_give_a_sentence_in_at_most_one_study_of_twenty()
     for seed in range(150):
         generator = random.Random(seed)
         outcomes = [Outcome(record.params, generator.random()) for record in fakes.trials(60, seed=seed)]
-        alarms += bool(telling_regions(outcomes, AXES))
+        alarms += bool(significant_regions(outcomes, AXES))
     assert alarms <= 8
 
 
@@ -80,7 +80,7 @@ def test_a_sampler_that_follows_chance_gives_no_sentence_either() -> None:
             score = generator.random()
             study.tell(trial, score)
             outcomes.append(Outcome(trial.params, score))
-        alarms += bool(telling_regions(outcomes, AXES))
+        alarms += bool(significant_regions(outcomes, AXES))
     assert alarms <= 2
 
 
@@ -92,7 +92,7 @@ def test_a_condition_that_does_nothing_is_no_second_one() -> None:
         for record in fakes.trials(150, seed=seed):
             bad = record.params.get("learning_rate", 1.0) < 0.01
             outcomes.append(Outcome(record.params, generator.gauss(0.2 if bad else 0.8, 0.1)))
-        found = telling_regions(outcomes, AXES)
+        found = significant_regions(outcomes, AXES)
         assert found
         named |= {each.parameter for region in found for each in region.conditions}
     assert named == {"learning_rate"}
@@ -101,11 +101,11 @@ def test_a_condition_that_does_nothing_is_no_second_one() -> None:
 def test_trials_that_diverged_are_the_worst_and_forbid_a_good_sentence() -> None:
     good = [Outcome({"optimizer.spark": "gd", "learning_rate": 0.02}, 0.9 + n / 1000) for n in range(20)]
     bad = [Outcome({"optimizer.spark": "gd", "learning_rate": 0.5}, None) for _ in range(20)]
-    worst, best = telling_regions([*good, *bad], AXES)
+    worst, best = significant_regions([*good, *bad], AXES)
     assert sentence(worst, "F1") == "learning_rate of 0.3 and above always diverged: 20 trials"
     assert sentence(best, "F1").endswith("always reached F1 0.900: 20 trials")
     spoiled = [*good, *bad, Outcome({"optimizer.spark": "gd", "learning_rate": 0.02}, None)]
-    assert not any(region.good for region in telling_regions(spoiled, AXES))
+    assert not any(region.good for region in significant_regions(spoiled, AXES))
 
 
 def test_trials_that_were_stopped_early_are_counted_in_the_sentence() -> None:
@@ -113,15 +113,15 @@ def test_trials_that_were_stopped_early_are_counted_in_the_sentence() -> None:
         Outcome(each.params, each.score, stopped=each.score is not None and each.score < 0.05)
         for each in planted(400, 1)
     ]
-    worst = telling_regions(outcomes, AXES)[0]
+    worst = significant_regions(outcomes, AXES)[0]
     assert 0 < worst.stopped < worst.trials
     assert f"({worst.stopped} stopped early)" in sentence(worst, "F1")
 
 
 def test_few_trials_and_equal_scores_give_no_sentence() -> None:
-    assert telling_regions([], AXES) == ()
-    assert telling_regions(planted(9, 0), AXES) == ()
-    assert telling_regions([Outcome(each.params, 0.5) for each in planted(100, 0)], AXES) == ()
+    assert significant_regions([], AXES) == ()
+    assert significant_regions(planted(9, 0), AXES) == ()
+    assert significant_regions([Outcome(each.params, 0.5) for each in planted(100, 0)], AXES) == ()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ FREE_KEYS = (
     "trial_timeout",
     "target",
     "patience",
-    "regret",
     "retry",
     "cluster",
     "storage",

@@ -26,6 +26,11 @@ from studies.space.configuration import Configuration
 from studies.space.recipes import recipe_configuration
 from studies.space.space import SearchSpace
 
+REMOVED: Mapping[tuple[str | int, ...], str] = {
+    ("regret",): "take the line out, and let patience = 30 or a target end the study",
+}
+"""Keys of earlier versions, and what to do instead."""
+
 
 @dataclass(frozen=True)
 class StudyFile:
@@ -160,6 +165,8 @@ def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> 
     found = _dig(raw, keys)
     kind = details["type"]
     if kind == "extra_forbidden":
+        if keys in REMOVED:
+            return StudyFileError("this key was removed", where=where, remedy=REMOVED[keys])
         known = _known_keys(keys[:-1])
         hint = nearest(str(keys[-1]), known)
         found = printable(str(keys[-1]))

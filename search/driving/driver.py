@@ -19,7 +19,6 @@ from search.loop.events import (
     Action,
     Ask,
     Asked,
-    Estimated,
     Event,
     Finish,
     Interrupted,
@@ -36,12 +35,11 @@ from search.loop.events import (
 from search.loop.halving import ladder_of
 from search.loop.loop import AtRungs, Loop
 from search.loop.ordering import InOrder
-from search.loop.regret import estimate, is_due, regret_so_far
 from search.loop.slots import Slots
 from search.loop.stopping import INTERRUPTED, STOPPED_AT_ONCE, Limits
 from studies.errors import CheckpointError, ClusterLostError
 from studies.frameworks import any_in_spark, framework_of
-from studies.records.trials import NoTrial, TrialRecord
+from studies.records.trials import NoTrial
 from studies.samplers.pruners import asks_optuna
 from studies.sections.study import Pruner, Study
 from workers import process
@@ -90,7 +88,6 @@ class Search:
         self.looked = 0.0
         self.finished = self.leads = False
         self.noted_that_it_waits = False
-        self._estimate_at_start(ended)
         self.actions = deque(self.loop.start(ended, self.store.trials.unfinished(), time.monotonic()))
         self.remove_leftovers()
 
@@ -205,7 +202,6 @@ class Search:
                 record = self.store.trials.tell(report, pruned=pruned)
                 self.checkpoints.remove(report.trial)
                 self.display.trial_finished(record)
-                self._estimate(record)
                 self._handle(Told(record))
             case Finish():
                 self._finish(action)
@@ -219,21 +215,6 @@ class Search:
             "no new trials to start: other drivers are running the last ones; this one waits in case they "
             "need help; Ctrl-C ends it and loses nothing"
         )
-
-    def _estimate_at_start(self, finished: Sequence[TrialRecord]) -> None:
-        limit = self.file.study.regret
-        regret = None if limit is None else regret_so_far(self.file.space, finished, limit)
-        if regret is not None:
-            self.loop.handle(Estimated(regret), time.monotonic())
-
-    def _estimate(self, record: TrialRecord) -> None:
-        """Estimate what the best score could still gain, where the study stops by that and it is due."""
-        finished = self.loop.finished
-        if self.file.study.regret is None or self.loop.stopping or not is_due(len(finished) + 1):
-            return
-        regret = estimate(self.file.space, [*finished, record])
-        if regret is not None:
-            self._handle(Estimated(regret))
 
     def _submit(self, action: Submit) -> None:
         if action.new:
@@ -305,7 +286,6 @@ def limits_of(study: Study) -> Limits:
         timeout=study.timeout,
         target=study.target,
         patience=study.patience,
-        regret=study.regret,
         give_up=study.retry.give_up,
     )
 

@@ -75,32 +75,11 @@ class Resized:
 
 
 @dataclass(frozen=True)
-class Estimated:
-    """What the best score could still gain, see :mod:`search.loop.regret`; sent ahead of the trial's end that
-    it takes in, or of the loop's start.
-    """
-
-    regret: float
-
-
-@dataclass(frozen=True)
 class Tick:
     """Time went by."""
 
 
-Event = (
-    Asked
-    | Reported
-    | Recorded
-    | Told
-    | OthersFinished
-    | Interrupted
-    | Lost
-    | Withdrawn
-    | Resized
-    | Estimated
-    | Tick
-)
+Event = Asked | Reported | Recorded | Told | OthersFinished | Interrupted | Lost | Withdrawn | Resized | Tick
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from search.loop.events import (
     Action,
     Ask,
     Asked,
-    Estimated,
     Event,
     Finish,
     Interrupted,
@@ -96,7 +95,6 @@ class Loop:
     _exhausted: str = ""
     _asking: bool = False
     _waits_for_others: bool = False
-    _regret: float | None = None
     _next_place: int = 0
     _kept: set[int] = field(default_factory=set)
     _finished: bool = False
@@ -175,10 +173,6 @@ class Loop:
                     self._active.move(self._active[number], Phase.READY)
             case Resized(slots):
                 self.slots = slots
-            case Estimated(regret):
-                # What is next is decided with the event that it is sent ahead of.
-                self._regret = regret
-                return []
             case Tick():
                 pass
         return self._next(now)
@@ -269,7 +263,7 @@ class Loop:
             return []
         if not self.stopping:
             seconds = self.seconds(now)
-            self.stopping = reason_to_stop(self.limits, self.progress, seconds, self._regret)
+            self.stopping = reason_to_stop(self.limits, self.progress, seconds)
         actions: list[Action] = [*self._submissions(now)]
         if self._may_ask():
             # One at a time: the next sample depends on those before it.

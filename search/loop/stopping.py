@@ -25,7 +25,6 @@ class Limits:
         timeout: seconds of searching, over every launch.
         target: score to reach.
         patience: finished trials in a row without a better best.
-        regret: estimated gain that isn't worth continuing for, see :mod:`search.loop.regret`.
         give_up: first trials that all fail with one cause; 0 for never.
     """
 
@@ -33,7 +32,6 @@ class Limits:
     timeout: float | None = None
     target: float | None = None
     patience: int | None = None
-    regret: float | None = None
     give_up: int = 0
 
 
@@ -74,14 +72,13 @@ class Progress:
         return replace(more, best=record, since_best=0)
 
 
-def reason_to_stop(limits: Limits, progress: Progress, seconds: float, regret: float | None = None) -> str:
+def reason_to_stop(limits: Limits, progress: Progress, seconds: float) -> str:
     """Why no more trials are asked for; empty where the search continues.
 
     Args:
         limits: the study's.
         progress: of its trials.
         seconds: how long it has been searched for, over every launch.
-        regret: what the best score could still gain, where that has been estimated.
     """
     if limits.trials is not None and progress.finished >= limits.trials:
         return f"{limits.trials} trials are done"
@@ -95,8 +92,6 @@ def reason_to_stop(limits: Limits, progress: Progress, seconds: float, regret: f
         return f"the target {limits.target:g} is reached"
     if limits.patience is not None and progress.since_best >= limits.patience:
         return f"no better score in {limits.patience} trials"
-    if limits.regret is not None and regret is not None and regret < limits.regret:
-        return f"the best score could still gain about {regret:.2g}, less than {limits.regret:g}"
     return ""
 
 

@@ -445,10 +445,6 @@ class Study(Section):
     """Stop asking for new trials once one reaches this score."""
     patience: int | None = Field(default=None, ge=1)
     """Stop asking for new trials after so many in a row without a better best."""
-    regret: float | None = Field(default=None, gt=0)
-    """Stop asking for new trials once what the best score could still gain is estimated at less than this.
-    The estimate is cautious, and stays high where most configurations learn nothing: give `trials` or
-    `timeout` too."""
     reproducible: bool = False
     """Make the table of trials depend on this file and its data alone: not on how many workers there are, in
     which order they finish, or how often the study was stopped. Decisions then use results in the order in
@@ -477,7 +473,7 @@ class Study(Section):
     @property
     def trial_limit(self) -> int | None:
         """Trials after which the study ends; ``None`` where only time or a target ends it."""
-        ends = (self.trials, self.timeout, self.target, self.patience, self.regret)
+        ends = (self.trials, self.timeout, self.target, self.patience)
         if all(end is None for end in ends):
             return 60
         return self.trials

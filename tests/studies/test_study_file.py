@@ -228,7 +228,10 @@ REFUSED = {
         ["retry.worker_died", "-1", "0 or more"],
     ),
     "no patience of the study": ("patience = 0\n" + MINIMAL, ["patience", "0", "1 or more"]),
-    "no regret": ("regret = 0.0\n" + MINIMAL, ["regret", "0", "more than 0"]),
+    "a key that was removed": (
+        "regret = 0.01\n" + MINIMAL,
+        ["regret: this key was removed", "patience = 30", "target"],
+    ),
     "no width": ("width = 0\n" + MINIMAL, ["width", "0", "1 or more"]),
     "hosts without ssh": (
         MINIMAL + '[cluster]\nhosts = ["a"]\n',
@@ -380,7 +383,7 @@ def test_reproducible_and_retries_are_accepted(tmp_path: Path) -> None:
     assert (study.retry.bug, study.retry.give_up, study.retry.worker_died) == (2, 0, 2)
 
 
-@pytest.mark.parametrize("limit", ["patience = 5", "regret = 0.01"])
+@pytest.mark.parametrize("limit", ["patience = 5", "target = 0.9"])
 def test_every_limit_alone_needs_no_number_of_trials(limit: str, tmp_path: Path) -> None:
     path = tmp_path / "tiny.toml"
     path.write_text(f"{limit}\n" + MINIMAL)

@@ -16,7 +16,6 @@ from search.loop.events import (
     Action,
     Ask,
     Asked,
-    Estimated,
     Event,
     Finish,
     Interrupted,
@@ -513,18 +512,6 @@ def test_a_reached_target_stops_the_search() -> None:
     world.end_one(0)
     assert world.finish == Finish("the target 0 is reached")
     assert len(world.trials) == 1
-
-
-def test_an_estimated_regret_below_the_limit_stops_the_search() -> None:
-    world = World(Limits(regret=0.01), Slots(1), "pass")
-    world.launch()
-    world.end_one(0)
-    world.send(Estimated(0.5))
-    assert world.loop.stopping == ""
-    world.send(Estimated(0.001))
-    world.end_one(0)
-    assert world.finish is not None
-    assert "could still gain" in world.finish.reason
 
 
 def test_a_grid_that_is_used_up_still_promotes_and_then_ends_the_search() -> None:

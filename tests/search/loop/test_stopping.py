@@ -50,13 +50,6 @@ def test_each_limit_stops_when_it_is_reached_and_not_before(
     assert reason_to_stop(limits, progress, seconds) == reason
 
 
-def test_regret_below_the_limit_stops_and_unknown_regret_does_not() -> None:
-    limits, progress = Limits(regret=0.01), values(0.8)
-    assert reason_to_stop(limits, progress, 0.0, None) == ""
-    assert reason_to_stop(limits, progress, 0.0, 0.02) == ""
-    assert "could still gain about 0.004" in reason_to_stop(limits, progress, 0.0, 0.004)
-
-
 def test_first_trials_that_all_fail_of_one_cause_stop_the_search_with_that_cause() -> None:
     limits = Limits(give_up=3)
     failing = [told(number, cause="data") for number in range(3)]

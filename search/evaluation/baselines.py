@@ -13,8 +13,8 @@ from workers.training.scores import constant_scores
 
 @dataclass(frozen=True)
 class Baseline:
-    """The scores of a program that says the class ``says`` to every row. They follow from how many rows of
-    each class there are, so that the test rows need not be opened for them.
+    """The scores of a program that predicts the class ``says`` for every row. They follow from how many rows
+    of each class there are, so that the test rows need not be opened for them.
     """
 
     says: str
@@ -27,7 +27,7 @@ class Baseline:
 
 
 def baselines_of(facts: DataFacts) -> tuple[Baseline, ...]:
-    """What saying one class to every row scores: the positive class, and the commonest in training."""
+    """The scores of predicting one class for every row: the positive class, and the commonest in training."""
     commonest = facts.classes[int(np.argmax(facts.counts["train"]))]
     return tuple(
         Baseline(says, _scores(facts, "test", says), _scores(facts, "validation", says))

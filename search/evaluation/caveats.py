@@ -56,8 +56,8 @@ def enough_positives(half: float = USEFUL) -> int:
 def too_few(facts: DataFacts, metric: str) -> Iterator[str]:
     """That a class has too few rows to choose by or to test on, how many would do, and what to do."""
     index = _judged_class(facts, metric)
-    there = {name: facts.counts[name][index] for name in JUDGED}
-    fewest = min(there.values())
+    counts_of_set = {name: facts.counts[name][index] for name in JUDGED}
+    fewest = min(counts_of_set.values())
     if half_width(fewest) <= TOO_WIDE:
         return
     name, total = (
@@ -66,7 +66,7 @@ def too_few(facts: DataFacts, metric: str) -> Iterator[str]:
     )
     low, high = max(0.0, TYPICAL - half_width(fewest)), min(1.0, TYPICAL + half_width(fewest))
     rows = " and ".join(
-        f"{count} of {facts.rows(row_set):,} {row_set} rows" for row_set, count in there.items()
+        f"{count} of {facts.rows(row_set):,} {row_set} rows" for row_set, count in counts_of_set.items()
     )
     yield (
         f"Too few rows to compare networks by: {rows} are “{name}”. A network with a true F1 of "

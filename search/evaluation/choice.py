@@ -16,7 +16,7 @@ from studies.records.trials import TrialRecord
 from studies.study_file import StudyFile
 
 FINALISTS = 5
-"""By default; none where all frameworks are for trying out a cluster, so that no trial is worth anything."""
+"""By default; none where all frameworks are for trying out a cluster, whose scores mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,14 @@ class Wanted:
 
     def all(self) -> tuple[Replica, ...]:
         """All of them, the finalists' first."""
-        return (*(one for several in self.finalists.values() for one in several), *self.searched.values())
+        return (
+            *(replica for replicas in self.finalists.values() for replica in replicas),
+            *self.searched.values(),
+        )
 
 
 def finalists_wanted(file: StudyFile) -> int:
-    """How many configurations a launch trains anew after the search."""
+    """How many configurations a launch retrains after the search."""
     if file.study.report.finalists is not None:
         return file.study.report.finalists
     practice = all(framework.practice for framework in records_of(file.space.frameworks))
@@ -63,8 +66,8 @@ def shown(records: Iterable[TrialRecord], ranked: Sequence[TrialRecord]) -> tupl
     framework, and complete ones that the study file names in an ``[[enqueue]]`` table.
     """
     enqueued = (record for record in records if record.enqueued and record.value is not None)
-    found = {record.number: record for record in (*best_by_framework(ranked).values(), *enqueued)}
-    return tuple(found[number] for number in sorted(found) if found[number].configuration is not None)
+    chosen = {record.number: record for record in (*best_by_framework(ranked).values(), *enqueued)}
+    return tuple(chosen[number] for number in sorted(chosen) if chosen[number].configuration is not None)
 
 
 def best_by_framework(ranked: Iterable[TrialRecord]) -> dict[str, TrialRecord]:
@@ -109,9 +112,9 @@ def missing_of(
         replicas: all trainings that came to their end, by key.
         opened: trials whose own networks were scored.
     """
-    asked = {one for several in wanted.finalists.values() for one in several}
+    asked = {replica for replicas_of_one in wanted.finalists.values() for replica in replicas_of_one}
     evaluated = {replicas[key].replica for key in finalists.asked if key in replicas} if finalists else set()
     return Wanted(
         {} if asked == evaluated else wanted.finalists,
-        {number: one for number, one in wanted.searched.items() if number not in opened},
+        {number: replica for number, replica in wanted.searched.items() if number not in opened},
     )

@@ -80,9 +80,9 @@ class Scored:
         covariance: NDArray[np.float64],
         fixed: Collection[int] = (),
     ) -> None:
-        self._scores = [np.asarray(one, dtype=np.float64) for one in scores]
-        ends = np.cumsum([len(one) for one in scores])
-        self._places = [slice(end - len(one), end) for one, end in zip(scores, ends, strict=True)]
+        self._scores = [np.asarray(own, dtype=np.float64) for own in scores]
+        ends = np.cumsum([len(own) for own in scores])
+        self._places = [slice(end - len(own), end) for own, end in zip(scores, ends, strict=True)]
         self._covariance = covariance
         self._fixed = frozenset(fixed)
 
@@ -130,7 +130,7 @@ class Scored:
             return 0.0, math.inf
         if count > 1:
             return self._variance(index) / count, count - 1.0
-        several = [place for place, one in enumerate(self._scores) if len(one) > 1]
+        several = [place for place, own in enumerate(self._scores) if len(own) > 1]
         if not several:
             return 0.0, math.inf
         freedom = [len(self._scores[place]) - 1.0 for place in several]

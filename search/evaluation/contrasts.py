@@ -4,7 +4,7 @@ A *figure* is a weighted sum of mean scores: a step is one configuration's less 
 counts many. Its variance has up to three parts.
 
 - **Seeds.** Scores are a table of trainings × seeds on the same rows. Once the means of trainings and of
-  seeds are taken out, what is left over estimates one error variance for all, with (trainings - 1)(seeds - 1)
+  seeds are taken out, the residuals estimate one error variance for all, with (trainings - 1)(seeds - 1)
   degrees of freedom, where one difference of three seeds has 2 (H. Scheffé, "The Analysis of Variance", 1959,
   chapter 4). Trainings of which some fail to learn are noisier than others. So a figure's own variance over
   the seeds counts beside the pooled one, the more the more unequal the trainings' variances are (G. Smyth,
@@ -18,7 +18,7 @@ counts many. Its variance has up to three parts.
   confidence intervals for comparing matched proportions", Statistics in Medicine 24, 2005).
 - **Orders**, where Shapley values are means over sampled ones: the variance between pairs of orders.
 
-The parts are added, with Satterthwaite's degrees of freedom. Many figures are looked at, and the greedy path
+The parts are added, with Satterthwaite's degrees of freedom. There are many figures, and the greedy path
 takes the largest: intervals are widened together, so that all hold at once in 95% of explanations
 (T. Hothorn, F. Bretz and P. Westfall, "Simultaneous inference in general parametric models", Biometrical
 Journal 50, 2008).
@@ -42,8 +42,8 @@ LEVEL = 0.95
 ROUNDING = 1e-12
 """Differences of scores below this are rounding."""
 
-DRAWS = 5_000
-"""Draws of all figures' errors at once, from which the widening is read; its own error is about 1%."""
+SAMPLES = 5_000
+"""Samples of all figures' errors at once, from which the widening is read; its own error is about 1%."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +73,10 @@ def of_seeds(scores: Floats, weights: Floats) -> Part:
     """
     trainings, _, seeds = scores.shape
     by_seed = scores.mean(axis=0)
-    left = scores - scores.mean(axis=2, keepdims=True) - by_seed + by_seed.mean(axis=1)[:, None]
-    left[np.abs(left) < ROUNDING] = 0.0
+    residuals = scores - scores.mean(axis=2, keepdims=True) - by_seed + by_seed.mean(axis=1)[:, None]
+    residuals[np.abs(residuals) < ROUNDING] = 0.0
     degrees = (trainings - 1) * (seeds - 1)
-    error = np.einsum("tqs,trs->qr", left, left) / max(degrees, 1)
+    error = np.einsum("tqs,trs->qr", residuals, residuals) / max(degrees, 1)
     common = np.cov(by_seed).reshape(error.shape) - error / trainings
     # The seeds' own effect cancels in differences, but for those between one score and another.
     net = weights.sum(axis=1)
@@ -88,7 +88,7 @@ def of_seeds(scores: Floats, weights: Floats) -> Part:
         (np.diagonal(of_errors), np.full(len(own), max(degrees, 1))),
         (np.diagonal(of_common), np.full(len(own), seeds - 1)),
     )
-    prior = np.minimum(_prior_degrees(left, error), known) if degrees else np.zeros(len(own))
+    prior = np.minimum(_prior_degrees(residuals, error), known) if degrees else np.zeros(len(own))
     variances = (prior * np.diagonal(pooled) + (seeds - 1) * own_variances) / (prior + seeds - 1)
     # As equal as they can be, the own variance is one of those that are pooled.
     freedom = np.minimum(prior + seeds - 1, np.maximum(known, seeds - 1))
@@ -105,7 +105,7 @@ def of_orders(by_pair: Floats, figures: int) -> Part:
     pairs, changes = by_pair.shape
     own = by_pair.var(axis=0, ddof=1) / pairs if pairs > 1 else np.full(changes, np.inf)
     variances = np.zeros(figures)
-    # Few orders that agree by luck prove no variance of zero: half is what the other changes' orders say.
+    # A few orders that agree by luck prove no variance of zero: half comes from the other changes' orders.
     variances[:changes] = (own + own.mean()) / 2.0
     return Part(np.diag(variances), np.full(figures, max(2.0 * (pairs - 1.0), 1.0)))
 
@@ -114,7 +114,7 @@ def of_orders(by_pair: Floats, figures: int) -> Part:
 class RowNoise:
     """Adds up the part of other rows, one training at a time, so that no more than one is held.
 
-    Seeds are gone through one after the other: all trainings with one are added before the next one's.
+    Seeds are added one after the other: all trainings with one before the next one's.
 
     Attributes:
         labels: (rows,) of the rows that all are scored on.
@@ -133,33 +133,33 @@ class RowNoise:
         figures, rows = len(self.weights), len(self.labels)
         self.classes = np.unique(self.labels)
         self._all = np.zeros((figures, rows))
-        self._one = np.zeros((figures, rows))
+        self._of_seed = np.zeros((figures, rows))
         self._alone = np.zeros((figures, figures))
         # By figure, class, whether trainings that count for it are right, and those that count against it.
         self._half_rows = np.zeros((figures, len(self.classes), 2, 2))
         self._means = np.zeros((figures, len(self.classes)))
 
     def add(self, training: int, probabilities: NDArray[np.float64]) -> None:
-        """Add what one training says, (rows, classes), to all rows."""
+        """Add one training's predictions, (rows, classes), of all rows."""
         answers = Answers(probabilities.argmax(axis=1), probabilities[:, self.positive])
         for place, metric in enumerate(self.metrics):
             weights = self.weights[:, training, place]
             if not weights.any():
                 continue
-            found = influence(self.labels, answers, metric, probabilities.shape[1], self.positive)
-            self._one += weights[:, None] * found.rows
-            self._add_half_rows(weights, self.weights[:, training].sum(axis=1) >= 0.0, found)
+            influences = influence(self.labels, answers, metric, probabilities.shape[1], self.positive)
+            self._of_seed += weights[:, None] * influences.rows
+            self._add_half_rows(weights, self.weights[:, training].sum(axis=1) >= 0.0, influences)
 
     def end_seed(self) -> None:
         """All trainings with one seed are added."""
         for place, label in enumerate(self.classes):
             rows = self.labels == label
-            means = self._one[:, rows].mean(axis=1)
+            means = self._of_seed[:, rows].mean(axis=1)
             self._means[:, place] += means
-            self._one[:, rows] -= means[:, None]
-        self._all += self._one
-        self._alone += self._one @ self._one.T
-        self._one[:] = 0.0
+            self._of_seed[:, rows] -= means[:, None]
+        self._all += self._of_seed
+        self._alone += self._of_seed @ self._of_seed.T
+        self._of_seed[:] = 0.0
         self._seeds += 1
 
     def part(self) -> Part:
@@ -172,10 +172,10 @@ class RowNoise:
         fewest = min(int((self.labels == label).sum()) for label in self.classes)
         return Part(_with_variances(between, variances), np.full(len(variances), max(fewest - 1.0, 1.0)))
 
-    def _add_half_rows(self, weights: Floats, is_for: NDArray[np.bool_], found: Influence) -> None:
+    def _add_half_rows(self, weights: Floats, is_for: NDArray[np.bool_], influences: Influence) -> None:
         """One row more of each class, for each way in which both sides can be right or wrong about it."""
         for place, label in enumerate(self.classes):
-            for right, moved in ((1, found.right[label]), (0, found.wrong[label])):
+            for right, moved in ((1, influences.right[label]), (0, influences.wrong[label])):
                 self._half_rows[is_for, place, right, :] += (weights * moved)[is_for, None]
                 self._half_rows[~is_for, place, :, right] += (weights * moved)[~is_for, None]
 
@@ -209,30 +209,30 @@ def half_widths(parts: tuple[Part, ...], looked_at: NDArray[np.bool_]) -> Interv
 def _widening(parts: tuple[Part, ...], used: NDArray[np.intp], alone: Floats) -> float:
     """By how much intervals of the used figures are widened to hold together: at least 1."""
     generator = np.random.default_rng(0)  # fixed: the same explanation twice has the same intervals
-    errors, scale = np.zeros((DRAWS, len(used))), np.zeros((DRAWS, len(used)))
+    errors, scale = np.zeros((SAMPLES, len(used))), np.zeros((SAMPLES, len(used)))
     for part in parts:
-        errors += generator.standard_normal((DRAWS, len(used))) @ _root(part.covariance[np.ix_(used, used)])
+        errors += generator.standard_normal((SAMPLES, len(used))) @ _root(part.covariance[np.ix_(used, used)])
         # One estimate of the variance serves all figures.
         degrees = float(part.degrees[used].min())
-        scale += part.variances[used] * generator.chisquare(degrees, (DRAWS, 1)) / degrees
+        scale += part.variances[used] * generator.chisquare(degrees, (SAMPLES, 1)) / degrees
     variances = np.sum([part.variances[used] for part in parts], axis=0)
     ratios = np.abs(errors) / np.sqrt(scale) * np.sqrt(variances) / alone
     return max(1.0, float(np.quantile(ratios.max(axis=1), LEVEL)))
 
 
-def _prior_degrees(left: Floats, error: Floats) -> float:
+def _prior_degrees(residuals: Floats, error: Floats) -> float:
     """Degrees of freedom that the pooled variance counts for, from how unequal the trainings' own are.
 
     With d of them a variance of s - 1 degrees is scaled F(s - 1, d), whose squared coefficient of variation
     is 2 (d + s - 3) / ((s - 1) (d - 4)).
     """
-    trainings, _, seeds = left.shape
+    trainings, _, seeds = residuals.shape
     freedom = (trainings - 1) * (seeds - 1)
     scale = np.diagonal(error)
     used = scale > 0.0
     if not used.any():
         return float(freedom)
-    own = ((left**2).sum(axis=2)[:, used] / scale[used]).mean(axis=1)
+    own = ((residuals**2).sum(axis=2)[:, used] / scale[used]).mean(axis=1)
     unequal = (seeds - 1) * float(own.var(ddof=1) / own.mean() ** 2)
     if unequal <= 2.0:
         return float(freedom)

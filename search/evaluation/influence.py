@@ -23,7 +23,7 @@ one, tests of 26 positive rows lose a fifth of their power."""
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What one network says to the test rows.
+    """What one network predicts for the test rows.
 
     Attributes:
         predicted: (rows,) the class.
@@ -40,7 +40,7 @@ class Influence:
 
     Attributes:
         rows: (rows,) by how much the score moves for each unit of weight that a row gains from others of its
-            class; up to a number for each class, which says nothing as long as the classes' sizes are fixed.
+            class; up to a number for each class, which has no effect while the classes' sizes are fixed.
         added: (classes, places) the same of one more row of a class in places that are equally likely:
             predicted as each class, or where ranks decide, high or low.
         right: (classes,) of one that is predicted rightly.
@@ -76,7 +76,7 @@ def _of_confusion(cells: NDArray[np.int64], metric: str, classes: int, positive:
     counts[counts.sum(axis=1) > 0] += ADDED / classes
     slopes = slopes_of(counts, metric, positive)
     others = np.eye(classes) == 0
-    wrong = np.array([slopes[one][others[one]].mean() for one in range(classes)])
+    wrong = np.array([slopes[index][others[index]].mean() for index in range(classes)])
     wrong[others[positive]] = slopes[others[positive], positive]
     return Influence(slopes.ravel()[cells], slopes, np.diagonal(slopes), wrong)
 
@@ -87,7 +87,7 @@ def _of_ranks(
     """Of the average precision: the mean over the positive rows of A/B, where A of B rows that are ranked as
     high are positive. A row's influence is its own A/B, if it is positive, and what it does to the A and B of
     all positive rows that are ranked no higher. Of the added rows the positive ones come first or last, the
-    others amid the positive ones or last: one that came first would outweigh all that were seen.
+    others amid the positive ones or last: one that came first would outweigh all actual rows.
     """
     amid = np.median(probability[is_of_class]) if is_of_class.any() else np.inf
     ranked = np.append(probability, [amid, -np.inf, np.inf, -np.inf])
@@ -101,10 +101,10 @@ def _of_ranks(
     for_above = np.cumsum((positives / reached)[::-1])[::-1]
     for_reached = np.cumsum((positives * precision / reached)[::-1])[::-1]
     average = (positives * precision).sum() / total
-    found = np.where(is_positive, precision[place] + for_above[place] - average, 0.0) - for_reached[place]
-    found /= total
-    added = np.tile(found[-4:-2], (classes, 1))
-    added[positive] = found[-2:]
+    influence = np.where(is_positive, precision[place] + for_above[place] - average, 0.0) - for_reached[place]
+    influence /= total
+    added = np.tile(influence[-4:-2], (classes, 1))
+    added[positive] = influence[-2:]
     right, wrong = added[:, 1].copy(), added[:, 0].copy()
     right[positive], wrong[positive] = added[positive]
-    return Influence(found[:-4], added, right, wrong)
+    return Influence(influence[:-4], added, right, wrong)

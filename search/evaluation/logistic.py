@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 8192
 
 
 def logistic_probabilities(train: Rows, classes: int, features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(rows, classes): what a multinomial logistic regression of the training rows says of (rows, features).
+    """(rows, classes): the predictions of a multinomial logistic regression for (rows, features).
 
     T. Hastie, R. Tibshirani and J. Friedman, "The Elements of Statistical Learning", 2009, section 4.4, with
     an L2 penalty on the slopes. Features are standardised by the training rows, which is done to the
@@ -51,8 +51,8 @@ def logistic_probabilities(train: Rows, classes: int, features: NDArray[np.float
         return (loss + penalty) / len(train), gradient.ravel() / len(train)
 
     options = {"maxiter": MOST_ITERATIONS, "gtol": 1e-6}
-    found = minimize(objective, np.zeros(shape[0] * classes), jac=True, method="L-BFGS-B", options=options)
-    slopes, offsets = _unscaled(found.x.reshape(shape), mean, scale)
+    solution = minimize(objective, np.zeros(shape[0] * classes), jac=True, method="L-BFGS-B", options=options)
+    slopes, offsets = _unscaled(solution.x.reshape(shape), mean, scale)
     return np.concatenate([softmax(rows @ slopes + offsets) for _, rows in _blocks(features)])
 
 

@@ -2,8 +2,8 @@
 
 To first order a score is a sum over its rows of what each one does to it, its influence
 (:mod:`search.evaluation.influence`). So variances and covariances are sums of products of influences within
-each class, whose share of the rows is fixed. They are what a bootstrap of rows converges to, without its
-draws: p-values have no smallest value, and a hundred networks on 100,000 rows take seconds.
+each class, whose share of the rows is fixed. A bootstrap of rows converges to them; without resampling,
+p-values have no smallest value, and a hundred networks on 100,000 rows take seconds.
 
 With few rows of a class all networks may be right on every one, which proves no variance of zero. So half a
 row is added to each class, predicted as each class alike, in the spirit of A. Agresti and Y. Min, "Simple
@@ -42,18 +42,18 @@ def row_covariance(
         classes: how many there are.
         positive: the class that ``metric`` is of.
     """
-    found = [influence(labels, one, metric, classes, positive) for one in answers]
+    influences = [influence(labels, of_network, metric, classes, positive) for of_network in answers]
     alike = np.equal.outer(np.asarray(groups), np.asarray(groups))
     covariance = np.zeros(alike.shape)
-    step = max(1, BLOCK // len(found))
+    step = max(1, BLOCK // len(influences))
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        sums, products = np.zeros(len(found)), np.zeros(alike.shape)
+        sums, products = np.zeros(len(influences)), np.zeros(alike.shape)
         for first in range(0, len(members), step):
-            block = np.stack([one.rows[members[first : first + step]] for one in found])
+            block = np.stack([of_network.rows[members[first : first + step]] for of_network in influences])
             sums += block.sum(axis=1)
             products += block @ block.T
-        added = np.stack([one.added[label] for one in found])
+        added = np.stack([of_network.added[label] for of_network in influences])
         means = added.mean(axis=1)
         products += ADDED * np.where(alike, added @ added.T / added.shape[1], np.outer(means, means))
         sums += ADDED * means

@@ -1,4 +1,4 @@
-"""How far a network's score could be another on other rows of the same kind.
+"""How much a network's score could differ on other rows of the same kind.
 
 A confusion matrix says how many rows of each class were predicted as what. With the number of rows of each
 class given, the shares in which they are predicted have a Dirichlet posterior, from which a score's follows:
@@ -7,8 +7,8 @@ prior for two classes is half a row of each kind, Jeffreys', whose intervals cov
 Brown, T. Cai and A. DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16, 2001).
 So a network without mistakes on four rows is not known to make none. Of more classes, all but the positive
 one are one class, where that is enough; else about one row is added to the whole matrix, because a row for
-each class would lower a mean over many classes by more than its interval is wide. What training again with
-another seed would change is not in it.
+each class would lower a mean over many classes by more than its interval is wide. It doesn't include what
+retraining with another seed would change.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from scipy.special import expit, logit, ndtri
 
 from workers.training.confusions import NAMES, score_of
 
-DRAWS = 4000
+SAMPLES = 4000
 """Of the posterior; an interval's ends move by less than a hundredth of its width."""
 
 MOST_NUMBERS = 5_000_000
-"""Drawn at most, for a hundred classes and more: fewer draws then, a second at most."""
+"""Sampled numbers at most, for a hundred classes and more: fewer samples then, a second at most."""
 
 ENDS = (0.025, 0.975)
 """Of a 95% interval."""
@@ -45,10 +45,10 @@ def row_interval(confusion: ArrayLike, metric: str, positive: int) -> tuple[floa
         return None
     if metric in ("f1", "precision", "recall"):
         counts, positive = _against_all_others(counts, positive), 1
-    generator = np.random.default_rng(0)  # fixed, so that a report that is printed twice says the same
-    draws = min(DRAWS, max(200, MOST_NUMBERS // counts.size))
-    drawn = np.stack([_row(row, draws, generator) for row in counts], axis=1)
-    low, high = np.quantile(score_of(drawn, metric, positive), ENDS)
+    generator = np.random.default_rng(0)  # fixed, so that a report that is printed twice is the same
+    samples = min(SAMPLES, max(200, MOST_NUMBERS // counts.size))
+    matrices = np.stack([_row(row, samples, generator) for row in counts], axis=1)
+    low, high = np.quantile(score_of(matrices, metric, positive), ENDS)
     seen = float(score_of(counts, metric, positive))
     return min(float(low), seen), max(float(high), seen)
 
@@ -69,12 +69,12 @@ def _against_all_others(counts: NDArray[np.float64], positive: int) -> NDArray[n
     return np.array([[counts.sum() - row - column + hit, column - hit], [row - hit, hit]])
 
 
-def _row(row: NDArray[np.float64], draws: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """(draws, classes) how one class's rows are predicted."""
+def _row(row: NDArray[np.float64], samples: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """(samples, classes) how one class's rows are predicted."""
     if not row.sum():
-        return np.zeros((draws, len(row)))
-    drawn: NDArray[np.float64] = row.sum() * generator.dirichlet(row + _added(len(row)), size=draws)
-    return drawn
+        return np.zeros((samples, len(row)))
+    counts: NDArray[np.float64] = row.sum() * generator.dirichlet(row + _added(len(row)), size=samples)
+    return counts
 
 
 def _added(classes: int) -> float:

@@ -60,12 +60,12 @@ class LabelledRows:
 
     def scored(self, tested: Sequence[Tested], fixed: Sequence[int] = ()) -> Scored:
         """Configurations, side by side; ``fixed`` as in :class:`search.evaluation.comparisons.Scored`."""
-        return Scored([one.scores for one in tested], self.covariance(tested), fixed)
+        return Scored([networks.scores for networks in tested], self.covariance(tested), fixed)
 
     def covariance(self, tested: Sequence[Tested]) -> NDArray[np.float64]:
         """Of all networks' scores, see :func:`search.evaluation.row_covariance.row_covariance`."""
-        answers = [answers for one in tested for answers in one.answers]
-        groups = [group for group, one in enumerate(tested) for _ in one.answers]
+        answers = [answers for networks in tested for answers in networks.answers]
+        groups = [group for group, networks in enumerate(tested) for _ in networks.answers]
         return row_covariance(self.labels, answers, groups, self.metric, self.classes, self.positive)
 
     @cached_property
@@ -86,15 +86,15 @@ def compare(rows: LabelledRows, tested: Sequence[Tested], scored: Scored) -> tup
     values = [scored.mean(place) - scored.mean(0) for place in range(1, len(tested))]
     p_values = [spread.p_value(value) for spread, value in zip(spreads, values, strict=True)]
     best = _intervals(rows, tested[0], scored, 0)
-    found = [Compared(*best, "best")]
+    comparisons = [Compared(*best, "best")]
     for place, factor in enumerate(holm(p_values)):
         value, corrected = values[place], min(1.0, factor * p_values[place])
         mean, new = _intervals(rows, tested[place + 1], scored, place + 1)
         difference = _difference(rows, value, spreads[place], LEVEL / factor)
         difference = _within(difference, value, mean, best[0])
         verdict = _verdict(value, corrected, difference)
-        found.append(Compared(mean, new, verdict, difference, corrected))
-    return tuple(found)
+        comparisons.append(Compared(mean, new, verdict, difference, corrected))
+    return tuple(comparisons)
 
 
 def difference(rows: LabelledRows, scored: Scored, index: int, other: int) -> Difference:
@@ -105,7 +105,7 @@ def difference(rows: LabelledRows, scored: Scored, index: int, other: int) -> Di
 
 
 def change(rows: LabelledRows, before: Tested, after: Tested) -> Difference:
-    """What another way to read the same networks' probabilities adds to their mean score.
+    """What another rule for predicting from the same probabilities adds to their mean score.
 
     Each network is compared with itself, so that only the differences vary by seeds.
     """
@@ -120,16 +120,16 @@ def change(rows: LabelledRows, before: Tested, after: Tested) -> Difference:
 
 
 def luck(
-    found: float, validation: tuple[LabelledRows, Tested], test: tuple[LabelledRows, Tested]
+    when_chosen: float, validation: tuple[LabelledRows, Tested], test: tuple[LabelledRows, Tested]
 ) -> tuple[Interval | None, Interval | None]:
     """95% intervals of how optimistic a validation score was, by seeds and by rows.
 
-    The first is of ``found`` less the mean of other seeds on the same validation rows: only these seeds make
-    it unsure. The second is of that mean less the true one, which the test rows estimate. Both need several
-    trainings.
+    The first is of ``when_chosen`` less the mean of other seeds on the same validation rows: only these seeds
+    make it unsure. The second is of that mean less the true one, which the test rows estimate. Both need
+    several trainings.
 
     Args:
-        found: validation score when the search found it.
+        when_chosen: validation score with which the search chose it.
         validation, test: the new trainings on these rows.
     """
     old, new = np.asarray(validation[1].scores), np.asarray(test[1].scores)
@@ -140,20 +140,20 @@ def luck(
     # The validation rows are given: of their noise, only what is each network's own counts.
     both = covariance - spread.rows + test[0].covariance([test[1]])
     rows = Scored([(old - new).tolist()], both).of_mean(0)
-    seeds = _difference(validation[0], found - float(old.mean()), replace(spread, rows=0.0), LEVEL)
+    seeds = _difference(validation[0], when_chosen - float(old.mean()), replace(spread, rows=0.0), LEVEL)
     lowest, highest = validation[0].bounds
     return (
-        Interval(max(found - highest, seeds.low), min(found - lowest, seeds.high)),
+        Interval(max(when_chosen - highest, seeds.low), min(when_chosen - lowest, seeds.high)),
         _difference(validation[0], float((old - new).mean()), rows, LEVEL),
     )
 
 
 def _intervals(
-    rows: LabelledRows, one: Tested, scored: Scored, place: int
+    rows: LabelledRows, networks: Tested, scored: Scored, place: int
 ) -> tuple[Interval, Interval | None]:
     mean, spread, share = scored.mean(place), scored.of_mean(place), scored.row_share(place)
-    alone = _row_interval(rows, one, mean, spread.rows / share if share else spread.rows)
-    count = len(one.scores)
+    alone = _row_interval(rows, networks, mean, spread.rows / share if share else spread.rows)
+    count = len(networks.scores)
     interval = Interval(*mean_interval(mean, spread, alone, share, rows.bounds))
     if count == 1:
         return interval, None
@@ -161,9 +161,9 @@ def _intervals(
     return interval, Interval(*mean_interval(mean, new, alone, 2.0 * share, rows.bounds))
 
 
-def _row_interval(rows: LabelledRows, one: Tested, mean: float, variance: float) -> tuple[float, float]:
+def _row_interval(rows: LabelledRows, networks: Tested, mean: float, variance: float) -> tuple[float, float]:
     """Over rows, of a network such as the configuration's are in the mean."""
-    counts = [confusion_of(rows.labels, each.predicted, rows.classes) for each in one.answers]
+    counts = [confusion_of(rows.labels, each.predicted, rows.classes) for each in networks.answers]
     if rows.metric in NAMES:
         ends = row_interval(np.mean(counts, axis=0), rows.metric, rows.positive)
         if ends is not None:
@@ -179,10 +179,10 @@ def _difference(rows: LabelledRows, value: float, spread: Spread, level: float) 
     return Interval(max(-most, value - half), min(most, value + half))
 
 
-def _within(difference: Interval, value: float, one: Interval, best: Interval) -> Interval:
-    """No further than means within their own intervals can be apart; it stays on its side of 0."""
-    lowest = min(0.0, value, one.low - best.high)
-    highest = max(0.0, value, one.high - best.low)
+def _within(difference: Interval, value: float, own: Interval, best: Interval) -> Interval:
+    """At most as wide as means within their own intervals can differ; it stays on its side of 0."""
+    lowest = min(0.0, value, own.low - best.high)
+    highest = max(0.0, value, own.high - best.low)
     return Interval(max(difference.low, lowest), min(difference.high, highest))
 
 

@@ -1,4 +1,4 @@
-"""The probability from which a row is said to be of the positive class, tuned on the validation rows."""
+"""The probability from which a row is predicted positive, tuned on the validation rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from workers.training.confusions import NAMES, score_of
 
 AS_TRAINED = 0.5
-"""Where two classes are told apart without tuning: the more probable one is said."""
+"""The threshold of two classes without tuning: the more probable one is predicted."""
 
 
 def tuned_threshold(
@@ -31,7 +31,7 @@ def tuned_threshold(
     falling = probabilities[order, positive]
     ahead = labels[order] * classes + positive
     behind = labels[order] * classes + _other(probabilities, positive)[order]
-    # After k rows in falling order: those k are said to be positive, the others what else is most probable.
+    # After k rows in falling order: those k are predicted positive, the others as the next probable class.
     counts = np.zeros((len(order) + 1, classes * classes), dtype=np.int64)
     counts[0] = np.bincount(behind, minlength=classes * classes)
     rows = np.arange(1, len(order) + 1)
@@ -46,7 +46,7 @@ def tuned_threshold(
     return float(min(candidates[best], key=lambda threshold: (abs(threshold - AS_TRAINED), threshold)))
 
 
-def said_at(probabilities: NDArray[np.float64], positive: int, threshold: float) -> NDArray[np.int64]:
+def predicted_at(probabilities: NDArray[np.float64], positive: int, threshold: float) -> NDArray[np.int64]:
     """(rows,): the positive class from the threshold on, below it the most probable other one."""
     return np.where(probabilities[:, positive] >= threshold, positive, _other(probabilities, positive))
 

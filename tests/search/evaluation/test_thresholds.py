@@ -1,4 +1,4 @@
-"""The tuned threshold is the best there is, and nothing else is said at it than was counted."""
+"""The tuned threshold is the best there is, and nothing else is predicted at it than was counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.evaluation.thresholds import said_at, tuned_threshold
+from search.evaluation.thresholds import predicted_at, tuned_threshold
 from workers.training.confusions import NAMES, score_of
 from workers.training.scores import confusion_of
 
@@ -28,8 +28,8 @@ def test_no_other_threshold_does_better_on_these_rows(
     probabilities[draw.random(rows) < 0.1, 1] = 0.0
 
     def at(threshold: float) -> float:
-        said = said_at(probabilities, 1, threshold)
-        return float(score_of(confusion_of(labels, said, classes), metric, 1))
+        predicted = predicted_at(probabilities, 1, threshold)
+        return float(score_of(confusion_of(labels, predicted, classes), metric, 1))
 
     best = tuned_threshold(labels, probabilities, 1, metric)
     assert at(best) >= max(at(threshold) for threshold in np.linspace(0.0, 1.1, 111)) - 1e-12
@@ -48,7 +48,7 @@ def test_a_network_that_is_too_careful_gets_a_lower_threshold() -> None:
     probabilities = np.stack([1 - positive, positive], axis=1)
     threshold = tuned_threshold(labels, probabilities, 1, "average_precision")
     assert threshold == pytest.approx(0.055)
-    np.testing.assert_array_equal(said_at(probabilities, 1, threshold), labels)
+    np.testing.assert_array_equal(predicted_at(probabilities, 1, threshold), labels)
 
 
 def test_neighbouring_numbers_are_told_apart() -> None:
@@ -57,9 +57,9 @@ def test_neighbouring_numbers_are_told_apart() -> None:
     positive = np.array([low, high])
     probabilities = np.stack([1 - positive, positive], axis=1)
     threshold = tuned_threshold(np.array([0, 1]), probabilities, 1, "f1")
-    np.testing.assert_array_equal(said_at(probabilities, 1, threshold), [0, 1])
+    np.testing.assert_array_equal(predicted_at(probabilities, 1, threshold), [0, 1])
 
 
 def test_below_the_threshold_the_most_probable_other_class_is_said() -> None:
     probabilities = np.array([[0.2, 0.5, 0.3], [0.1, 0.8, 0.1]])
-    np.testing.assert_array_equal(said_at(probabilities, 1, 0.6), [2, 1])
+    np.testing.assert_array_equal(predicted_at(probabilities, 1, 0.6), [2, 1])

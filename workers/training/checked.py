@@ -87,6 +87,8 @@ class CheckedTrainer:
         arrays = weights if isinstance(weights, tuple) else None
         if arrays is None:
             raise self._wrong(method, f"weights that are {_named(weights)}", WEIGHTS)
+        if not arrays:
+            raise self._wrong(method, "no weights", WEIGHTS)
         for number, array in enumerate(arrays):
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
                 raise self._wrong(method, f"weights whose number {number} is {_named(array)}", WEIGHTS)

@@ -50,7 +50,9 @@ def assert_scores_are_right(path: Path, trials: list[dict[str, Any]]) -> None:
 
 def test_the_example_of_the_page_runs_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_page_files(tmp_path, monkeypatch)
-    assert "learning_rate: 0.01 to 1, log" in run("check", "own.toml")
+    checked = run("check", "own.toml")
+    assert "learning_rate: 0.01 to 1, log" in checked
+    assert "trainer my_trainer:Centroids, of my_trainer.py sha256 " in checked
     found = json.loads(run("launch", "own.toml", "--quiet", "--json"))
     assert len(found["trials"]) == 8
     assert {trial["configuration"]["framework"] for trial in found["trials"]} == {"my_trainer:Centroids"}

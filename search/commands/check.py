@@ -54,6 +54,7 @@ class Plan:
         finalists: how many configurations are retrained after the search, and how often each.
         remedy: what can be done about ``differences``; empty where there are none.
         overridden: what this machine says that a launch doesn't follow, in words.
+        plugins: what the study uses that somebody else wrote, with its version, in words.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Plan:
     finalists: tuple[int, int] = (0, 1)
     remedy: str = ""
     overridden: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -121,6 +123,7 @@ def check(path: str | Path) -> Plan:
         remedy=remedy,
         finalists=(finalists_wanted(file), study.report.seeds),
         overridden=overridden(file),
+        plugins=tuple(f"{one.what} {one.name}, of {one.package} {one.version}" for one in file.plugins),
     )
 
 
@@ -198,6 +201,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         )
         lines.append(("enqueued", f"{known} tried first"))
     lines += [
+        *(("" if number else "plug-ins", text) for number, text in enumerate(plan.plugins)),
         ("sampler", plan.sampler),
         ("ends", ", or ".join(plan.limits)),
         *_finalists(plan),

@@ -29,7 +29,7 @@ from search.explaining.differences import Between, Side
 from search.explaining.explanation import Explanation, Rows, SideResult, Trap, shares_of, steps_of
 from search.explaining.figures import Figures, Judged, Layout, Measured
 from search.explaining.sides import DEFAULT_SIDES, find_sides, names_a_trial
-from search.explaining.traps import Evidence, find_traps
+from search.explaining.traps import Evidence, find_traps, unseen
 from search.explaining.words import to_keep
 from search.reporting.readings import only_class_said
 from studies.errors import StudyFailedError, StudyFileError
@@ -141,6 +141,10 @@ class _Explaining:
         if count > MOST_EXACT:
             drawn = sampled_orders(count, self.effort.pairs, self.file.study.seed)
             self._ask([made for one in drawn for made in sets_of_order(one)])
+        for framework in unseen(ends):
+            self.display.note(
+                f"not for {framework}: hidden units are looked at in multilayer perceptrons only"
+            )
         traps = find_traps(self.split, *ends, self.seeds)
         return self._explanation(attribute(order, drawn), traps)
 

@@ -73,6 +73,12 @@ def find_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int
     return tuple(_all_traps(split, start, end, seeds))
 
 
+def unseen(evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    """The frameworks whose networks have no hidden units that could be looked at."""
+    frameworks = [framework_of(one.configuration.framework) for one in evidence]
+    return tuple(dict.fromkeys(one.title for one in frameworks if not one.perceptron))
+
+
 def _all_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int]) -> Iterator[Trap]:
     yield from _different_scores(split, start, end)
     for evidence in (start, end):

@@ -133,10 +133,10 @@ def _ranking(report: StudyReport) -> Iterator[str]:
             ("trial", [str(record.number) for record in rows]),
             (f"validation {brief_label(report.metric)}", [f"{report.score(record):.3f}" for record in rows]),
             ("framework", [each.framework for each in found]),
-            ("optimizer", [each.optimizer for each in found]),
+            ("optimizer", [each.optimizer or "-" for each in found]),
             ("learning rate", [or_dash(each.learning_rate, ".3g") for each in found]),
             ("batch", [or_dash(each.batch_size) for each in found]),
-            ("initialisation", [each.initialisation for each in found]),
+            ("initialisation", [each.initialisation or "-" for each in found]),
             ("epochs", [str(each.epochs) for each in found]),
             ("seconds", [or_dash(record.seconds, ".1f") for record in rows]),
         ]

@@ -241,10 +241,10 @@ def _best_table(report: StudyReport, width: int) -> list[RenderableType]:
         Column("score", [f"{report.score(record):.3f}" for record in rows]),
         *_run_counts(report, rows),
         Column("framework", [c.framework for c in found], right=False),
-        Column("optimizer", [c.optimizer for c in found], right=False),
+        Column("optimizer", [c.optimizer or "-" for c in found], right=False),
         Column("lr", [or_dash(c.learning_rate, ".3g") for c in found]),
         Column("batch", [or_dash(c.batch_size, "d") for c in found]),
-        Column("initialisation", [c.initialisation for c in found], right=False, optional=True),
+        Column("initialisation", [c.initialisation or "-" for c in found], right=False, optional=True),
         Column("epochs", [str(c.epochs) for c in found], optional=True),
         Column("sec", [or_dash(record.seconds, ".1f") for record in rows], optional=True),
         *(

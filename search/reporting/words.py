@@ -31,14 +31,17 @@ def in_words(configuration: Configuration) -> str:
     """A configuration as a sentence's end: "a TensorFlow network, trained with rmsprop at …"."""
     name = framework_name(configuration)
     article = "an" if name[:1].lower() in "aeiou" else "a"
-    parts = [f"{article} {name} network trained with {configuration.optimizer}"]
+    parts = [f"{article} {name} network trained"]
+    if configuration.optimizer:
+        parts.append(f"with {configuration.optimizer}")
     if configuration.learning_rate is not None:
         parts.append(f"at a learning rate of {configuration.learning_rate:.3g}")
     if configuration.batch_size is not None:
         parts.append(f"in batches of {configuration.batch_size:,} rows")
     length = "iterations" if configuration.optimizer in FULL_BATCH else "epochs"
-    parts.append(f"for {configuration.epochs:,} {length}, from {configuration.initialisation} weights")
-    return " ".join(parts)
+    parts.append(f"for {configuration.epochs:,} {length}")
+    begun = f", from {configuration.initialisation} weights" if configuration.initialisation else ""
+    return " ".join(parts) + begun
 
 
 def as_toml(configuration: Configuration) -> str:

@@ -78,13 +78,15 @@ def _table(report: StudyReport, records: tuple[TrialRecord, ...], strong: int | 
         *([Cells("runs", [str(count) for count in runs])] if max(runs, default=1) > 1 else []),
         *([Cells("test", [_test(test, report.metric) for test in tests])] if any(tests) else []),
         Cells("framework", [_framework(configuration) for configuration in found], right=False),
-        Cells("optimizer", [configuration.optimizer for configuration in found], right=False),
+        Cells("optimizer", [configuration.optimizer or "-" for configuration in found], right=False),
         Cells(
             "learning rate",
             [_given(each.learning_rate, ".3g") for each in found],
         ),
         Cells("batch", [_given(each.batch_size, ",d") for each in found]),
-        Cells("initial weights", [configuration.initialisation for configuration in found], right=False),
+        Cells(
+            "initial weights", [configuration.initialisation or "-" for configuration in found], right=False
+        ),
         Cells("epochs", [str(configuration.epochs) for configuration in found]),
         Cells("seconds", [_given(record.seconds, ".1f") for record in records]),
     ]

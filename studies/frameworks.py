@@ -252,6 +252,12 @@ def packages_of(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for framework in records_of(names) for name in framework.packages))
 
 
+def plugin_packages(names: Iterable[str]) -> tuple[str, ...]:
+    """Distributions that are the code of these frameworks' trainers."""
+    origins = (framework.origin for framework in records_of(names))
+    return tuple(origin.package for origin in origins if origin is not None and not origin.source)
+
+
 def known_names() -> tuple[str, ...]:
     """The built-in ones, and those that installed packages bring."""
     return (*(framework.name for framework in BUILT_IN), *plugins.names_of(plugins.TRAINERS))
@@ -283,11 +289,13 @@ def shipped_framework(name: str, origin: Origin | None) -> Framework:
     """On a worker: the framework that the driver found.
 
     Raises:
-        PluginError: where this worker can't import it.
+        PluginError: where this worker can't import it, or has another version.
     """
     if origin is None:
         return framework_of(name)
-    return _record_of(origin, plugins.load(origin))
+    value = plugins.load(origin)
+    plugins.check_version(origin)
+    return _record_of(origin, value)
 
 
 METHODS: Mapping[str, str] = {

@@ -226,6 +226,25 @@ def _bound(method: Callable[..., Any]) -> Callable[..., Any]:
     return method.__get__(object())  # type: ignore[no-any-return]
 
 
+def check_version(origin: Origin) -> None:
+    """Refuse an installed plug-in that is another here than where the study was launched.
+
+    Raises:
+        PluginError: which versions.
+    """
+    if origin.source:
+        return  # it is the same text
+    try:
+        here = importlib.metadata.version(origin.package)
+    except importlib.metadata.PackageNotFoundError:
+        here = _version_of(origin.target.partition(SEPARATOR)[0])[1]
+    if here != origin.version:
+        raise origin.error(
+            f"is {origin.package} {here} on this worker, and {origin.version} where the study was launched",
+            remedy=f"install {origin.package} {origin.version} here",
+        )
+
+
 def _at_path(kind: Kind, name: str, directory: Path, where: str) -> Origin:
     module, _, attribute = name.partition(SEPARATOR)
     parts = [*module.split("."), *attribute.split(".")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from studies.frameworks import any_in_spark, packages_of
+from studies.frameworks import any_in_spark, packages_of, plugin_packages
 from workers.machine.environment import BLAS, PROJECT, Environment
 
 MISSING = "none"
@@ -43,13 +43,14 @@ def differences(
 ) -> tuple[Difference, ...]:
     """In what a worker is not like the driver, as far as a study of these frameworks minds."""
     frameworks, found = tuple(frameworks), []
+    code = (*_ALWAYS_ALIKE, *plugin_packages(frameworks))
     needed = [name for name in packages_of(frameworks) if name != "numpy"]
     needed += ["java"] if any_in_spark(frameworks) else []
     for name in ("python", *_ALWAYS_ALIKE, "numpy", *needed):
         other, own = there.versions.get(name, MISSING), here.versions.get(name, MISSING)
         if other == own and not (name in needed and other == MISSING):
             continue
-        refused = other == MISSING or name in _ALWAYS_ALIKE or _another_python(name, other, own)
+        refused = other == MISSING or name in code or _another_python(name, other, own)
         found.append(Difference(worker, there.host, name, other, own, refused))
     kernels, own_kernels = there.versions.get(BLAS), here.versions.get(BLAS)
     if kernels and own_kernels and kernels != own_kernels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from search.cluster.environments import differences, table, without_the_project
 from search.cluster.joining import Reception
 from search.cluster.shipping import Shipment
+from studies.frameworks import Framework
+from tests.frameworks import know
 from workers.machine.environment import Environment
 
 HERE = Environment(
@@ -137,3 +140,12 @@ def test_rows_are_sent_when_the_first_worker_that_does_not_see_them_comes(tmp_pa
     assert (shipment.sent, "3.5 MB" in news) == (1, True)
     _, reception = run(meet(FakeClient(c=blind), shipment))
     assert reception.news() == []
+
+
+def test_a_plug_in_must_be_there_in_the_drivers_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    know(monkeypatch, "ours", Framework(title="Ours", packages=("numpy",)))
+    here = replace(HERE, versions={**HERE.versions, "ours": "1.2"})
+    assert differences("tcp://a", other(ours="1.2"), here, ("ours",)) == ()
+    for there in (None, "1.3"):
+        (found,) = differences("tcp://a", other(ours=there), here, ("ours",))
+        assert (found.what, found.there, found.here, found.refused) == ("ours", there or "none", "1.2", True)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.cluster.local import plan
+from search.cluster.pulse import kinds_of, offered
 from search.loop.slots import GPU, SPARK, TRIAL, Slots, allowance
+from studies.frameworks import Framework
+from studies.sections.cluster import Cluster
+from tests.frameworks import know
+from workers.machine.gpus import Gpu
 
 
 @st.composite
@@ -115,3 +121,41 @@ def test_no_more_of_a_kind_than_the_limits_say() -> None:
     slots = Slots(4, 2, 3, gpu_only=True)
     assert slots.within({}) == slots
     assert slots.within({TRIAL: 1, SPARK: 5, GPU: 2}) == Slots(1, 2, 2, gpu_only=True)
+
+
+CPUS_ALONE = Framework(title="Ours")
+ON_GPUS = Framework(title="Theirs", resources=(GPU, TRIAL))
+
+
+@pytest.fixture
+def _two_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    know(monkeypatch, "ours", CPUS_ALONE)
+    know(monkeypatch, "theirs", ON_GPUS)
+
+
+@pytest.mark.usefixtures("_two_more")
+def test_a_framework_takes_the_kinds_of_slots_that_its_record_names() -> None:
+    slots = Slots(trial=2, spark=1, gpu=1)
+    assert slots.kinds("ours") == (TRIAL,)
+    assert slots.kinds("theirs") == slots.kinds("tensorflow") == (GPU, TRIAL)
+    assert slots.kinds("spark") == (SPARK,)
+    only = replace(slots, gpu_only=True)
+    assert (only.kinds("ours"), only.kinds("theirs")) == ((TRIAL,), (GPU,))
+    assert slots.free({"ours": 1, "theirs": 2, "spark": 1}) == {TRIAL: 0, SPARK: 0, GPU: 0}
+    assert only.free({"ours": 1, "theirs": 2}) == {TRIAL: 1, SPARK: 1, GPU: -1}
+
+
+@pytest.mark.usefixtures("_two_more")
+def test_workers_with_and_without_gpus_offer_what_a_study_can_use() -> None:
+    workers = [{"resources": {GPU: 1}}, {"resources": {TRIAL: 3, SPARK: 1}}]
+    assert offered(workers, ["ours"]) == Slots(3)
+    assert offered(workers, ["theirs"], "require") == Slots(0, 0, 1, gpu_only=True)
+    assert offered(workers, ["ours", "theirs"], "require") == Slots(3, 0, 1, gpu_only=True)
+    assert offered(workers, ["ours", "spark"]) == Slots(3, 1)
+    assert list(kinds_of(["ours"])) == [TRIAL]
+    assert list(kinds_of(["theirs", "spark"])) == [TRIAL, SPARK, GPU]
+    section = Cluster(kind="processes", slots=2, gpu="require")
+    gpu = Gpu("0", 0)
+    assert plan(section, ["ours", "theirs"], [gpu]).slots == Slots(2, 0, 1, gpu_only=True)
+    assert plan(section, ["theirs"], [gpu]).slots == Slots(0, 0, 1, gpu_only=True)
+    assert plan(Cluster(kind="processes", slots=2), ["ours"], [gpu]).slots == Slots(2)

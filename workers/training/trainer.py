@@ -22,7 +22,8 @@ from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
 
 Weights = tuple[NDArray[np.floating[Any]], ...]
 """Of a multilayer perceptron (W1, b1, W2, b2, …): each W (fan_in, fan_out), each b (fan_out,); float64 as
-initialised, and whatever precision the framework trains in after that. Of another trainer any arrays, one or more."""
+initialised, and whatever precision the framework trains in after that. Of another trainer any arrays, one or
+more."""
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,12 @@ class _Group(click.Group):
                 try:
                     return super().main(*args, **more)
                 finally:
-                    sys.stdout.flush()  # or it would be tried when nobody can say any more that it fails
+                    sys.stdout.flush()  # otherwise it would fail at exit, too late for a message
             except (SearchError, ValueError) as error:
                 known = error if isinstance(error, SearchError) else _of_dask(error)
                 if known is None:
                     raise
-                _say(f"search: {known}")
+                _announce(f"search: {known}")
                 sys.exit(known.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -53,7 +53,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _say("search: interrupted")
+            _announce("search: interrupted")
             sys.exit(130)
 
 
@@ -72,10 +72,10 @@ def main() -> None:
 @click.option("--quiet", is_flag=True, help="No progress; only the report.")
 @JSON
 def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
-    """Run a study, or go on with it, and print its report.
+    """Run a study, or resume it, and print its report.
 
     Ctrl-C once: no new trials, those that run are finished. Twice: stop now. Nothing that was computed is
-    lost: launch again to go on.
+    lost: launch again to resume.
     """
     from search.commands.launch import launch as run
     from search.commands.library_output import library_output_to
@@ -106,12 +106,12 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
 @click.option("--quiet", is_flag=True, help="No progress; only the report.")
 @JSON
 def finalists(study: Path, count: int | None, quiet: bool, as_json: bool) -> None:
-    """Open the test rows: what are the best worth?
+    """Open the test rows: score the best configurations on them.
 
     The best configurations are retrained with seeds that the search didn't use, and the trials whose test
-    scores are reported with their own; then all are scored on the test rows, once, and the study keeps when.
-    A launch does so by itself when its search has ended, unless report.finalists is 0; this does it for one
-    that was stopped or has 0 there, and goes on with what is missing.
+    scores are reported with their own. Then all are scored on the test rows, once, and the study records
+    when. A launch does so by itself when its search has ended, unless report.finalists is 0. This command
+    does it for one that was stopped or has 0 there, and trains only what is missing.
     """
     from search.commands.finalists import finalists as run
     from search.commands.library_output import library_output_to
@@ -140,30 +140,30 @@ def report(study: Path, html: str | None, csv: str | None, markdown: bool, as_js
 
     page, table = targets(study, html, csv)
     with without_collector():
-        found = read(study)
+        study_report = read(study)
         if page is not None:
-            _say(f"wrote {write_html(found, page)}")
+            _announce(f"wrote {write_html(study_report, page)}")
         if table is not None:
-            _say(f"wrote {write_csv(found, table)}")
+            _announce(f"wrote {write_csv(study_report, table)}")
         if as_json or not (page or table or markdown):
-            _print_report(found, as_json)
+            _print_report(study_report, as_json)
         elif markdown:
-            print(markdown_of(found))
+            print(markdown_of(study_report))
 
 
 @main.command()
 @STUDY
 @JSON
 def status(study: Path, as_json: bool) -> None:
-    """Say what a study's driver does, and how far its trials are."""
+    """Show what a study's driver does, and how far its trials are."""
     from search.commands.status import render_status
     from search.commands.status import status as read
 
-    found = read(study, _say)
+    study_status = read(study, _announce)
     if as_json:
-        print(json.dumps(found.to_dict(), indent=2))
+        print(json.dumps(study_status.to_dict(), indent=2))
     else:
-        render_status(found, _console())
+        render_status(study_status, _console())
 
 
 @main.command()
@@ -176,7 +176,7 @@ def stop(study: Path, now: bool) -> None:
     """
     from search.commands.status import stop as ask
 
-    _print(ask(study, now=now, say=_say))
+    _print(ask(study, now=now, announce=_announce))
 
 
 @main.command()
@@ -208,15 +208,15 @@ def parity(study: Path | None, as_json: bool) -> None:
     from search.commands.parity import render_parity
 
     with library_output_to(Path(os.devnull)) as terminal:
-        found = compare(study, lambda text: print(f"{text} ...", file=terminal))
+        comparison = compare(study, lambda text: print(f"{text} ...", file=terminal))
     if as_json:
-        print(json.dumps(found.to_dict(), indent=2))
+        print(json.dumps(comparison.to_dict(), indent=2))
     else:
-        render_parity(found, _console())
-    if found.failed:
-        one = len(found.failed) == 1
-        missed = "comparison misses its bound" if one else "comparisons miss their bounds"
-        raise StudyFailedError(f"{len(found.failed)} {missed}")
+        render_parity(comparison, _console())
+    if comparison.failed:
+        single = len(comparison.failed) == 1
+        missed = "comparison misses its bound" if single else "comparisons miss their bounds"
+        raise StudyFailedError(f"{len(comparison.failed)} {missed}")
 
 
 @main.command()
@@ -233,7 +233,7 @@ def parity(study: Path | None, as_json: bool) -> None:
 @click.option("--quiet", is_flag=True, help="No progress; only the explanation.")
 @JSON
 def explain(study: Path, start: str, end: str, seeds: int, orders: int, quiet: bool, as_json: bool) -> None:
-    """Say which change moved the score by how much, from A to B.
+    """Show which change moved the score by how much, from A to B.
 
     A and B are the number of a trial, best, worst, default (the first enqueued trial) or the name of a
     [recipe.NAME] in the study file; by default, from default to best. Every mixture of the two that is
@@ -249,22 +249,22 @@ def explain(study: Path, start: str, end: str, seeds: int, orders: int, quiet: b
 
     with library_output_to(study.parent / ".search" / "launch.log") as terminal:
         effort = Effort(seeds, pairs=(orders + 1) // 2)
-        found = run(study, start, end, effort=effort, display=make_display(quiet, terminal))
+        explanation = run(study, start, end, effort=effort, display=make_display(quiet, terminal))
     if as_json:
-        print(json.dumps(to_json(found), indent=2))
+        print(json.dumps(to_json(explanation), indent=2))
     else:
-        render_explanation(found, _console())
+        render_explanation(explanation, _console())
 
 
 @main.command()
 @STUDY
-@click.option("--dry-run", is_flag=True, help="Only say what would be mended.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be mended.")
 def repair(study: Path, dry_run: bool) -> None:
-    """Say what is wrong with a study's files, and mend it.
+    """Show what is wrong with a study's files, and mend it.
 
     Its storage, checkpoints and cache.
 
-    Exit code 1 where something is left that a person has to mend.
+    Exit code 1 where something remains that a person has to mend.
     """
     from search.commands.repair import repair as look_and_mend
 
@@ -296,7 +296,7 @@ def worker(address: str, slots: int | None, trials_per_gpu: int, host: str | Non
     from search.commands.worker import WorkerOptions, run_workers, section_of
 
     section = section_of(address, tls)
-    run_workers(WorkerOptions(section, slots, trials_per_gpu, host), _say)
+    run_workers(WorkerOptions(section, slots, trials_per_gpu, host), _announce)
 
 
 @main.command()
@@ -313,7 +313,7 @@ def dashboard(study: Path, port: int) -> None:
 
     with opened(study, port) as (server, address):
         print(address, flush=True)
-        _say("Ctrl-C ends it.")
+        _announce("Ctrl-C ends it.")
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
 
@@ -327,7 +327,7 @@ def export(study: Path, directory: str, trial: int | None, quiet: bool) -> None:
     """Write the winner as a model that works without this project.
 
     DIR gets a .keras file or a Spark ML model, the feature step, labels, threshold, a model card and an
-    example that runs. The trial is trained once more for it, with its own seed.
+    example that runs. The trial is retrained for it, with its own seed.
     """
     from search.commands.library_output import library_output_to
     from search.driving.display import make_display
@@ -350,23 +350,23 @@ def export(study: Path, directory: str, trial: int | None, quiet: bool) -> None:
 def predict(directory: Path, file: Path, threshold: float | None, as_json: bool) -> None:
     """Score the rows of a file with an exported model.
 
-    DIR is what `search export` wrote. Prints csv to stdout, a row for each of FILE's: the label that is said,
-    and the probability of each.
+    DIR is what `search export` wrote. Prints csv to stdout, a row for each of FILE's: the predicted label,
+    and the probability of each label.
     """
     from search.exporting.predict import predict as score
 
-    found = score(directory, file, threshold)
-    for note in found.notes:
-        _say(note)
+    predictions = score(directory, file, threshold)
+    for note in predictions.notes:
+        _announce(note)
     if as_json:
-        rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows()]
+        rows = [dict(zip(predictions.columns, row, strict=True)) for row in predictions.rows()]
         print(json.dumps(rows, indent=2))
     else:
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
-        cells: list[Sequence[Any]] = [found.columns, *found.rows()]
+        cells: list[Sequence[Any]] = [predictions.columns, *predictions.rows()]
         if sys.stdout.isatty():  # what a program reads is left as it is
-            cells = [[printable(one) if isinstance(one, str) else one for one in row] for row in cells]
+            cells = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in cells]
         writer.writerows(cells)
         write_to_stdout(table.getvalue().encode(errors="backslashreplace"))
 
@@ -392,13 +392,13 @@ def init(example: str) -> None:
 
 
 def _of_dask(error: ValueError) -> SearchError | None:
-    """What importing Dask ended with, where a file of its configuration is no YAML."""
+    """The error of importing Dask where a file of its configuration is no YAML."""
     from search.cluster.dask_settings import refusal_of
 
     return refusal_of(error)
 
 
-def _say(text: str) -> None:
+def _announce(text: str) -> None:
     print(printable_lines(text), file=sys.stderr)
 
 

@@ -1,8 +1,8 @@
 """Dask's configuration on this machine: files in ``~/.config/dask`` and elsewhere, and ``DASK_*`` variables.
 
-It says how a person's clusters are reached, and holds for those: for ``cluster.kind = "address"`` and for
-Dask's deployers. A cluster that a launch starts on this machine alone has Dask's own defaults: settings that
-are meant for another could refuse its connections, end its workers or starve them.
+It is meant for a person's clusters, and applies to those: ``cluster.kind = "address"`` and Dask's deployers.
+A cluster that a launch starts on this machine alone has Dask's own defaults: settings that are meant for
+another could refuse its connections, end its workers or starve them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MALFORMED = re.compile(r"A dask config file at (?P<file>.+?) is malformed")
 
 
 def personal_settings() -> Mapping[str, Any]:
-    """What this machine's files and variables say, without Dask's defaults, by name: ``distributed.comm…``.
+    """The settings of this machine's files and variables, without Dask's defaults: ``distributed.comm…``.
 
     Raises:
         MachineError: where Dask can't read it, or there is no such temporary directory.
@@ -32,18 +32,18 @@ def personal_settings() -> Mapping[str, Any]:
     try:
         import dask.config
 
-        found = dict(_flat(dask.config.collect(dask.config.paths)))
+        settings = dict(_flat(dask.config.collect(dask.config.paths)))
     except Exception as error:  # whatever a value of the wrong type leads to
         raise refusal_of(error) or _refusal(error) from None
-    directory = found.get("temporary-directory")
+    directory = settings.get("temporary-directory")
     if directory is not None:
         _check_temporary(str(directory))
-    return found
+    return settings
 
 
-def not_used_here(found: Mapping[str, Any]) -> tuple[str, ...]:
+def not_used_here(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of settings that a cluster on this machine alone doesn't have."""
-    return tuple(sorted(name for name in found if name not in KEPT))
+    return tuple(sorted(name for name in settings if name not in KEPT))
 
 
 @contextlib.contextmanager
@@ -52,9 +52,9 @@ def own_settings(own: Mapping[str, Any]) -> Iterator[None]:
     import dask.config
     import distributed  # noqa: F401 - has defaults of its own
 
-    found = personal_settings()
+    personal = personal_settings()
     config, before = dask.config.config, copy.deepcopy(dask.config.config)
-    kept = {name: found[name] for name in KEPT if name in found}
+    kept = {name: personal[name] for name in KEPT if name in personal}
     _replace(config, dask.config.merge(*dask.config.defaults))
     try:
         with dask.config.set({**kept, **own}):
@@ -64,7 +64,7 @@ def own_settings(own: Mapping[str, Any]) -> Iterator[None]:
 
 
 def refusal_of(error: Exception) -> MachineError | None:
-    """The message for an error that importing Dask ended with, where its configuration is to blame."""
+    """The message for an error of importing Dask, where its configuration caused it."""
     match = _MALFORMED.match(str(error))
     if match is None:
         return None
@@ -72,10 +72,10 @@ def refusal_of(error: Exception) -> MachineError | None:
 
 
 def _refusal(error: Exception, file: str = "") -> MachineError:
-    said = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     at = re.findall(r"line (\d+), column", str(error))
-    # YAML's parser says where it stood after each sentence, and draws it.
-    why = ", ".join(line for line in said[1:] if not re.match(r'in "|.*\^$', line)) or (said or [""])[0]
+    # YAML's parser adds the position to each sentence, and a sketch of it.
+    why = ", ".join(line for line in lines[1:] if not re.match(r'in "|.*\^$', line)) or (lines or [""])[0]
     why = f"line {at[-1]}: {why}" if at else why or type(error).__name__
     return MachineError(
         f"Dask's configuration can't be read: {why}",

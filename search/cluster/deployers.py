@@ -1,7 +1,7 @@
 """What is handed to each of Dask's deployers, and how it is started. The specifications are pure.
 
 Every worker is started with ``--preload workers.preload``, so that it finds its GPU, hides the others and
-says what it has; see :mod:`workers.machine.resources`. To add a deployer: its name in
+offers what it has; see :mod:`workers.machine.resources`. To add a deployer: its name in
 :class:`studies.sections.cluster.Cluster`, and a row of ``_DEPLOYERS``.
 """
 
@@ -68,13 +68,13 @@ def deployer_of(section: Cluster, frameworks: Sequence[str], security: Any) -> D
 
 
 def worker_environment(section: Cluster, frameworks: Sequence[str]) -> dict[str, str]:
-    """What the environment of each worker says to :mod:`workers.preload`."""
-    found = {SLOTS: str(section.slots or 1), PER_GPU: str(section.trials_per_gpu)}
+    """The environment variables of each worker, for :mod:`workers.preload`."""
+    variables = {SLOTS: str(section.slots or 1), PER_GPU: str(section.trials_per_gpu)}
     if section.gpu == "never":
-        found[NO_GPU] = "1"
+        variables[NO_GPU] = "1"
     if any_in_spark(frameworks):
-        found[WITH_SPARK] = "1"
-    return found
+        variables[WITH_SPARK] = "1"
+    return variables
 
 
 def threads(section: Cluster, frameworks: Sequence[str]) -> int:
@@ -87,7 +87,7 @@ def threads(section: Cluster, frameworks: Sequence[str]) -> int:
 
 def ssh_workers(section: Cluster, frameworks: Sequence[str]) -> dict[str, dict[str, Any]]:
     """A specification of each worker process, by its name: ``gpu1-0``."""
-    found = {}
+    workers = {}
     for host in section.hosts or ():
         for number in range(section.workers or 1):
             options = {
@@ -98,7 +98,7 @@ def ssh_workers(section: Cluster, frameworks: Sequence[str]) -> dict[str, dict[s
                 "dashboard_address": local.LOOPBACK,
                 "env": {**worker_environment(section, frameworks), NUMBER: str(number)},
             }
-            found[f"{host}-{number}"] = {
+            workers[f"{host}-{number}"] = {
                 "cls": ssh_worker(),
                 "options": {
                     "address": host,
@@ -110,7 +110,7 @@ def ssh_workers(section: Cluster, frameworks: Sequence[str]) -> dict[str, dict[s
                     "remote_python": shlex.quote(sys.executable),
                 },
             }
-    return found
+    return workers
 
 
 def _ssh(section: Cluster, frameworks: Sequence[str], security: Any) -> Deployer:
@@ -157,11 +157,11 @@ def queue_options(section: Cluster, frameworks: Sequence[str], security: Any) ->
     arguments = ["--preload", PRELOAD, "--dashboard-address", local.LOOPBACK]
     if section.host in LOOPBACKS:
         arguments += ["--host", section.host]
-    found: dict[str, Any] = {
+    options: dict[str, Any] = {
         "cores": threads(section, frameworks),
         "processes": 1,
         "security": security,
-        # It is a word of the job's script.
+        # It is part of a shell script.
         "python": shlex.quote(sys.executable),
         **given,
         "scheduler_options": {
@@ -173,7 +173,7 @@ def queue_options(section: Cluster, frameworks: Sequence[str], security: Any) ->
         "job_script_prologue": [*exports, *given.get("job_script_prologue", ())],
         "worker_extra_args": [*arguments, *given.get("worker_extra_args", ())],
     }
-    return found
+    return options
 
 
 def _queue(section: Cluster, frameworks: Sequence[str], security: Any) -> Deployer:
@@ -217,7 +217,7 @@ def _kubernetes(section: Cluster, frameworks: Sequence[str], _security: Any) -> 
         make = importlib.import_module("dask_kubernetes.operator").KubeCluster
         try:
             cluster = make(quiet=True, **kubernetes_options(section, frameworks))
-        except Exception as error:  # kr8s' own, where no Kubernetes answers or it says no
+        except Exception as error:  # kr8s' own, where no Kubernetes answers or it refuses
             raise _not_started(section, error) from None
         with cluster:
             yield cluster

@@ -1,7 +1,7 @@
-"""What workers run in, against what the driver runs in: pure, and one table for a person.
+"""Compares workers' environments with the driver's: pure, and one table for a person.
 
 What would break a trial, or give another study's results, is refused; what may change a score's last digits
-is warned about. A refused worker gets no trial, and the others go on without it.
+gives a warning. A refused worker gets no trial, and the others work without it.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ class Difference:
 
 
 def differences(
-    worker: str, there: Environment, here: Environment, frameworks: Iterable[str]
+    worker: str, theirs: Environment, ours: Environment, frameworks: Iterable[str]
 ) -> tuple[Difference, ...]:
-    """In what a worker is not like the driver, as far as a study of these frameworks minds."""
-    frameworks, found = tuple(frameworks), []
+    """Where a worker differs from the driver, as far as that matters to a study of these frameworks."""
+    frameworks, differing = tuple(frameworks), []
     code = (*_ALWAYS_ALIKE, *plugin_packages(frameworks))
     needed = [name for name in packages_of(frameworks) if name != "numpy"]
     needed += ["java"] if any_in_spark(frameworks) else []
     for name in ("python", *_ALWAYS_ALIKE, "numpy", *needed):
-        other, own = there.versions.get(name, MISSING), here.versions.get(name, MISSING)
+        other, own = theirs.versions.get(name, MISSING), ours.versions.get(name, MISSING)
         if other == own and not (name in needed and other == MISSING):
             continue
         refused = other == MISSING or name in code or _another_python(name, other, own)
-        found.append(Difference(worker, there.host, name, other, own, refused))
-    kernels, own_kernels = there.versions.get(BLAS), here.versions.get(BLAS)
+        differing.append(Difference(worker, theirs.host, name, other, own, refused))
+    kernels, own_kernels = theirs.versions.get(BLAS), ours.versions.get(BLAS)
     if kernels and own_kernels and kernels != own_kernels:
-        found.append(Difference(worker, there.host, BLAS, kernels, own_kernels, refused=False))
-    return tuple(found)
+        differing.append(Difference(worker, theirs.host, BLAS, kernels, own_kernels, refused=False))
+    return tuple(differing)
 
 
 def without_the_project(worker: str, here: Environment, why: str) -> Difference:
@@ -63,16 +63,18 @@ def without_the_project(worker: str, here: Environment, why: str) -> Difference:
     return Difference(worker, "", PROJECT, f"{MISSING} ({why})", here.versions[PROJECT], True)
 
 
-def table(found: Sequence[Difference]) -> str:
+def table(differences: Sequence[Difference]) -> str:
     """The differences in one table, workers that differ alike in one line; empty where there are none."""
-    if not found:
+    if not differences:
         return ""
     alike: dict[tuple[str, str, str, bool], list[str]] = {}
-    for one in found:
-        alike.setdefault((one.what, one.there, one.here, one.refused), []).append(one.host or one.worker)
+    for difference in differences:
+        alike.setdefault((difference.what, difference.there, difference.here, difference.refused), []).append(
+            difference.host or difference.worker
+        )
     rows = [("what", "there", "here", "", "workers")]
-    for (what, there, here, refused), hosts in alike.items():
-        rows.append((what, there, here, "refused" if refused else "warning", _counted(hosts)))
+    for (what, worker_has, driver_has, refused), hosts in alike.items():
+        rows.append((what, worker_has, driver_has, "refused" if refused else "warning", _counted(hosts)))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join((*map(str.ljust, row[:4], widths), row[4])).rstrip() for row in rows]
     return "\n".join(f"  {line}" for line in lines)
@@ -84,6 +86,6 @@ def _counted(hosts: Sequence[str]) -> str:
     return shown if len(hosts) == 1 else f"{len(hosts)}: {shown}"
 
 
-def _another_python(name: str, there: str, here: str) -> bool:
+def _another_python(name: str, theirs: str, ours: str) -> bool:
     """Whether these Pythons can't read each other's functions: 3.11 and 3.12 can't, 3.11.2 and 3.11.9 can."""
-    return name == "python" and there.split(".")[:2] != here.split(".")[:2]
+    return name == "python" and theirs.split(".")[:2] != ours.split(".")[:2]

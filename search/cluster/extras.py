@@ -1,6 +1,6 @@
 """Which kinds of cluster need a package that a plain installation lacks.
 
-Apart from the deployers, so that ``search check`` can say it without importing Dask.
+Apart from the deployers, so that ``search check`` can check it without importing Dask.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from workers.machine.offer import greet
 from workers.machine.resources import RESOURCES
 
 LOOK_SECONDS = 0.1
-"""Seconds between two looks for workers that are to come."""
+"""Seconds between two checks for workers that are to come."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Reception:
         client: the driver's.
         here: what the driver runs in.
         frameworks: those of the study's space.
-        shipment: the rows, where workers may not see the driver's; ``None`` where nobody asks for any.
+        shipment: the rows, where workers may not see the driver's; ``None`` where none are needed.
     """
 
     client: Any
@@ -47,35 +47,35 @@ class Reception:
     _news: list[str] = field(default_factory=list)
 
     async def meet(self, addresses: Sequence[str]) -> Mapping[str, bool]:
-        """Which of these workers are used; those that didn't answer are left out."""
+        """Which of these workers are used; without those that didn't answer."""
         rows = "" if self.shipment is None else str(self.shipment.directory)
         wanted = (any_in_spark(self.frameworks), packages_of(self.frameworks))
-        found = await run_on(self.client, addresses, greet, rows, *wanted)
+        answers = await run_on(self.client, addresses, greet, rows, *wanted)
         used: dict[str, bool] = {}
         new: list[Difference] = []
-        for address, there in found.items():
-            one = self._compared(address, there)
-            if one is None:
+        for address, answer in answers.items():
+            differing = self._compared(address, answer)
+            if differing is None:
                 continue
-            used[address] = not any(difference.refused for difference in one)
-            new += one
+            used[address] = not any(difference.refused for difference in differing)
+            new += differing
         self._note(new)
-        blind = [a for a, there in found.items() if used.get(a) and not there.sees_rows]
+        blind = [a for a, answer in answers.items() if used.get(a) and not answer.sees_rows]
         if blind and self.shipment is not None and await self.shipment.send():
             self._news.append(_sent(self.shipment))
         return used
 
     def news(self) -> Sequence[str]:
         """What became known since the last call, for a person."""
-        told, self._news = self._news, []
-        return told
+        unread, self._news = self._news, []
+        return unread
 
-    def _compared(self, address: str, there: Any) -> Sequence[Difference] | None:
-        if isinstance(there, Environment):
-            return differences(address, there, self.here, self.frameworks)
-        if isinstance(there, OSError):
+    def _compared(self, address: str, answer: Any) -> Sequence[Difference] | None:
+        if isinstance(answer, Environment):
+            return differences(address, answer, self.here, self.frameworks)
+        if isinstance(answer, OSError):
             return None  # gone, or too busy to answer
-        return [without_the_project(address, self.here, type(there).__name__)]
+        return [without_the_project(address, self.here, type(answer).__name__)]
 
     def _note(self, new: Sequence[Difference]) -> None:
         if new:
@@ -89,24 +89,24 @@ class Reception:
 def wait_for_slots(
     pulse: Pulse, reception: Reception, gpu: GpuPolicy, where: str, patience: tuple[float, float]
 ) -> None:
-    """Return once the first workers that can run the study are there, whoever else uses them.
+    """Return once the first workers that can run the study are connected, even if others use them too.
 
     Args:
         pulse: of the scheduler, beating.
         reception: who meets them.
         gpu: the section's.
         where: the cluster, for a person.
-        patience: seconds that the first may take to come, and that those which are there may have no slot.
+        patience: seconds that the first may take to come, and that workers may be connected without a slot.
 
     Raises:
-        MachineError: where they don't come, or can't run it; it says what they have.
+        MachineError: where they don't come, or can't run it, with what they offer.
     """
-    to_come, there = patience
+    to_come, without_slot = patience
     end = time.monotonic() + to_come
     while _missing(slots := offered(pulse.workers.values(), reception.frameworks, gpu), reception.frameworks):
         if pulse.workers or pulse.refused:
             # Those that come later are of the same kind, or won't be in time.
-            end, there = min(end, time.monotonic() + there), math.inf
+            end, without_slot = min(end, time.monotonic() + without_slot), math.inf
         if time.monotonic() > end or (pulse.refused and not pulse.workers):
             raise _refusal(pulse, reception, slots, where)
         time.sleep(LOOK_SECONDS)
@@ -129,9 +129,9 @@ def _refusal(pulse: Pulse, reception: Reception, slots: Slots, where: str) -> Ma
     for_what = f" for {' and '.join(without)}" if without and slots.total else ""
     if slots.gpu_only and not slots.gpu and (any_on_gpus(without) or not without):
         for_what = ' with a GPU, and cluster.gpu is "require"'
-    there = f"its workers have {_held(workers)}" if workers else "it has no worker"
+    present = f"its workers have {_held(workers)}" if workers else "it has no worker"
     return MachineError(
-        f"the cluster {where} has no slot{for_what}: {there}",
+        f"the cluster {where} has no slot{for_what}: {present}",
         where="cluster",
         allowed=f"workers with the Dask resource {TRIAL}, {GPU} (not for Spark) or {SPARK}, or without "
         "any, whose threads are slots",
@@ -141,11 +141,11 @@ def _refusal(pulse: Pulse, reception: Reception, slots: Slots, where: str) -> Ma
 
 def _held(workers: Mapping[str, Mapping[str, Any]]) -> str:
     """``2 × TRIAL=4, 1 × GPU=1 SPARK=1``."""
-    found = Counter(
+    offered = Counter(
         " ".join(f"{kind}={count}" for kind in RESOURCES if (count := offers(worker, kind))) or "nothing"
         for worker in workers.values()
     )
-    return ", ".join(f"{count} × {what}" for what, count in found.items())
+    return ", ".join(f"{count} × {what}" for what, count in offered.items())
 
 
 def _sent(shipment: Shipment) -> str:

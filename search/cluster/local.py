@@ -42,7 +42,7 @@ def plan(section: Cluster, frameworks: Sequence[str], gpus: Sequence[Gpu]) -> Pl
     only = section.kind == "cuda" or section.gpu == "require"
     if any_on_gpus(frameworks) or not frameworks:
         on_gpus = len(gpus) * section.trials_per_gpu
-        on_cpus = any(not one.in_spark and not one.on_gpus for one in records_of(frameworks))
+        on_cpus = any(not record.in_spark and not record.on_gpus for record in records_of(frameworks))
         none = only and not on_cpus
         slots = replace(slots, trial=0 if none else slots.trial, gpu=on_gpus, gpu_only=only)
     used = gpus if slots.gpu else ()
@@ -63,10 +63,10 @@ def threads(slots: Slots) -> SpecCluster:
     )
 
 
-def processes(found: Sequence[Offer]) -> SpecCluster:
+def processes(offers_to_start: Sequence[Offer]) -> SpecCluster:
     """A worker process for each offer."""
     return SpecCluster(
-        workers={str(number): _process(offer) for number, offer in enumerate(found)},
+        workers={str(number): _process(offer) for number, offer in enumerate(offers_to_start)},
         scheduler=scheduler(HOST),
         silence_logs=logging.WARNING,
     )
@@ -86,7 +86,7 @@ def scheduler(host: str, security: Any = None) -> dict[str, Any]:
 
 
 def nanny_options(offer: Offer, host: str) -> dict[str, Any]:
-    """What Dask's nanny is told to start the worker process of an offer, listening at ``host``."""
+    """Options with which Dask's nanny starts the worker process of an offer, listening at ``host``."""
     return {
         "nthreads": offer.threads,
         "resources": dict(offer.resources),

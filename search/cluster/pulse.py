@@ -1,8 +1,8 @@
-"""Whether a scheduler in another process is still there, which workers it has, and who else uses them.
+"""Whether a scheduler in another process still answers, which workers it has, and which drivers use them.
 
-A scheduler that is stopped, or cut off, keeps its connection: nothing fails, and whoever asks it something
-waits for ever. So it is asked regularly, with a bound, in the client's own thread; the driver reads what came
-of it and never waits.
+A scheduler that is stopped, or cut off, keeps its connection: nothing fails, and a question to it waits for
+ever. So it is asked regularly, with a bound, in the client's own thread; the driver reads the last answer and
+never waits.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ ANSWER_SECONDS = 5.0
 
 
 Meet = Callable[[Sequence[str]], Awaitable[Mapping[str, bool]]]
-"""Looks at workers, by their addresses, and says which of them are used; those that don't answer are left
-out, and looked at again."""
+"""Checks workers, by their addresses, and returns which of them are used; those that don't answer are
+missing, and checked again."""
 
 
 @dataclass
@@ -39,10 +39,10 @@ class Pulse:
     """Asks a client's scheduler for its workers, again and again.
 
     Attributes:
-        meet: looks at workers that come, before they are counted; without it all are.
-        heard: reading of the clock, in seconds, when it last answered.
-        workers: what it said then of each worker that is used, by address.
-        looked: all that it said then.
+        meet: checks workers that come, before they are counted; without it all are.
+        answered_at: reading of the clock, in seconds, when it last answered.
+        workers: from that answer, each worker that is used, by address.
+        looked: that whole answer.
         kinds: the resources that the driver's tasks take.
     """
 
@@ -50,14 +50,14 @@ class Pulse:
     kinds: Sequence[str] = RESOURCES
     clock: Callable[[], float] = time.monotonic
     meet: Meet | None = None
-    heard: float = field(init=False)
+    answered_at: float = field(init=False)
     workers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     looked: Look = NOTHING
     _present: tuple[Any, Slots] = ((None, None), Slots(0))
     _met: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.heard = self.clock()
+        self.answered_at = self.clock()
 
     @property
     def refused(self) -> Sequence[str]:
@@ -97,11 +97,11 @@ class Pulse:
 
     def silent_seconds(self) -> float:
         """How long it has not answered."""
-        return self.clock() - self.heard
+        return self.clock() - self.answered_at
 
     def forget(self, address: str) -> None:
-        """A worker is gone, which the scheduler will say too the next time that it is asked."""
-        self.workers = {there: worker for there, worker in self.workers.items() if there != address}
+        """Drop a worker that is gone, before the scheduler's next answer shows it."""
+        self.workers = {known: worker for known, worker in self.workers.items() if known != address}
 
     @contextmanager
     def beating(self) -> Iterator[Pulse]:
@@ -119,12 +119,12 @@ class Pulse:
             while True:
                 with suppress(OSError):  # no answer in time, or no connection: silent_seconds() says how long
                     answer = await asyncio.wait_for(look(self.client, self.kinds), ANSWER_SECONDS)
-                    self.heard = self.clock()
+                    self.answered_at = self.clock()
                     self.looked, workers = answer, answer.workers
                     self._met = {address: used for address, used in self._met.items() if address in workers}
                     new = [address for address in workers if address not in self._met]
                     if new and (meeting is None or meeting.done()):
-                        # Beside the beats: a worker that doesn't answer says nothing about the scheduler.
+                        # Beside the beats: a worker that doesn't answer isn't a scheduler that doesn't.
                         meeting = asyncio.create_task(self._meet(new))
                         await asyncio.wait([meeting], timeout=BEAT_SECONDS)
                     self.workers = {address: workers[address] for address, used in self._met.items() if used}
@@ -137,9 +137,9 @@ class Pulse:
         if self.meet is None:
             self._met.update(dict.fromkeys(new, True))
             return
-        with suppress(OSError):  # looked at again with the next beat
-            found = await self.meet(new)
-            self._met.update(found)  # and not before: a beat meanwhile makes another dictionary of it
+        with suppress(OSError):  # checked again with the next beat
+            used = await self.meet(new)
+            self._met.update(used)  # and not before: a beat meanwhile makes another dictionary of it
 
 
 async def look(client: Any, kinds: Sequence[str]) -> Look:
@@ -156,9 +156,9 @@ def offered(
     are any of its own. Where GPUs are required, what isn't Spark's leaves the slots on CPUs.
     """
     records, workers = records_of(frameworks), list(workers)
-    with_spark = any(one.in_spark for one in records)
-    on_gpus = any(one.on_gpus for one in records) or not records
-    on_cpus = any(not one.in_spark and not one.on_gpus for one in records)
+    with_spark = any(record.in_spark for record in records)
+    on_gpus = any(record.on_gpus for record in records) or not records
+    on_cpus = any(not record.in_spark and not record.on_gpus for record in records)
     spark = sum(offers(worker, SPARK) for worker in workers) if with_spark else 0
     gpus = sum(offers(worker, GPU) for worker in workers) if on_gpus and gpu != "never" else 0
     only = gpu == "require" and on_gpus

@@ -41,7 +41,7 @@ class RunningCluster:
         restarts: whether a worker process that hangs can be ended.
         frameworks: those of the study's space.
         pulse: of a scheduler in another process.
-        scheduler: of worker processes of this machine, which is in this process.
+        scheduler: of this machine's worker processes; it is in this process.
         gpu: who takes GPUs.
         patience: seconds that trials wait while there is no worker for them, where that is not
             :data:`NO_WORKERS_SECONDS`.
@@ -101,7 +101,7 @@ class RunningCluster:
         return {"workers": list(self.pulse.workers), "allow_other_workers": False}
 
     def lost_worker(self, address: str) -> None:
-        """A worker died: it is not there any more, whatever a pulse said before."""
+        """Drop a worker that died, whatever the pulse's last answer was."""
         if self.pulse is not None:
             self.pulse.forget(address)
 
@@ -129,10 +129,10 @@ class RunningCluster:
         try:
             # A scheduler that is stopped never answers.
             kinds = RESOURCES if self.pulse is None else self.pulse.kinds
-            found: Look = self.client.sync(look, self.client, kinds, callback_timeout=ANSWER_SECONDS)
+            answer: Look = self.client.sync(look, self.client, kinds, callback_timeout=ANSWER_SECONDS)
         except (OSError, RuntimeError):
             return {}
-        return found.tasks
+        return answer.tasks
 
     def ran_out_of_memory(self, address: str) -> bool:
         """Whether the worker that had this address was ended because it took more memory than it may."""

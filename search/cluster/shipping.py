@@ -42,7 +42,7 @@ class Shipment:
         return str(self.client.id)
 
     async def announce(self) -> None:
-        """Say that the rows can be had: a worker that looks for them waits until they are there."""
+        """Announce that rows are available: a worker that needs them waits until they are there."""
         await self._offer({})
 
     async def send(self) -> bool:

@@ -35,7 +35,7 @@ from workers.machine.resources import HIDDEN, VISIBLE
 from workers.tenants import Tenants
 
 SILENT_SECONDS = 60.0
-"""How long a worker process may say nothing, because it is stopped or holds Python's lock, before the
+"""How long a worker process may be silent, because it is stopped or holds Python's lock, before the
 scheduler takes it for dead. Dask's own 300 s would let a stopped one hold its trial for five minutes."""
 
 FIND_SECONDS = 30.0
@@ -43,7 +43,7 @@ FIND_SECONDS = 30.0
 any cluster that have come may have no slot for the study."""
 
 
-def _say_nothing(_what: str) -> None:
+def _announce_nothing(_what: str) -> None:
     pass
 
 
@@ -54,13 +54,13 @@ class Site:
     Attributes:
         directory: where relative files start.
         rows: cache directory of the study's rows; ``None`` where no task reads any.
-        say: tells a person what is waited for.
+        announce: shows a person what is waited for.
         reproducible: whether results must not depend on the number of workers.
     """
 
     directory: Path = Path()
     rows: Path | None = None
-    say: Callable[[str], None] = _say_nothing
+    announce: Callable[[str], None] = _announce_nothing
     reproducible: bool = False
 
 
@@ -162,9 +162,11 @@ def _at_address(section: Cluster, frameworks: Sequence[str], site: Site) -> Iter
 def _deployed(section: Cluster, frameworks: Sequence[str], site: Site) -> Iterator[RunningCluster]:
     """A cluster that one of Dask's deployers starts now and ends on leaving."""
     deployer = deployer_of(section, frameworks, security_of(section, site.directory))
-    site.say(f"starting {describe_cluster(section)}")
+    site.announce(f"starting {describe_cluster(section)}")
     if section.host not in LOOPBACKS and deployer.security is None:
-        site.say(f"without TLS, whoever reaches {section.host} can run anything on the workers: see tls_ca")
+        site.announce(
+            f"without TLS, whoever reaches {section.host} can run anything on the workers: see tls_ca"
+        )
     with (
         dask.config.set({**_settings(), **deployer.settings}),
         deployer.started() as cluster,
@@ -196,7 +198,7 @@ def _joined(
             wait_for_slots(pulse, reception, section.gpu, where, (seconds, FIND_SECONDS))
             dashboard = _dashboard_of(client)
             if dashboard:
-                site.say(f"Dask's dashboard: {dashboard}")
+                site.announce(f"Dask's dashboard: {dashboard}")
             yield RunningCluster(
                 client,
                 pulse.present(tuple(frameworks), section.gpu),

@@ -37,24 +37,24 @@ NAME = 24
 
 @dataclass(frozen=True)
 class Plan:
-    """A study that was found good, and what launching it would mean.
+    """A study that is ready to launch, and what launching it would do.
 
     Attributes:
         name, metric: of the study.
         facts: rows, classes, features.
-        configurations: how many there are; ``None`` where a range of numbers has no end of them.
-        axes: what is drawn, by Optuna's parameter names.
+        configurations: how many there are; ``None`` where a range of numbers has unlimited ones.
+        axes: what is sampled, by Optuna's parameter names.
         enqueued: known configurations that are tried first.
         limits: when the study ends, in words.
-        slots: trials at once beside Spark's, ``None`` where that is for the workers to say; ``cluster`` says
-            where.
+        slots: trials at once beside Spark's, ``None`` where that depends on the workers; ``cluster`` is
+            where they run.
         spark: how Spark's trials run, in words; empty without any.
         storage: where the study is kept; ``trials_stored`` of it are there already.
         differences: why a launch would refuse the stored study, in words; empty where it wouldn't.
         finalists: how many configurations are retrained after the search, and how often each.
         remedy: what can be done about ``differences``; empty where there are none.
-        overridden: what this machine says that a launch doesn't follow, in words.
-        plugins: what the study uses that somebody else wrote, with its version, in words.
+        overridden: settings of this machine that a launch overrides, in words.
+        plugins: plug-ins that the study uses, with their versions, in words.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Plan:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What the rows can't tell, in sentences."""
+        """What the rows are too few for, in sentences."""
         return tuple(too_few(self.facts, self.metric))
 
 
@@ -99,10 +99,10 @@ def check(path: str | Path) -> Plan:
     study = file.study
     try:
         stored = read_study(file, prepared.split.content_hash)
-        storage, there, differences = stored.location.shown, len(stored.records), stored.differences
+        storage, stored_trials, differences = stored.location.shown, len(stored.records), stored.differences
         remedy = stored.remedy
     except NotStoredError as error:
-        storage, there, differences, remedy = error.where, 0, (), ""
+        storage, stored_trials, differences, remedy = error.where, 0, (), ""
     return Plan(
         name=study.name,
         metric=study.objective.metric,
@@ -118,7 +118,7 @@ def check(path: str | Path) -> Plan:
         cluster=describe_cluster(study.cluster),
         spark=_spark(file, prepared.split),
         storage=storage,
-        trials_stored=there,
+        trials_stored=stored_trials,
         differences=differences,
         remedy=remedy,
         finalists=(finalists_wanted(file), study.report.seeds),
@@ -163,14 +163,14 @@ def _rows(facts: DataFacts, width: int) -> RenderableType:
     # The positive one first, then by size.
     sizes = facts.counts["train"]
     order = sorted(range(len(sizes)), key=lambda index: (index != facts.positive_index, -sizes[index]))
-    shown, left = order[:MOST_CLASSES], order[MOST_CLASSES:]
+    shown, remaining = order[:MOST_CLASSES], order[MOST_CLASSES:]
     names = [class_name(facts.classes[index], facts, NAME) for index in shown]
-    more = [f"{len(left)} more"] if left else []
+    more = [f"{len(remaining)} more"] if remaining else []
     columns = [Column("class", [*names, *more, "all", "always-positive F1"], right=False)]
     for rows, total, f1 in zip(ROW_SETS, totals, always, strict=True):
         counts = facts.counts[rows]
         cells = [f"{counts[index]:,}" for index in shown]
-        rest = [f"{sum(counts[index] for index in left):,}"] if left else []
+        rest = [f"{sum(counts[index] for index in remaining):,}"] if remaining else []
         columns.append(Column(rows, [*cells, *rest, total, f1]))
     return inset(fitted_table(columns, width), 1)
 
@@ -248,11 +248,11 @@ def _spark(file: StudyFile, split: Split) -> str:
 
 
 def _limits(trials: int | None, timeout: float | None, target: float | None) -> tuple[str, ...]:
-    found = []
+    limits = []
     if trials is not None:
-        found.append(f"after {trials} trials")
+        limits.append(f"after {trials} trials")
     if timeout is not None:
-        found.append(f"after {timeout:g} s")
+        limits.append(f"after {timeout:g} s")
     if target is not None:
-        found.append(f"at a score of {target:g}")
-    return tuple(found)
+        limits.append(f"at a score of {target:g}")
+    return tuple(limits)

@@ -29,7 +29,7 @@ def finalists(path: str | Path, *, count: int | None = None, display: Display | 
     Raises:
         UserError: where the study was never launched, or it can't be driven from here.
         StudyFailedError: where no trial is complete.
-        KeyboardInterrupt: where somebody asked to stop; the next call goes on.
+        KeyboardInterrupt: where a person asked to stop; the next call resumes.
     """
     file = read_study_file(path)
     with open_stored_study(file, display or make_display()) as opened:

@@ -16,7 +16,7 @@ from studies.study_file import read_study_file
 
 
 def launch(path: str | Path, *, fresh: bool = False, display: Display | None = None) -> StudyReport:
-    """Run a study to its end, or go on with one that was stopped.
+    """Run a study to its end, or resume one that was stopped.
 
     Args:
         path: the study file.
@@ -42,8 +42,8 @@ def launch(path: str | Path, *, fresh: bool = False, display: Display | None = N
 
 
 def _train_finalists(opened: OpenedStudy) -> None:
-    """Train them, where the study file wants any, and leave the report of the search to be read whatever
-    becomes of them. Without finalists the test rows stay closed.
+    """Train the finalists, where the study file wants any. If that fails, the search can still be reported.
+    Without finalists the test rows stay closed.
     """
     count = finalists_wanted(opened.file)
     if not count:

@@ -45,7 +45,12 @@ class Parity:
     @property
     def failed(self) -> tuple[Comparison, ...]:
         """Those that differ by more than their bound."""
-        return tuple(one for section in self.sections for one in section.comparisons if not one.same)
+        return tuple(
+            comparison
+            for section in self.sections
+            for comparison in section.comparisons
+            if not comparison.same
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -56,7 +61,7 @@ class Parity:
         }
 
 
-def parity(path: str | Path | None, say: Callable[[str], None]) -> Parity:
+def parity(path: str | Path | None, announce: Callable[[str], None]) -> Parity:
     """Compare both frameworks on a study's data, or on the built-in data where ``path`` is ``None``.
 
     The study's hidden layers and seed are used, and nothing else of it; its storage is not opened. What is
@@ -64,7 +69,7 @@ def parity(path: str | Path | None, say: Callable[[str], None]) -> Parity:
 
     Args:
         path: the study file.
-        say: told what is being done next.
+        announce: called with what is being done next.
 
     Raises:
         UserError: where the study file, its data or this machine can't be used.
@@ -72,14 +77,14 @@ def parity(path: str | Path | None, say: Callable[[str], None]) -> Parity:
     """
     with tempfile.TemporaryDirectory(prefix="search-parity-") as directory, _study(path) as file:
         find_java()
-        say("preparing the data")
+        announce("preparing the data")
         split = thinned(prepare_data(file).split)
         # Late: TensorFlow and PySpark cost many seconds, which a wrong study file need not wait for.
         from workers.parity.runs import Subject, compare
 
         subject = Subject(split, tuple(file.study.model.hidden), file.study.seed, Path(directory))
         try:
-            sections = compare(subject, say)
+            sections = compare(subject, announce)
         except TrainingFailed as failed:
             raise StudyFailedError(
                 f"the frameworks can't be compared: {failed.failure.cause}: {failed.failure.message}"
@@ -130,10 +135,13 @@ def _thinned(rows: Rows) -> Rows:
 
 def _table(comparisons: Sequence[Comparison], width: int) -> RenderableType:
     columns = [
-        Column("compared", [_what(one) for one in comparisons], right=False),
-        Column("difference", [f"{one.difference:.1e}" for one in comparisons]),
-        Column("bound", ["" if one.bound is None else f"{one.bound:.0e}" for one in comparisons]),
-        Column("verdict", [one.verdict for one in comparisons], right=False),
+        Column("compared", [_what(comparison) for comparison in comparisons], right=False),
+        Column("difference", [f"{comparison.difference:.1e}" for comparison in comparisons]),
+        Column(
+            "bound",
+            ["" if comparison.bound is None else f"{comparison.bound:.0e}" for comparison in comparisons],
+        ),
+        Column("verdict", [comparison.verdict for comparison in comparisons], right=False),
     ]
     return fitted_table(columns, width)
 
@@ -143,7 +151,12 @@ def _what(comparison: Comparison) -> str:
 
 
 def _verdict(parity: Parity) -> str:
-    bounded = [one for section in parity.sections for one in section.comparisons if one.bound is not None]
+    bounded = [
+        comparison
+        for section in parity.sections
+        for comparison in section.comparisons
+        if comparison.bound is not None
+    ]
     if parity.failed:
         return f"{len(parity.failed)} of {len(bounded)} comparisons miss their bounds"
     return f"{len(bounded)} comparisons, all within their bounds"

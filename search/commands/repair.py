@@ -1,4 +1,4 @@
-"""`search repair`: what kills and full disks left of a study, said and mended, under the driver's lock."""
+"""`search repair`: finds and mends what kills and full disks did to a study, under the driver's lock."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def repair(path: str | Path, *, mend: bool = True) -> Repair:
 
     Args:
         path: the study file.
-        mend: change something; otherwise only say what would be.
+        mend: change something; otherwise only report what would change.
 
     Raises:
         StorageError: where a driver is running the study, or its server can't be reached.
@@ -61,7 +61,7 @@ def repair(path: str | Path, *, mend: bool = True) -> Repair:
 
 
 def _repair_trials(file: StudyFile, before: list[Finding], *, mend: bool) -> list[Finding]:
-    """Trials without a driver, test scores of earlier code, and checkpoints without a trial that goes on."""
+    """Trials without a driver, test scores of earlier code, and checkpoints without an unfinished trial."""
     try:
         # Listed before the trials are read: a driver beside this one stores a trial before it is trained.
         checkpoints = checkpoints_of(file, read_study(file).folder)
@@ -70,7 +70,7 @@ def _repair_trials(file: StudyFile, before: list[Finding], *, mend: bool) -> lis
     except NotStoredError:
         return []  # nor is there a folder that is known to be its own
     except StorageError as error:
-        if before:  # said already, and without it nobody knows whose the checkpoints are
+        if before:  # reported already, and without it the checkpoints' owners are unknown
             return []
         return [Finding(f"{error.where}: {error.problem}", error.remedy, mendable=False)]
     running = {record.number for record in stored.records if record.state == "running"}

@@ -1,4 +1,4 @@
-"""``search status`` and ``search stop``: what drivers say of themselves, and what they are asked to do."""
+"""``search status`` and ``search stop``: reads drivers' statuses, and asks drivers to stop."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SILENT_SECONDS = 20.0
 """After how long a driver elsewhere that writes nothing is taken to be dead."""
 
 LOOK_SECONDS = 0.5
-"""Between two looks at what such a driver writes."""
+"""Between two reads of what such a driver writes."""
 
-Say = Callable[[str], None]
+Announce = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Status:
 
     Attributes:
         name: of the study.
-        state: ``running``, ``ended``, ``starting`` where its driver has said nothing yet, or ``dead`` where
-            it stopped saying anything.
+        state: ``running``, ``ended``, ``starting`` where its driver has written nothing yet, or ``dead``
+            where it stopped writing.
         ended: why the last launch ended.
         driver: where it runs, or ran; several drivers of one study are named one by one.
         slots: of its cluster, and ``cluster`` what that is.
@@ -71,7 +71,7 @@ class Status:
         return asdict(self)
 
 
-def status(path: str | Path, say: Say = lambda _: None) -> Status:
+def status(path: str | Path, announce: Announce = lambda _: None) -> Status:
     """The status of the study that a study file describes, from its storage.
 
     Takes up to :data:`SILENT_SECONDS` where a driver ran on another machine and was killed.
@@ -86,33 +86,37 @@ def status(path: str | Path, say: Say = lambda _: None) -> Status:
     """
     file = read_study_file(path)
     stored = read_study(file)
-    alive = () if stored.ended else live_statuses(stored, say)
+    alive = () if stored.ended else live_statuses(stored, announce)
     # Of several drivers those that run; where none does, the last that did.
-    said = alive or stored.statuses[-1:]
+    drivers = alive or stored.statuses[-1:]
     states = Counter("paused" if record.paused else record.state for record in stored.records)
     rungs = Counter(max(record.rung_scores) for record in stored.records if record.rung_scores)
     complete = [(record.value, -record.number) for record in stored.records if record.value is not None]
     state = _state(stored, alive)
-    running = [one for status in said for one in status.get("running", ())] if state == "running" else []
+    running = (
+        [status for status in drivers for status in status.get("running", ())] if state == "running" else []
+    )
     return Status(
         name=file.study.name,
         state=state,
         ended=stored.ended,
-        driver=", ".join(f"process {one['pid']} on {one['host']}" for one in said),
-        cluster=", ".join(dict.fromkeys(one["cluster"] for one in said)),
-        slots=sum(one["slots"] for one in said),
+        driver=", ".join(f"process {status['pid']} on {status['host']}" for status in drivers),
+        cluster=", ".join(dict.fromkeys(status["cluster"] for status in drivers)),
+        slots=sum(status["slots"] for status in drivers),
         states=dict(sorted(states.items())),
         rungs=dict(sorted(rungs.items())),
-        running=tuple(read_record(RunningSegment, one) for one in running),
+        running=tuple(read_record(RunningSegment, status) for status in running),
         failures=failures_of(stored.records),
         seconds=stored.seconds,
         limit=file.study.trial_limit,
         best=(-max(complete)[1], max(complete)[0]) if complete else None,
-        doing=", ".join(one["doing"] for one in said if one.get("doing")) if state == "running" else "",
+        doing=", ".join(status["doing"] for status in drivers if status.get("doing"))
+        if state == "running"
+        else "",
     )
 
 
-def stop(path: str | Path, *, now: bool = False, say: Say = lambda _: None) -> str:
+def stop(path: str | Path, *, now: bool = False, announce: Announce = lambda _: None) -> str:
     """Ask a study's driver to stop; returns what was done, for a person.
 
     Args:
@@ -124,7 +128,7 @@ def stop(path: str | Path, *, now: bool = False, say: Say = lambda _: None) -> s
         StudyFileError, StorageError: as :func:`status`.
     """
     stored = read_study(read_study_file(path))
-    state = _state(stored, () if stored.ended else live_statuses(stored, say))
+    state = _state(stored, () if stored.ended else live_statuses(stored, announce))
     if state != "running":
         return f"nothing to stop: the study is {_STATES[state]}"
     ask_to_stop(stored, now=now)
@@ -133,12 +137,12 @@ def stop(path: str | Path, *, now: bool = False, say: Say = lambda _: None) -> s
 
 
 def live_statuses(
-    stored: StoredStudy, say: Say = lambda _: None, sleep: Callable[[float], None] = time.sleep
+    stored: StoredStudy, announce: Announce = lambda _: None, sleep: Callable[[float], None] = time.sleep
 ) -> tuple[Mapping[str, Any], ...]:
     """The statuses of the drivers that run now, as first read.
 
-    Of a driver on this machine its process tells. One elsewhere runs if it writes again: two machines'
-    clocks may differ by more than any bound, so that none is compared with another's.
+    A driver on this machine runs if its process does; one elsewhere runs if it writes again. Two machines'
+    clocks may differ by more than any bound, so they are not compared.
     """
     runs = {_process(status): _runs_here(status) for status in stored.statuses}
     first = {_process(status): status["at"] for status in stored.statuses}
@@ -146,7 +150,7 @@ def live_statuses(
     while None in runs.values() and waited < _patience(runs):
         if waited == 0.0:
             hosts = listed([host for (host, _), here in runs.items() if here is None])
-            say(f"waiting up to {SILENT_SECONDS:g} s for the driver on {hosts} to write its status")
+            announce(f"waiting up to {SILENT_SECONDS:g} s for the driver on {hosts} to write its status")
         sleep(LOOK_SECONDS)
         waited += LOOK_SECONDS
         for status in stored.statuses_now():
@@ -177,38 +181,38 @@ def _state(stored: StoredStudy, alive: Sequence[Mapping[str, Any]]) -> str:
     return "running" if alive else "dead"
 
 
-def render_status(found: Status, console: Console) -> None:
+def render_status(status: Status, console: Console) -> None:
     """Print a status for a person."""
-    ended = sum(count for state, count in found.states.items() if state not in ("running", "paused"))
-    console.print(Text.assemble((found.name, "bold"), f": {_STATES[found.state]}"))
-    if found.ended:
-        console.print(indented(f"Ended: {found.ended}"))
-    if found.driver:
-        console.print(indented(f"Driver: {found.driver}; {found.cluster}"))
-    pace = f", {ended * 60 / found.seconds:.1f} a minute" if found.seconds > 0 else ""
-    searched = duration_text(found.seconds)
-    console.print(indented(f"{of_limit(ended, found.limit, 'ended')} in {searched}{pace}"))
-    states = ", ".join(f"{count} {state}" for state, count in found.states.items())
+    ended = sum(count for state, count in status.states.items() if state not in ("running", "paused"))
+    console.print(Text.assemble((status.name, "bold"), f": {_STATES[status.state]}"))
+    if status.ended:
+        console.print(indented(f"Ended: {status.ended}"))
+    if status.driver:
+        console.print(indented(f"Driver: {status.driver}; {status.cluster}"))
+    pace = f", {ended * 60 / status.seconds:.1f} a minute" if status.seconds > 0 else ""
+    searched = duration_text(status.seconds)
+    console.print(indented(f"{of_limit(ended, status.limit, 'ended')} in {searched}{pace}"))
+    states = ", ".join(f"{count} {state}" for state, count in status.states.items())
     if states:
         console.print(indented(states))
-    if found.best:
-        console.print(indented(f"Best so far: {found.best[1]:.3f}, trial {found.best[0]}"))
-    if found.rungs:
-        reached = ", ".join(f"{epochs}: {count}" for epochs, count in found.rungs.items())
+    if status.best:
+        console.print(indented(f"Best so far: {status.best[1]:.3f}, trial {status.best[0]}"))
+    if status.rungs:
+        reached = ", ".join(f"{epochs}: {count}" for epochs, count in status.rungs.items())
         console.print(indented(f"Trials by the last epoch that they were scored at: {reached}"))
-    for group in found.failures:
+    for group in status.failures:
         console.print(
             indented(f"Failed: {count_of(len(group.trials), 'trial')} {group.cause}: {group.message}")
         )
-    if found.doing:
-        console.print(indented(found.doing))
-    if found.running:
+    if status.doing:
+        console.print(indented(status.doing))
+    if status.running:
         console.print(Text("\nRunning", style="bold"))
         columns = [
-            Column("trial", [str(one.trial) for one in found.running]),
-            Column("to epoch", [str(one.rung) for one in found.running]),
-            Column("for", [duration_text(one.seconds) for one in found.running]),
-            Column("worker", [one.worker for one in found.running], right=False, optional=True),
+            Column("trial", [str(segment.trial) for segment in status.running]),
+            Column("to epoch", [str(segment.rung) for segment in status.running]),
+            Column("for", [duration_text(segment.seconds) for segment in status.running]),
+            Column("worker", [segment.worker for segment in status.running], right=False, optional=True),
         ]
         console.print(inset(fitted_table(columns, console.width)))
 

@@ -1,4 +1,4 @@
-"""``search worker``: worker processes of this machine for a scheduler that somebody else started.
+"""``search worker``: worker processes of this machine for a scheduler that runs elsewhere.
 
 One for each GPU, or several that share one; one for each slot on the CPU; and one for Spark where there is a
 Java. Dask restarts those that die, and all of them end with their scheduler.
@@ -38,7 +38,7 @@ FIND_SECONDS = 30
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What the command was told.
+    """The command's options.
 
     Attributes:
         section: the scheduler's address and the certificates, as a study file has them.
@@ -58,7 +58,7 @@ def section_of(address: str, tls: Mapping[str, str | None]) -> Cluster:
     """The command's address and certificates as a study file's ``[cluster]``, which checks them.
 
     Raises:
-        MachineError: where they don't go together, or are none.
+        MachineError: where they don't go together, or are invalid.
     """
     try:
         return Cluster.model_validate({"kind": "address", "address": address, **tls})
@@ -69,23 +69,23 @@ def section_of(address: str, tls: Mapping[str, str | None]) -> Cluster:
         ) from None
 
 
-def run_workers(options: WorkerOptions, say: Callable[[str], None]) -> None:
-    """Start the workers, and wait until the scheduler has gone or somebody asks for the end.
+def run_workers(options: WorkerOptions, announce: Callable[[str], None]) -> None:
+    """Start the workers, and wait until the scheduler is gone or a person ends them.
 
     Raises:
         MachineError: where no scheduler answers.
     """
     gpus = find_gpus()
     slots = cores() if options.slots is None else options.slots
-    found = offers(gpus, options.trials_per_gpu, slots, _spark())
-    on_cpus = max(1, sum(1 for offer in found if TRIAL in offer.resources))
+    offered = offers(gpus, options.trials_per_gpu, slots, _spark())
+    on_cpus = max(1, sum(1 for offer in offered if TRIAL in offer.resources))
     with cpu_threads.set_unless_set(cpu_threads.environment(cores(), on_cpus, 1)):
-        asyncio.run(_run(options, found, lambda: say(described(found, gpus))))
+        asyncio.run(_run(options, offered, lambda: announce(described(offered, gpus))))
 
 
-def described(found: Sequence[Offer], gpus: Sequence[Gpu]) -> str:
+def described(offered: Sequence[Offer], gpus: Sequence[Gpu]) -> str:
     """What the workers offer, for a person."""
-    counts = {kind: sum(offer.resources.get(kind, 0) for offer in found) for kind in (GPU, TRIAL, SPARK)}
+    counts = {kind: sum(offer.resources.get(kind, 0) for offer in offered) for kind in (GPU, TRIAL, SPARK)}
     lines = [
         f"{counts[GPU]} on {len(gpus)} GPUs" if gpus else "no GPU found",
         f"{counts[TRIAL]} on the CPU",
@@ -94,14 +94,14 @@ def described(found: Sequence[Offer], gpus: Sequence[Gpu]) -> str:
     return f"trials at once: {', '.join(lines)}"
 
 
-async def _run(options: WorkerOptions, found: Sequence[Offer], started: Callable[[], None]) -> None:
+async def _run(options: WorkerOptions, offered: Sequence[Offer], started: Callable[[], None]) -> None:
     address = str(options.section.address)
     host = options.host or _own_address(address)
     security = security_of(options.section, Path())
     name = platform.node()
     async with contextlib.AsyncExitStack() as stack:
         nannies = []
-        for number, offer in enumerate(found):
+        for number, offer in enumerate(offered):
             nanny = Nanny(
                 address,
                 name=f"{name}-{number}",
@@ -123,8 +123,8 @@ async def _until_the_end(nannies: Sequence[Nanny]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
     tasks = [asyncio.create_task(_all_finished(nannies)), asyncio.create_task(_asked(asked))]
-    _, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in left:
+    _, unfinished = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in unfinished:
         task.cancel()
 
 
@@ -145,7 +145,7 @@ def _spark() -> int:
 
 
 def _own_address(address: str) -> str:
-    """The address by which this machine reaches the scheduler: no other lets anybody in."""
+    """The address by which this machine reaches the scheduler; the workers listen on no other."""
     host = urlsplit(address).hostname or ""
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:

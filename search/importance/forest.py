@@ -247,13 +247,13 @@ class _Growing:
         """Gain and cut of each node along an axis of numbers, halfway between two neighbours."""
         x = self._X[self._trial[order], axis]
         weight = np.cumsum(self._weight[order])
-        taken = (weight - (weight[self._starts[1:] - 1] - total)[at])[:-1]
+        part_weight = (weight - (weight[self._starts[1:] - 1] - total)[at])[:-1]
         moment = np.cumsum(by_row[order])[:-1]  # 0 at the end of every node: its rows are centred
         whole = total[at[:-1]]
         possible = (x[:-1] < x[1:]) & (at[:-1] == at[1:])
         gain = np.full(len(order), -1.0)
-        rest = np.where(possible, whole - taken, 1.0)
-        gain[:-1] = np.where(possible, moment**2 * whole / (taken * rest), -1.0)
+        rest = np.where(possible, whole - part_weight, 1.0)
+        gain[:-1] = np.where(possible, moment**2 * whole / (part_weight * rest), -1.0)
         best = np.maximum.reduceat(gain, self._starts[:-1])
         hits = np.flatnonzero((gain == best[at]) & (gain >= 0))
         nodes, index = np.unique(at[hits], return_index=True)

@@ -27,8 +27,10 @@ def beneath(group: ImportanceGroup) -> Iterator[str]:
         yield f"{names} interact: at least about {both.share:.0%} more {between}"
     elif variance.pairs:
         yield "no two choices interact significantly"
-    drew = f"; a tree draws {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials // 2 else ""
-    yield f"the model explains {variance.explained:.0%} of the variance of unseen trials{drew}"
+    rows_of_tree = (
+        f"; a tree draws {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials // 2 else ""
+    )
+    yield f"the model explains {variance.explained:.0%} of the variance of unseen trials{rows_of_tree}"
 
 
 def significance(group: ImportanceGroup) -> str:

@@ -48,8 +48,8 @@ class Slots:
     @property
     def by_kind(self) -> Mapping[str, int]:
         """Slots by the name of their Dask resource; only kinds that there are, but for :data:`TRIAL`."""
-        found = {TRIAL: self.trial, SPARK: self.spark, GPU: self.gpu}
-        return {kind: count for kind, count in found.items() if count or kind == TRIAL}
+        counts = {TRIAL: self.trial, SPARK: self.spark, GPU: self.gpu}
+        return {kind: count for kind, count in counts.items() if count or kind == TRIAL}
 
     @property
     def total(self) -> int:

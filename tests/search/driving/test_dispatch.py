@@ -689,7 +689,7 @@ def looks(pulse: Pulse, drivers: int = 1, **tasks: Task) -> None:
 def heard(desk: Desk, pulse: Pulse, seconds: float) -> list[Any]:
     """What a look says after a time in which the scheduler answered."""
     desk.now += seconds
-    pulse.heard = desk.now
+    pulse.answered_at = desk.now
     return list(desk.dispatcher.watch())
 
 

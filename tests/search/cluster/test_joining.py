@@ -131,7 +131,7 @@ def test_a_worker_with_another_version_of_the_project_gets_no_trial_and_keeps_it
         offered = {worker.name: worker.resources for worker in cluster.scheduler.workers.values()}
         assert offered == {"one": {"TRIAL": 1}, "two": {"TRIAL": 2}}
     (note,) = [note for note in display.notes if "9.9.9" in note]
-    assert "those refused get no trial of this study; what else runs there is left alone" in note
+    assert "those refused get no trial of this study; other work there goes on" in note
 
 
 def test_where_all_workers_have_another_version_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

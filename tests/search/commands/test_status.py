@@ -231,7 +231,7 @@ def test_a_driver_of_this_machine_that_was_killed_is_known_to_be_dead_at_once(st
     with stored(path) as store:
         said = spoken(store)
         store.launch.keep_status(1.0, {**said, "pid": ended_process()})
-        found = status(path, say=pytest.fail)
+        found = status(path, announce=pytest.fail)
         assert (found.state, found.running) == ("dead", ())
         assert "nothing to stop" in stop(path)
         store.launch.keep_status(1.0, {**said, "started": said["started"] + 1})  # its number is another's now
@@ -263,7 +263,7 @@ def test_a_driver_elsewhere_runs_if_it_writes_again_whatever_its_clock_says(
         assert found.state == ("running" if alive else "dead")
         assert bool(found.running) == alive
         store.launch.keep_status(1.0, there)
-        assert stop(path, say=say).startswith("asked" if alive else "nothing to stop")
+        assert stop(path, announce=say).startswith("asked" if alive else "nothing to stop")
     (line,) = set(heard)
     assert line == "waiting up to 0.05 s for the driver on elsewhere to write its status"
 

@@ -407,11 +407,13 @@ def _print(text: str) -> None:
 
 
 def _print_report(result: Any, as_json: bool) -> None:
-    from search.reporting.terminal import render_report
-
     if as_json:
-        print(json.dumps(result.to_dict(), indent=2))
+        from search.reporting.plain import plain_report
+
+        print(json.dumps(plain_report(result), indent=2))
     else:
+        from search.reporting.terminal import render_report
+
         render_report(result, _console())
 
 

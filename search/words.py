@@ -14,7 +14,7 @@ from studies.space.configuration import Configuration
 VERDICTS: Mapping[str, str] = {
     # How a finalist compares with the best on the test rows.
     "best": "the best",
-    "equivalent": "as good",
+    "equivalent": "equivalent",
     "tied": "no significant difference",
     "worse": "significantly worse",
     "better": "significantly better",
@@ -117,8 +117,8 @@ def with_sign(value: float, digits: int = 3) -> str:
     return text.replace("-", "+") if float(text) == 0 else text
 
 
-def of_limit(count: int, limit: int | None, done: str = "done") -> str:
-    """``12 of 60 trials done``; where there are more than the study file asks for now, both numbers."""
+def of_limit(count: int, limit: int | None, done: str = "finished") -> str:
+    """``12 of 60 trials finished``; where there are more than the study file asks for now, both numbers."""
     if limit is None or count > limit:
         return f"{count_of(count, 'trial')} {done}" + ("" if limit is None else f" (trials = {limit:,})")
     return f"{count:,} of {count_of(limit, 'trial')} {done}"
@@ -129,6 +129,13 @@ def from_to(values: Iterable[float], digits: int) -> str:
     ordered = sorted(values)
     low, high = f"{ordered[0]:.{digits}f}", f"{ordered[-1]:.{digits}f}"
     return low if low == high else f"{low} to {high}"
+
+
+def p_text(value: float | None) -> str:
+    """``0.042``, ``<0.001``; a dash where nothing was compared."""
+    if value is None:
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.2g}"
 
 
 def duration_text(seconds: float) -> str:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from search.reporting.charts.frame import WIDE, Frame, line, text
 from search.reporting.charts.scales import Linear, score_scale
+from search.reporting.charts.waterfall import waterfall_marks
 from search.reporting.html import Content, Html, joined, number, tag
-from search.reporting.page.sections.explained import waterfall_marks
 from search.words import short
 from studies.records.explanations import KeptExplanation
 from studies.records.reports import CurvePoint

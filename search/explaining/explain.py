@@ -31,7 +31,7 @@ from search.explaining.figures import Figures, Judged, Layout, Measured
 from search.explaining.sides import DEFAULT_SIDES, find_sides, names_a_trial
 from search.explaining.traps import Evidence, find_traps, unseen
 from search.explaining.words import to_keep
-from search.reporting.readings import only_class_said
+from search.reporting.readings import only_class_predicted
 from studies.errors import StudyFailedError, StudyFileError
 from studies.records.replicas import new_seeds
 from studies.records.reports import SCORE_NAMES, Failure, Scores
@@ -274,13 +274,13 @@ class _Explaining:
 
     def _is_mixed(self, configuration: Configuration) -> bool:
         """Whether it learns with some seeds and with others says one class to every row."""
-        said = [only_class_said(scores) is not None for scores in self._scores(configuration)]
+        said = [only_class_predicted(scores) is not None for scores in self._scores(configuration)]
         return any(said) and not all(said)
 
     def _side(self, number: int, made: Changed, value: Measured) -> SideResult:
         configuration, _ = self.between.at(made)
         scores = self._scores(configuration)
-        only = [only_class_said(one) for one in scores]
+        only = [only_class_predicted(one) for one in scores]
         return SideResult(
             side=self.sides[number],
             value=value,

@@ -18,7 +18,7 @@ from search.driving.replicas import ReplicaResult
 from search.evaluation.contrasts import RowNoise
 from search.explaining.differences import Side
 from search.explaining.explanation import Trap
-from search.reporting.readings import NEAR_CHANCE, only_class_said
+from search.reporting.readings import NEAR_CHANCE, only_class_predicted
 from search.words import class_name, count_of, from_to, positive_name, score_label, short
 from studies.data.facts import facts_of
 from studies.data.split import Split
@@ -105,7 +105,7 @@ def _different_scores(split: Split, start: Evidence, end: Evidence) -> Iterator[
 
 
 def _one_class(split: Split, evidence: Evidence) -> Iterator[Trap]:
-    said = [(only_class_said(scores), scores.f1_weighted) for scores in evidence.scores]
+    said = [(only_class_predicted(scores), scores.f1_weighted) for scores in evidence.scores]
     constant = {one for one, _ in said if one is not None}
     if not constant:
         return

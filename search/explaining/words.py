@@ -59,11 +59,13 @@ def to_keep(one: Explanation) -> KeptExplanation:
         sentences=sentences(one),
         traps=tuple((trap.name, trap.text) for trap in one.traps),
         covers=covers(one),
+        orders=one.orders,
     )
 
 
 def _change(part: Contribution) -> Change:
-    return Change(part.difference.title, part.value, part.low, part.high, part.verdict)
+    kind = "measuring" if part.difference.is_measuring else "training"
+    return Change(part.difference.title, part.value, part.low, part.high, part.verdict, kind=kind)
 
 
 def _sentences(one: Explanation) -> Iterator[str]:

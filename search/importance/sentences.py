@@ -1,4 +1,4 @@
-"""What mattered, in sentences: the same ones in a terminal, in Markdown and on a page. Pure."""
+"""What mattered, in sentences. Pure."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def beneath(group: ImportanceGroup) -> Iterator[str]:
     both = variance.interaction
     if both is not None:
         names = " and ".join(label_of(axis) for axis in both.axes)
-        between = f"({100 * both.low:.0f}-{100 * both.high:.0f})"
-        yield f"{names} interact: at least about {both.share:.0%} more {between}"
+        between = f"95%: {100 * both.low:.0f}-{100 * both.high:.0f}"
+        yield f"{names} interact: together they explain at least about {both.share:.0%} more ({between})"
     elif variance.pairs:
         yield "no two choices interact significantly"
     rows_of_tree = (
-        f"; a tree draws {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials // 2 else ""
+        f"; each tree samples {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials // 2 else ""
     )
     yield f"the model explains {variance.explained:.0%} of the variance of unseen trials{rows_of_tree}"
 
@@ -70,7 +70,7 @@ def sentence(region: Region, metric: str) -> str:
     else:
         outcome = f"never passed {metric} {-_floor(-region.bound):.3f}"
     among = [f"{region.diverged} diverged"] if region.diverged and region.bound is not None else []
-    among += [f"{region.stopped} stopped early"] if region.stopped else []
+    among += [f"{region.stopped} pruned"] if region.stopped else []
     return f"{where} {outcome}: {count_of(region.trials, 'trial')}" + (
         f" ({', '.join(among)})" if among else ""
     )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from search.words import one_line
+from studies.printable import printable_lines
 
 _SPECIAL = frozenset("\\`*_{}[]<>#|~&")
 """What would begin something in the middle of a line, or end a table's cell."""
@@ -25,12 +26,18 @@ def code(text: str) -> str:
     return f"{fence}{blank}{text}{blank}{fence}"
 
 
-def table(columns: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Columns, each a title and its cells; those of numbers to the right."""
-    numeric = [cells and cells[0][:1].isdigit() for _, cells in columns]
+def fenced(text: str) -> str:
+    """Lines in a fixed font."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{printable_lines(text)}\n{fence}"
+
+
+def table(columns: Sequence[tuple[str, Sequence[str], bool]]) -> str:
+    """Columns, each a title, its cells, and whether these are figures, which stand to the right."""
     lines = [
-        "| " + " | ".join(title for title, _ in columns) + " |",
-        "|" + "|".join("--:" if right else "---" for right in numeric) + "|",
-        *("| " + " | ".join(row) + " |" for row in zip(*(cells for _, cells in columns), strict=True)),
+        "| " + " | ".join(title for title, _, _ in columns) + " |",
+        "|" + "|".join("--:" if right else "---" for _, _, right in columns) + "|",
+        *("| " + " | ".join(row) + " |" for row in zip(*(cells for _, cells, _ in columns), strict=True)),
     ]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Literal
 
 from rich.cells import cell_len
@@ -22,7 +23,8 @@ INDENT = 2
 @dataclass(frozen=True)
 class Column:
     """A column of a table. Where the width is short, those with ``optional`` are left out, last one first;
-    then the cells of those with ``shortest`` are cut, to no less than so many letters.
+    then the cells of those with ``shortest`` are cut, to no less than so many letters. ``styles`` are rich's,
+    a cell each.
     """
 
     heading: str
@@ -30,6 +32,7 @@ class Column:
     right: bool = True
     optional: bool = False
     shortest: int | None = None
+    styles: Sequence[str] = ()
 
     @property
     def width(self) -> int:
@@ -82,8 +85,9 @@ def _table(columns: Sequence[Column], gap: int, strong_row: int | None) -> Table
         justify: Literal["left", "right"] = "right" if column.right else "left"
         least = column.width if column.right else None
         table.add_column(heading, justify=justify, no_wrap=True, vertical="bottom", min_width=least)
-    for index, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
-        table.add_row(*(Text(cell) for cell in cells), style="bold" if index == strong_row else None)
+    styled = (zip_longest(column.cells, column.styles, fillvalue="") for column in columns)
+    for index, cells in enumerate(zip(*styled, strict=True)):
+        table.add_row(*(Text(*cell) for cell in cells), style="bold" if index == strong_row else None)
     return table
 
 

@@ -1,20 +1,22 @@
-"""What is said of finalists, in the same words wherever a person reads of them. Pure."""
+"""The finalists in sentences, the same ones wherever a person reads of them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from search.words import VERDICTS, brief_label, count_of, listed, with_sign
+from search.words import VERDICTS, brief_label, count_of, listed, p_text, with_sign
 from studies.records.finalists import Difference, Finalist, Finalists, Interval
 
 
-def finalist_sentences(found: Finalists, rows: int) -> Iterator[str]:
-    """What is said below the table of finalists, that were scored on so many test ``rows``."""
-    yield from optimism(found)
+def finalist_sentences(found: Finalists, alike: int) -> Iterator[str]:
+    """What their table doesn't say.
+
+    Args:
+        found: the finalists.
+        alike: how many configurations share the highest validation score of the search.
+    """
+    yield from optimism(found, alike)
     yield from comparisons(found)
-    expected = prediction(found.finalists[0], rows)
-    if expected is not None:
-        yield expected
     yield coverage(found)
 
 
@@ -32,39 +34,37 @@ def comparisons(found: Finalists) -> Iterator[str]:
         )
     if equal := groups["equivalent"]:
         yield (
-            f"{_trials(equal)} {'is' if len(equal) == 1 else 'are'} as good as trial {best.trial}: the "
-            f"difference is less than {found.margin:g} either way (two one-sided tests)."
+            f"{_trials(equal)} {'is' if len(equal) == 1 else 'are'} equivalent to trial {best.trial}: the "
+            f"difference is significantly less than {found.margin:g} either way (two one-sided tests)."
         )
     if worse := groups["worse"]:
         yield f"{_trials(worse)} {'is' if len(worse) == 1 else 'are'} significantly worse."
     if better := groups["better"]:
         yield (
             f"{_trials(better)} {'is' if len(better) == 1 else 'are'} significantly better on the test rows "
-            f"than trial {best.trial}, which the validation rows chose. Choosing by that would make the test "
-            "score optimistic."
+            f"than trial {best.trial}, which was chosen on the validation rows. Choosing by that would make "
+            "the test score optimistic."
         )
 
 
-def at_worst(one: Finalist) -> str:
-    """``could be up to 0.031 worse``, beside a verdict that is no proof; empty beside the others."""
-    return f"could be up to {_at_worst(one):.3f} worse" if one.verdict in ("tied", "equivalent") else ""
-
-
-def optimism(found: Finalists) -> Iterator[str]:
-    """How optimistic the scores were that chose the search's winner and the best finalist."""
-    winner, best = found.winner, found.finalists[0]
-    on_validation, on_test = winner.optimism
+def optimism(found: Finalists, alike: int) -> Iterator[str]:
+    """How optimistic the validation scores were that ranked the search's best, and the finalists' best."""
+    first, best = found.winner, found.finalists[0]
+    on_validation, on_test = first.optimism
+    which = "had the highest" if alike == 1 else f"is one of {alike:,} with the highest"
+    by = f"optimistic by {on_test:.3f}" if on_test > 0 else f"not optimistic ({with_sign(on_test)})"
     yield (
-        f"The search's winner, trial {winner.trial}, scored {winner.found:.3f} when found. "
-        f"{_retrained(len(winner.test))} it scores {winner.validation_mean:.3f} on the same validation rows "
-        f"and {winner.test_mean:.3f} on the test rows. So {with_sign(on_test)} of it was luck: "
-        f"{with_sign(on_validation)} with the seed{_in_brackets(winner.luck_of_seeds)}, "
-        f"{on_test - on_validation:+.3f} with the rows{_in_brackets(winner.luck_of_rows)}."
+        f"Trial {first.trial} {which} validation score in the search, {first.found:.3f}. "
+        f"{_retrained(len(first.test))}, it scores {first.validation_mean:.3f} on the same validation rows "
+        f"and {first.test_mean:.3f} on the test rows. The score in the search was {by}: "
+        f"{with_sign(on_validation)} is luck with the seed{_in_brackets(first.luck_of_seeds)}, "
+        f"{with_sign(on_test - on_validation)} luck with the rows{_in_brackets(first.luck_of_rows)}."
     )
     if len(found.finalists) > 1 and best.validation_mean > best.test_mean:
         yield (
-            f"The best, trial {best.trial}, was chosen by its new validation mean. That is optimistic too: "
-            f"{best.validation_mean:.3f}, {best.validation_mean - best.test_mean:.3f} above its test mean."
+            f"Trial {best.trial} was chosen as the best by its validation mean over new seeds, "
+            f"{best.validation_mean:.3f}. That is optimistic too, by "
+            f"{best.validation_mean - best.test_mean:.3f} compared with its test mean."
         )
 
 
@@ -168,15 +168,8 @@ def _with_interval(one: Difference) -> str:
     return f"{with_sign(one.value)} (95%: {ends}, p {p_text(one.p_value)})"
 
 
-def p_text(value: float | None) -> str:
-    """``0.042``, ``<0.001``; a dash for the best, which isn't compared."""
-    if value is None:
-        return "-"
-    return "<0.001" if value < 0.001 else f"{value:.2g}"
-
-
 def _in_brackets(interval: Interval | None) -> str:
-    """Empty for one without width, too: trainings that all score the same tell nothing of how others vary."""
+    """Empty for one without width, too: trainings that all score the same say nothing of how others vary."""
     return "" if interval is None or interval.low == interval.high else f" (95%: {signed(interval)})"
 
 

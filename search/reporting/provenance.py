@@ -18,14 +18,14 @@ class Provenance:
     Attributes:
         file: name of the study file.
         text: the file as it is now, without passwords; empty where it can't be read any more.
-        seed: of everything that is drawn.
+        seed: of everything that is random.
         seconds: how long it was searched for, over every launch.
         cluster: where its trials ran, in words; empty where its driver never said.
         slots: how many of them at once; 0 where that isn't known.
         versions: of the packages that it ran with, by name.
         data: where the rows came from and how they were made, as (name, words).
         waits: whether trials wait at rungs to be promoted.
-        search: who drew configurations, and who stopped them early, as (name, words).
+        search: who sampled configurations, and who pruned their trials, as (name, words).
     """
 
     file: str
@@ -66,7 +66,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
     yield "from", data.path or f"the built-in data set {data.source}"
     yield (
         "split",
-        f"{data.validation:.0%} for validation, {data.test:.0%} for the test, drawn with the study's seed; "
+        f"{data.validation:.0%} for validation, {data.test:.0%} for the test, by the study's seed; "
         f"rows that repeat each other {repeats}",
     )
     kind = features.kind or ("word2vec" if data.source or data.text else "none")
@@ -90,6 +90,6 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
 def _search(study: Study) -> Iterator[tuple[str, str]]:
     layers = ", ".join(f"{units:,}" for units in study.model.hidden)
     yield "network", f"hidden layers of {layers} units and a softmax over the classes"
-    yield "drawn by", study.sampler.kind
+    yield "sampled by", study.sampler.kind
     if study.pruner.kind != "none":
-        yield "stopped early by", study.pruner.kind
+        yield "pruned by", study.pruner.kind

@@ -1,7 +1,7 @@
 """What the scores of the chosen trials say, in sentences, where a table leaves a person to guess.
 
-A network that never says the positive class has an F1 of 0, a weighted F1 that looks good, and often an
-average precision as high as any: it has the rows in order, and has not learnt far enough to say so. That is
+A network that never predicts the positive class has an F1 of 0, a weighted F1 that looks good, and often an
+average precision as high as any: it ranks the rows well, and has not learnt far enough to predict so. That is
 how one network gets 0.98 and another 0.00 for what is called F1 in both.
 """
 
@@ -32,10 +32,10 @@ def readings(report: StudyReport) -> tuple[str, ...]:
     trials: dict[tuple[int, str], list[int]] = {}
     for record in report.complete:
         row_set, scores = report.judged(record) if record.number in report.chosen else ("", None)
-        said = only_class_said(scores) if scores is not None else None
-        if said is not None and scores is not None:
-            groups.setdefault((said, row_set), []).append(scores)
-            trials.setdefault((said, row_set), []).append(record.number)
+        predicted = only_class_predicted(scores) if scores is not None else None
+        if predicted is not None and scores is not None:
+            groups.setdefault((predicted, row_set), []).append(scores)
+            trials.setdefault((predicted, row_set), []).append(record.number)
     return tuple(
         sentence for key in sorted(groups) for sentence in _sentences(trials[key], groups[key], key, report)
     )
@@ -67,17 +67,17 @@ def _openings(report: StudyReport) -> Iterator[str]:
         yield f"Test rows: opened once, {times[0]}."
     else:
         yield f"Test rows: opened {len(times)} times: {'; '.join(times)}."
-        yield "What was decided after the first opening may have been chosen by the test rows."
+        yield "What was chosen after the first opening may owe its test score to that choice."
     if closed := sorted(report.chosen - set(report.opened)):
         yield f"They were not opened for {_trials(closed)}: {report.command} would open them again."
     found = {record.number: record.value for record in report.complete}
     for number, one in sorted(report.opened.items()):
         before = found.get(number)
         if one.failed:
-            yield f"Trial {number} could not be trained again for its test score: {one.failed}."
+            yield f"Trial {number} could not be retrained for its test score: {one.failed}."
         elif None not in (before, one.validation) and one.validation != before:
             yield (
-                f"Trial {number}, trained again for its test score, has {one.validation:.4f} on the "
+                f"Trial {number}, retrained for its test score, has {one.validation:.4f} on the "
                 f"validation rows instead of {before:.4f}: another kind of machine, or other versions, round "
                 "differently."
             )
@@ -110,17 +110,17 @@ def finalists_due(report: StudyReport) -> str | None:
     again = due.of_finalists and report.finalists is not None
     others = "Other trials are the best now: of their finalists, " if again else ""
     trainings = count_of(due.trainings, "training")
-    return f"{others}{due.done} of {trainings} done; the next launch goes on with them."
+    return f"{others}{due.done} of {trainings} finished; the next launch runs the others."
 
 
-def only_class_said(scores: Scores) -> int | None:
-    """The class that was said to every row, or ``None`` where there is more than one."""
-    said = [index for index, rows in enumerate(zip(*scores.confusion, strict=True)) if sum(rows)]
-    return said[0] if len(said) == 1 else None
+def only_class_predicted(scores: Scores) -> int | None:
+    """The class that was predicted for every row, or ``None`` where there is more than one."""
+    predicted = [index for index, rows in enumerate(zip(*scores.confusion, strict=True)) if sum(rows)]
+    return predicted[0] if len(predicted) == 1 else None
 
 
 def shares_loss(facts: DataFacts, row_set: str) -> float:
-    """Log loss, nats a row, of saying the classes' own shares to every row: the shares' entropy."""
+    """Log loss, nats a row, of predicting the classes' own shares for every row: the shares' entropy."""
     shares = [count / facts.rows(row_set) for count in facts.counts[row_set] if count]
     return -sum(share * math.log(share) for share in shares)
 
@@ -128,29 +128,31 @@ def shares_loss(facts: DataFacts, row_set: str) -> float:
 def _sentences(
     trials: Sequence[int], found: Sequence[Scores], key: tuple[int, str], report: StudyReport
 ) -> Iterator[str]:
-    facts, (said, row_set) = report.facts, key
-    name = short(facts.classes[said], among=facts.classes)
+    facts, (predicted, row_set) = report.facts, key
+    name = short(facts.classes[predicted], among=facts.classes)
     one = len(trials) == 1
     named = f"Trial {trials[0]}" if one else f"Trials {listed(map(str, trials))}"
     yield (
-        f'{named} {"says" if one else "say"} "{name}" to every {row_set} row: {"its" if one else "their"} '
-        f'weighted F1 of {found[0].f1_weighted:.3f} is that of a program that always says "{name}".'
+        f"{named} {'predicts' if one else 'predict'} “{name}” for every {row_set} row: "
+        f"{'its' if one else 'their'} weighted F1 of {found[0].f1_weighted:.3f} is that of a program that "
+        f"always predicts “{name}”."
     )
-    if facts.classes[said] == facts.positive:
+    if facts.classes[predicted] == facts.positive:
         return
     chance = facts.positives(row_set) / facts.rows(row_set)
     # In order: nearer to a perfect order than to one by chance.
     if any(scores.average_precision < (1 + chance) / 2 for scores in found):
         return
     order = (
-        f"{'It has' if one else 'They have'} the rows in order all the same: average precision "
+        f"{'It still ranks' if one else 'They still rank'} the rows well: average precision "
         f"{_figures([scores.average_precision for scores in found])}, by chance {chance:.3f}."
     )
     loss = shares_loss(facts, row_set)
     if all(scores.log_loss > NEAR_CHANCE * loss for scores in found):
         order += (
             f" {'It has' if one else 'They have'} hardly begun to learn: log loss "
-            f"{_figures([scores.log_loss for scores in found])}, and {loss:.3f} for the classes' shares."
+            f"{_figures([scores.log_loss for scores in found])}; predicting the classes' shares has "
+            f"{loss:.3f}."
         )
     yield order
 

@@ -26,7 +26,7 @@ from studies.records.explanations import KeptExplanation
 from studies.records.finalists import Finalists
 from studies.records.openings import OpenedTrial, Opening, opened_trials, plain_openings
 from studies.records.ranking import FailedTrials, complete_trials, failures_of, mean, ranking
-from studies.records.reports import SCORE_NAMES, Scores
+from studies.records.reports import SCORE_NAMES, STOPPED_EARLY, Scores
 from studies.records.trials import TrialRecord
 from studies.sections.distributions import Distribution
 from studies.space.configuration import Configuration
@@ -58,8 +58,8 @@ class StudyReport:
         facts: rows, classes and skew of its data.
         records: every trial but those that wait, by number.
         ranked: for each configuration its first complete trial, best mean validation score first, ties to the
-            earlier trial. A configuration that was drawn again ran with other seeds; it is ranked by the mean
-            of its runs, because the best of them would be optimistic.
+            earlier trial. A configuration that was sampled again ran with other seeds; it is ranked by the
+            mean of its runs, because the best of them would be optimistic.
         runs: validation scores of each configuration's complete trials, by the number of its first.
         chosen: numbers of the trials whose test scores are shown, once the test rows were opened for them.
         baselines: constant predictors to beat: always the positive class, always the commonest.
@@ -71,7 +71,7 @@ class StudyReport:
         table_size: trials in the table of the best.
         storage: where the study is kept, without a password.
         dashboard: shell command that opens it in Optuna's dashboard.
-        parameters: what is drawn, by the names that Optuna knows.
+        parameters: what is sampled, by the names that Optuna knows.
         provenance: how it was run.
         finalists: what the best configurations are worth when they are retrained with other seeds.
         openings: when the test rows were opened, for whom, and what was scored then; the first time first.
@@ -169,10 +169,19 @@ class StudyReport:
         return tuple((record, score) for record, score in found if score is not None)
 
     @property
-    def stopped_early(self) -> dict[int, int]:
-        """How many trials were pruned, by the epochs that they were given."""
+    def pruned(self) -> dict[int, int]:
+        """How many trials were pruned, by the epochs that they were trained for."""
         reached = (max(r.rung_scores, default=0) for r in self.records if r.state == "pruned")
         return dict(sorted(Counter(reached).items()))
+
+    @property
+    def stopped_early(self) -> int:
+        """How many complete trials ended before their last epoch, because their score no longer improved."""
+        return sum(
+            note.startswith(STOPPED_EARLY)
+            for record in self.complete
+            for note in (record.report.notes if record.report is not None else ())
+        )
 
     @property
     def best_by_framework(self) -> dict[str, TrialRecord]:
@@ -235,7 +244,7 @@ class StudyReport:
             "dashboard": self.dashboard,
             "provenance": asdict(self.provenance),
         }
-        return {name: _finite(value) for name, value in plain.items()}
+        return {name: finite(value) for name, value in plain.items()}
 
 
 def report(path: str | Path) -> StudyReport:
@@ -323,12 +332,12 @@ def _trial_dict(report: StudyReport, record: TrialRecord) -> dict[str, Any]:
     }
 
 
-def _finite(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity."""
+def finite(value: Any) -> Any:
+    """The value with ``None`` for numbers that aren't finite, which JSON doesn't know."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

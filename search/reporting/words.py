@@ -50,18 +50,6 @@ def as_toml(configuration: Configuration) -> str:
     return "\n".join(["[[enqueue]]", *lines])
 
 
-def parameter_label(name: str) -> str:
-    """``optimizer (Spark)`` for ``optimizer.spark``."""
-    plain, _, framework = name.partition(".")
-    words = plain.replace("_", " ")
-    return f"{words} ({FRAMEWORKS.get(framework, framework)})" if framework else words
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 trial``, ``2,000 trials``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def date_text(when: datetime) -> str:
     """``24 November 2026, 14:15``."""
     return f"{when.day} {when:%B %Y, %H:%M}"

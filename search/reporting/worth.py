@@ -25,26 +25,26 @@ class Worth:
     Attributes:
         trial: its first trial in the search.
         configuration: itself.
-        found: its validation score in the search, by which it was chosen.
+        validation: its validation score in the search, by which it was chosen.
         score: the study's metric on the test rows; on the validation rows where ``tested`` is false.
         interval: of ``score``, 95%; ``None`` where there is none.
         scores: all that are one number, on the same rows; means over the trainings.
         confusion: counts, summed over the trainings.
         trainings: how many networks the figures are means of.
-        anew: mean validation score over new seeds; ``None`` without finalists.
+        retrained: mean validation score over new seeds; ``None`` without finalists.
         tested: whether there are test scores: the test rows were opened for it.
         finalist: the whole of it, where it is one.
     """
 
     trial: int
     configuration: Configuration
-    found: float
+    validation: float
     score: float
     interval: tuple[float, float] | None
     scores: Mapping[str, float]
     confusion: tuple[tuple[int, ...], ...]
     trainings: int
-    anew: float | None
+    retrained: float | None
     tested: bool
     finalist: Finalist | None = None
 
@@ -75,13 +75,13 @@ def _of_finalist(finalist: Finalist, metric: str) -> Worth:
     return Worth(
         trial=finalist.trial,
         configuration=finalist.configuration,
-        found=finalist.found,
+        validation=finalist.found,
         score=finalist.test_mean,
         interval=(finalist.interval.low, finalist.interval.high),
         scores={**finalist.scores, metric: finalist.test_mean},
         confusion=finalist.confusion,
         trainings=len(finalist.test),
-        anew=finalist.validation_mean,
+        retrained=finalist.validation_mean,
         tested=True,
         finalist=finalist,
     )
@@ -96,12 +96,12 @@ def _of_record(report: StudyReport, record: TrialRecord) -> Worth | None:
     return Worth(
         trial=record.number,
         configuration=record.configuration,
-        found=report.score(record),
+        validation=report.score(record),
         score=getattr(test, report.metric) if test is not None else report.score(record),
         interval=row_interval(test.confusion, report.metric, positive) if test is not None else None,
         scores={name: getattr(shown, name) for name in SCORE_NAMES},
         confusion=shown.confusion,
         trainings=1,
-        anew=None,
+        retrained=None,
         tested=test is not None,
     )

@@ -26,6 +26,7 @@ class Change:
         low, high: 95% interval; ``None`` with one seed.
         verdict: ``same``, ``one seed``, ``within noise``, ``more`` or ``less``.
         before, after: the scores that it lies between on the path; both 0 where it is no step of one.
+        kind: ``measuring`` or ``training``; empty in explanations that earlier code kept.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Change:
     verdict: str
     before: float = 0.0
     after: float = 0.0
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class KeptExplanation:
         sentences: the answer.
         traps: name and text of each that was seen.
         covers: what the intervals are of.
+        orders: how many orders of the changes were sampled; 0 where all were computed.
     """
 
     start: str
@@ -63,6 +66,12 @@ class KeptExplanation:
     sentences: tuple[str, ...]
     traps: tuple[tuple[str, str], ...]
     covers: str = SEEDS_ALONE
+    orders: int = 0
+
+    @property
+    def gap(self) -> float:
+        """The score of ``end`` less that of ``start``."""
+        return self.values[1] - self.values[0]
 
     @property
     def key(self) -> str:
@@ -87,6 +96,7 @@ class KeptExplanation:
             sentences=tuple(values["sentences"]),
             traps=tuple((name, text) for name, text in values["traps"]),
             covers=values.get("covers", SEEDS_ALONE),
+            orders=values.get("orders", 0),
         )
 
 

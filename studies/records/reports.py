@@ -29,6 +29,10 @@ checkpoints that refuses, a trainer of somebody's own that a worker can't import
 trainer may, or an exception that nobody foresaw."""
 
 
+STOPPED_EARLY = "stopped early"
+"""What the note of a trial begins with that ended before its last epoch, out of patience."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of one set of rows. All but ``log_loss`` (nats a row, lower is better) are in [-1, 1].

@@ -66,8 +66,8 @@ def save(path: Path, weights: Weights, _activation: str) -> None:
 SPARK_ML = SavedModel(
     file="spark-model",
     save=save,
-    sentence="a MultilayerPerceptronClassificationModel of Spark ML: `features` in, `probability` of "
-    "{outputs} out. Its own `prediction` is the index of the most probable class, and knows no other "
+    sentence="a MultilayerPerceptronClassificationModel of Spark ML: features in, probability of "
+    "{outputs} out. Its own prediction is the index of the most probable class, and knows no other "
     "threshold.",
     packages=("pyspark", "numpy"),
     needs="and a Java 17 or later",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from studies.records.reports import STOPPED_EARLY
 from workers.training.trainer import State
 
 
@@ -39,5 +40,5 @@ def describe(state: State, last_epoch: int) -> tuple[str, ...]:
     """A note for the trial's record; none where the last epoch was reached and was the best."""
     if state.best is None or state.best.epoch == state.epoch == last_epoch:
         return ()
-    stopped = f"stopped early after epoch {state.epoch}; " if state.epoch < last_epoch else ""
+    stopped = f"{STOPPED_EARLY} after epoch {state.epoch}; " if state.epoch < last_epoch else ""
     return (f"{stopped}the scores are those of epoch {state.best.epoch}, the best on the validation rows",)

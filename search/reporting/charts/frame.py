@@ -20,6 +20,8 @@ WIDE, HALF = 920, 440
 LETTER = 6.6
 """About what a letter of an axis takes, in pixels."""
 
+RECALL = "recall: part of the positive rows that is predicted so"
+PRECISION = "precision: part of the rows predicted positive that is"
 
 CROWDS = ((2000, "swarm"), (400, "many"))
 """With more dots than this in one element, they get a class that makes them smaller."""
@@ -196,3 +198,12 @@ def box(x: float, y: float, width: float, height: float, kind: str, says: str = 
 def on_every_screen(draw: Callable[[int], Html]) -> Html:
     """A chart as wide as the page, drawn for a wide screen and for a phone."""
     return joined(tag("div", draw(WIDE), class_="on-wide"), tag("div", draw(HALF), class_="on-narrow"))
+
+
+def legend(*entries: tuple[str, str]) -> Html:
+    """What colours stand for: (class, words)."""
+    return tag(
+        "div",
+        (tag("span", tag("i", class_=f"key {kind}"), words) for kind, words in entries),
+        class_="legend",
+    )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from search.importance.importance import ImportanceGroup
-from search.importance.variance import Plane
+from search.importance.sentences import label_of
 from search.reporting.charts.drawn import PLASTIC, Shades, is_of, placed, scale_of, shake, thinned
-from search.reporting.charts.frame import Dot, Frame, box, room_below
+from search.reporting.charts.frame import Dot, Frame, box, legend, room_below
 from search.reporting.charts.scales import Bands, Scale, category
-from search.reporting.html import Html, joined, tag
-from search.reporting.markup import beside, figure, legend, paragraph
+from search.reporting.html import Html, joined
 from search.reporting.report import StudyReport
-from search.reporting.words import FRAMEWORKS, parameter_label
+from search.reporting.section import Chart
+from search.reporting.words import FRAMEWORKS
 from studies.records.trials import TrialRecord
 from studies.sections.distributions import Distribution, Value
 
@@ -20,32 +21,22 @@ MOST_DOTS = 300
 """Trials that are drawn over the fields, evenly out of all."""
 
 
-def planes(report: StudyReport) -> Html | None:
+def plane_charts(report: StudyReport) -> list[Chart]:
     """A plane within each framework, or over all trials where no framework has one."""
     groups = [group for group in report.importance.frameworks if group.variance.plane is not None]
     groups = groups or [group for group in (report.importance.overall,) if group.variance.plane is not None]
-    shades = Shades([score for _, score in report.scored])
-    drawings = [
-        _plane(report, group, plane, shades)
-        for group in groups
-        if (plane := group.variance.plane) is not None
-    ]
-    if not drawings:
-        return None
-    scale = legend(*shades.legend())
-    few = f"; {MOST_DOTS:,} are drawn" if len(report.scored) > MOST_DOTS else ""
-    return joined(
-        tag("h3", "The two choices that explain most, together"),
-        scale,
-        beside(*drawings),
-        paragraph(
-            f"Fields have the colour of the score that the model predicts, dots that of a trial{few}.",
-            kind="reading",
-        ),
-    )
+    return [Chart(partial(_plane, report, group), _title(group), half=True) for group in groups]
 
 
-def _plane(report: StudyReport, group: ImportanceGroup, plane: Plane, shades: Shades) -> Html:
+def _title(group: ImportanceGroup) -> str:
+    assert group.variance.plane is not None
+    where = f" within {FRAMEWORKS.get(group.framework, group.framework)}" if group.framework else ""
+    return f"{' and '.join(map(label_of, group.variance.plane.axes))}{where}"
+
+
+def _plane(report: StudyReport, group: ImportanceGroup) -> Html:
+    plane, shades = group.variance.plane, Shades([score for _, score in report.scored])
+    assert plane is not None
     names = [_full_name(report, axis, group.framework) for axis in plane.axes]
     scales = [_scale(report.parameters[name], cells) for name, cells in zip(names, plane.cells, strict=True)]
     order = (1, 0) if isinstance(scales[0], Bands) and not isinstance(scales[1], Bands) else (0, 1)
@@ -70,12 +61,11 @@ def _plane(report: StudyReport, group: ImportanceGroup, plane: Plane, shades: Sh
     )
     names = [names[index] for index in order]
     dots = _shaded(members, [(name, report.parameters[name]) for name in names], frame, shades)
-    labels = [parameter_label(plane.axes[index]) for index in order]
+    labels = [label_of(plane.axes[index]) for index in order]
     drawing = frame.svg(
         frame.axes("", labels[1], grid=False), fields, dots, says=f"Score by {labels[0]} and {labels[1]}."
     )
-    where = f" within {FRAMEWORKS.get(group.framework, group.framework)}" if group.framework else ""
-    return figure(f"{labels[0]} and {labels[1]}{where}", drawing, kind="plainly plane")
+    return joined(legend(*shades.legend()), drawing)
 
 
 def _scale(distribution: Distribution, cells: Sequence[tuple[Value, Value]]) -> Scale:

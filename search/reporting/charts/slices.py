@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from search.importance.sentences import label_of
 from search.importance.variance import Curve, CurveCell
 from search.reporting.charts.drawn import is_of, placed, scale_of, shake
-from search.reporting.charts.frame import Dot, Frame, box, room_below
+from search.reporting.charts.frame import Dot, Frame, box, legend, room_below
 from search.reporting.charts.scales import Bands, score_scale
 from search.reporting.html import Html, joined, tag
-from search.reporting.markup import beside, figure, legend, paragraph
 from search.reporting.report import StudyReport
-from search.reporting.words import FRAMEWORKS, metric_label, parameter_label
-from studies.sections.distributions import Distribution
+from search.reporting.section import Chart
+from search.reporting.words import FRAMEWORKS, metric_label
+from studies.sections.distributions import Value
 
 MOST_SLICES = 6
 """Parameters that are drawn one by one."""
 
 
-def slices(report: StudyReport) -> Html | None:
-    """Scores along each parameter, those that explain most first."""
-    order = _ordered(report)
-    found = report.scored
-    drawings = [_slice(report, name, report.parameters[name]) for name in order] if found else []
-    shown = [drawing for drawing in drawings if drawing is not None][:MOST_SLICES]
-    if not shown:
-        return None
-    model = any(group.variance.curves for group in (report.importance.overall, *report.importance.frameworks))
-    reading = "A dot is one trial."
-    if model:
-        reading += " The line is the mean score that the model predicts, all else drawn; its band holds 95%."
-    used = [(name, FRAMEWORKS.get(name, name)) for name in sorted(report.best_by_framework)]
-    return joined(
-        tag("h3", "Score along each choice"),
-        legend(*used),
-        beside(*shown),
-        paragraph(reading, kind="reading"),
-    )
+def slice_charts(report: StudyReport) -> list[Chart]:
+    """A chart for each parameter, those that explain most first."""
+    if not report.scored:
+        return []
+    names = [name for name in _ordered(report) if len(set(_placed(report, name).values())) > 1]
+    return [Chart(partial(_slice, report, name), label_of(name), half=True) for name in names[:MOST_SLICES]]
+
+
+def _placed(report: StudyReport, name: str) -> dict[int, Value]:
+    distribution = report.parameters[name]
+    values = ((record, placed(record, name, distribution)) for record, _ in report.scored)
+    return {record.number: value for record, value in values if value is not None}
 
 
 def _ordered(report: StudyReport) -> list[str]:
@@ -44,15 +40,9 @@ def _ordered(report: StudyReport) -> list[str]:
     return sorted(names, key=lambda name: (-effects.get(name, 0.0), -shares.get(name, 0.0)))
 
 
-def _slice(report: StudyReport, name: str, distribution: Distribution) -> Html | None:
-    found = [
-        (record, value, score)
-        for record, score in report.scored
-        if (value := placed(record, name, distribution)) is not None
-    ]
-    if len({value for _, value, _ in found}) < 2:
-        return None
-    scale = scale_of(distribution)
+def _slice(report: StudyReport, name: str) -> Html:
+    values = _placed(report, name)
+    scale = scale_of(report.parameters[name])
     shaken = 0.62 / len(scale.values) if isinstance(scale, Bands) else 0.0
     # Scores are on one axis in all slices, so that what matters little looks flat.
     bottom = room_below(scale)
@@ -61,19 +51,20 @@ def _slice(report: StudyReport, name: str, distribution: Distribution) -> Html |
     curve = _curve(report, name)
     dots = {
         kind: [
-            Dot(value, score, record.number, shake(record.number) * shaken)
-            for record, value, score in found
-            if is_of(record, kind)
+            Dot(values[record.number], score, record.number, shake(record.number) * shaken)
+            for record, score in report.scored
+            if record.number in values and is_of(record, kind)
         ]
         for kind in FRAMEWORKS
     }
+    used = [(kind, FRAMEWORKS.get(kind, kind)) for kind in sorted(report.best_by_framework)]
     drawing = frame.svg(
         frame.axes("", metric_label(report)),
         *(frame.dots(of_kind, kind) for kind, of_kind in dots.items()),
         _model(frame, curve) if curve is not None else None,
-        says=f"Score by {parameter_label(name)}.",
+        says=f"Score by {label_of(name)}.",
     )
-    return figure(parameter_label(name), drawing, kind="plainly")
+    return joined(legend(*used), drawing)
 
 
 def _curve(report: StudyReport, name: str) -> Curve | None:

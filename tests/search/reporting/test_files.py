@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from search.importance.sentences import beneath
+from search.importance.sentences import beneath, label_of
 from search.output.files import output_file
 from search.output.markdown_text import plain
 from search.reporting.files import targets, write_csv, write_html
 from search.reporting.markdown import markdown_of
+from search.reporting.words import in_words
 from studies.data.facts import DataFacts
 from studies.errors import OutputError
 from tests.search import fakes
@@ -79,18 +80,22 @@ def test_markdown_has_the_answer_the_ranking_and_what_mattered() -> None:
     report = fakes.report_of(fakes.trials(60))
     text = markdown_of(report)
     assert report.best is not None
+    assert report.best.configuration is not None
     assert re.findall(r"^##? .*", text, re.MULTILINE) == [
         "# sms-spam",
-        f"## Best configuration: trial {report.best.number}",
-        f"## The best 10 of {len(report.ranked)}",
-        "## What mattered",
+        f"## Best configuration: {plain(in_words(report.best.configuration))}",
+        "## Finalists",
+        f"## The best 10 of {len(report.ranked)} configurations",
+        f"## What mattered most: {plain(label_of(report.importance.overall.most))}",
+        "## TensorFlow 0.942 and Spark 0.934 on the test rows",
+        "## The best misses 7 of 128 spam, and predicts spam for 7 others",
     ]
-    assert f"`{report.best.configuration.describe() if report.best.configuration else ''}`" in text
+    assert f"`trial {report.best.number}: {report.best.configuration.describe()}`" in text
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
     for table in tables:
         columns = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(columns) == 1
-    assert "| learning\\_rate" in text or "| learning_rate" in text
+    assert "| learning\\_rate |" in text
     for words in beneath(report.importance.overall):
         assert f"- {plain(words)}" in text
 
@@ -99,7 +104,8 @@ def test_markdown_has_the_finalists() -> None:
     report = with_finalists(fakes.report_of(fakes.trials(20)))
     assert report.finalists is not None
     text = markdown_of(report)
-    assert "## Finalists, retrained with 5 new seeds" in text
+    assert "## Finalists: 3 of 4 others differ significantly from the best" in text
+    assert "retrained with 5 new seeds" in text
     for one in report.finalists.finalists:
         assert (
             f"| {one.trial} | {one.test_mean:.3f} | {one.interval.low:.3f} to {one.interval.high:.3f} |"
@@ -114,5 +120,5 @@ def test_markdown_escapes_what_comes_from_the_data_and_says_what_is_missing() ->
     text = markdown_of(fakes.report_of(broken, facts=facts, ended=""))
     assert "a\\|b\\*\\<i\\>" in text
     assert "it \\| broke here" in text
-    assert "**Still running, or killed: 0 trials without an end.**" in text
-    assert "## Best" not in text
+    assert "**Still running, or killed: 0 unfinished trials.**" in text
+    assert "## No best configuration" in text

@@ -118,14 +118,14 @@ def test_what_rounds_to_zero_has_no_sign(value: float, text: str) -> None:
 
 
 def test_more_trials_than_are_asked_for_are_not_so_many_of_them() -> None:
-    assert of_limit(2, 1) == "2 trials done (trials = 1)"
-    assert of_limit(1, 60) == "1 of 60 trials done"
+    assert of_limit(2, 1) == "2 trials finished (trials = 1)"
+    assert of_limit(1, 60) == "1 of 60 trials finished"
     assert of_limit(1, 1, "ended") == "1 of 1 trial ended"
-    assert of_limit(3, None) == "3 trials done"
+    assert of_limit(3, None) == "3 trials finished"
     report = fakes.report_of(fakes.trials(2), study={"trials": 1})
-    assert "2 trials done (trials = 1)" in printed(report)
-    assert "2 trials done (trials = 1)" in markdown_of(report)
-    assert "2 trials done (trials = 1)" in page(report, datetime(2026, 11, 24))
+    assert "2 trials finished (trials = 1)" in printed(report)
+    assert "2 trials finished (trials = 1)" in markdown_of(report)
+    assert "2 trials finished (trials = 1)" in page(report, datetime(2026, 11, 24))
 
 
 def test_the_headline_has_the_best_configuration_with_its_test_scores_and_the_baselines() -> None:
@@ -134,12 +134,12 @@ def test_the_headline_has_the_best_configuration_with_its_test_scores_and_the_ba
     assert "spark l-bfgs spark_uniform 10 iterations" in text
     assert row_of(text, "F1 of spam") == ["0.750", "0.900", "0.233", "0.000"]
     assert row_of(text, "recall of spam") == ["0.750", "0.900", "1.000", "0.000"]
-    assert row_of(text, "are ham") == ["812", "32"]
-    assert row_of(text, "are spam") == ["32", "96"]
+    assert row_of(text, "actual ham") == ["812", "32"]
+    assert row_of(text, "actual spam") == ["32", "96"]
     assert "F1 2p/(1+p) = 0.233" in text
 
 
-def test_the_best_of_many_is_said_to_be_optimistic_and_a_single_enqueued_trial_is_not() -> None:
+def test_the_best_of_many_is_called_optimistic_and_a_single_enqueued_trial_is_not() -> None:
     assert "the best of 4 and therefore optimistic" in printed(fakes.report_of(fakes.trials(4)))
     assert "optimistic" not in printed(fakes.report_of([fakes.complete(0, 0.9, SPARK, enqueued=True)]))
 
@@ -148,18 +148,18 @@ def test_the_table_of_the_best_is_as_long_as_the_study_says_and_in_order() -> No
     report = fakes.report_of(fakes.trials(20), study={"report": {"best": 3}})
     lines = printed(report).splitlines()
     start = next(index for index, line in enumerate(lines) if line.startswith("The best 3 of "))
-    numbers = [int(line.split()[0]) for line in lines[start + 2 : start + 5]]
+    numbers = [int(line.split()[0]) for line in lines[start + 3 : start + 6]]
     assert numbers == [record.number for record in report.ranked[:3]]
-    assert lines[start + 5] == ""
+    assert lines[start + 6] == ""
 
 
 def test_repeats_of_a_configuration_are_shown_with_their_scores_and_their_mean() -> None:
     runs = [fakes.complete(n, value, SPARK) for n, value in enumerate((0.95, 0.85, 0.90))]
     text = printed(fakes.report_of([*runs, fakes.complete(3, 0.5, SEED)]))
-    assert "Drawn 3 times, with other seeds: validation 0.950, 0.850, 0.900" in text
+    assert "Sampled 3 times, with different seeds: validation 0.950, 0.850, 0.900" in text
     table = text[text.index("by F1 of spam") :]
-    assert row_of(table, "0 ")[:3] == ["0.900", "3", "spark"]
-    assert "runs" not in printed(fakes.report_of([runs[0], fakes.complete(3, 0.5, SEED)]))
+    assert row_of(table, "0 ")[:4] == ["0.900", "0.940", "3", "Spark"]
+    assert " runs " not in printed(fakes.report_of([runs[0], fakes.complete(3, 0.5, SEED)]))
 
 
 def test_each_framework_is_shown_with_its_best_trial_and_the_test_score_of_it() -> None:
@@ -169,9 +169,10 @@ def test_each_framework_is_shown_with_its_best_trial_and_the_test_score_of_it() 
         fakes.complete(2, 0.7, replace(SPARK, initialisation="he_normal"), test=0.63),
     ]
     text = printed(fakes.report_of(records))
-    text = text[text.index("Framework against framework") :]
-    assert row_of(text, "spark ")[:4] == ["2", "0", "0.900", "0.810"]
-    assert row_of(text, "tensorflow ")[:4] == ["1", "1", "0.800", "0.720"]
+    text = text[text.index("Spark 0.810 and TensorFlow 0.720 on the test rows") :]
+    text = text[text.index("best of") :]
+    assert row_of(text, "Spark ")[:3] == ["2", "0", "0.900"]
+    assert row_of(text, "TensorFlow ")[:3] == ["1", "1", "0.800"]
     assert "0.630" not in text
 
 
@@ -183,13 +184,13 @@ def test_the_enqueued_recipes_are_shown_under_every_score() -> None:
     assert row_of(section, "F1 of spam")[:4] == ["0.910", "0.920", "0.000", "0.000"]
     for label in ("macro F1", "weighted F1", "average precision", "Matthews", "accuracy", "log loss"):
         assert row_of(section, label)
-    assert "Framework against framework" not in text
+    assert "best of" not in text
 
 
 def test_recipes_that_do_not_fit_beside_each_other_are_shown_below() -> None:
     records = [fakes.complete(n, n / 10, SPARK, enqueued=True) for n in range(5)]
     text = printed(fakes.report_of(records))
-    assert "Enqueued configurations, more" in text
+    assert text.count("  macro F1") > 2
     for number in range(5):
         assert f"trial {number}: spark" in text
 
@@ -201,7 +202,7 @@ def test_importance_says_on_how_many_trials_it_rests() -> None:
     for group in report.importance.frameworks:
         assert f"within {group.framework}: the best {group.best} of {group.trials}" in text
     share = report.importance.overall.shares[0]
-    assert row_of(text, "learning_rate")[0] == f"{share.share:.0%}"
+    assert row_of(text, "learning_rate")[0].rstrip("?") == f"{share.share:.0%}"
     assert "█" in text
 
 
@@ -213,23 +214,23 @@ def test_too_few_trials_have_no_importance_and_the_reason() -> None:
 
 def test_failures_are_shown_by_cause_and_their_messages_are_not_read_as_markup() -> None:
     text = printed(fakes.report_of(whole_study()))
-    assert "diverged 1: trial 50" in text
-    assert "loss not finite after epoch 3" in text
-    assert "ValueError: [bold]shapes[/bold] second line" in text
+    assert row_of(text, "diverged") == ["1", "50"]
+    assert "diverged: loss not finite after epoch 3" in text
+    assert "bug: ValueError: [bold]shapes[/bold] second line" in text
 
 
 def test_many_failures_of_one_cause_are_counted_and_not_all_named() -> None:
     records = [fakes.failed(n, "timeout", "the trial's time was up", SPARK) for n in range(40)]
     text = printed(fakes.report_of(records))
-    assert "timeout 40: trials 0, 1, 2" in text
+    assert row_of(text, "timeout")[:4] == ["40", "0,", "1,", "2,"]
     assert "and 28 more" in text
 
 
 def test_a_study_without_a_complete_trial_says_so_and_why() -> None:
     text = printed(fakes.report_of([fakes.failed(0, "diverged", "weights not finite", SPARK)]))
-    assert "No best configuration: every trial so far failed" in text
+    assert "No best configuration\n  Every trial so far failed" in text
     assert "weights not finite" in text
-    assert "No best configuration: no trial is complete yet." in printed(fakes.report_of([], ended=""))
+    assert "No best configuration\n  No trial is complete yet." in printed(fakes.report_of([], ended=""))
 
 
 def test_without_a_complete_trial_the_best_of_those_that_came_furthest_is_named() -> None:
@@ -239,8 +240,8 @@ def test_without_a_complete_trial_the_best_of_those_that_came_furthest_is_named(
     ]
     report = fakes.report_of([*stopped, fakes.failed(4, "timeout", "too slow", SPARK)], ended="20 s are over")
     text = " ".join(printed(report).split())
-    assert "No best configuration: no trial came to its last epoch." in text
-    assert "trial 2, F1 of spam 0.720 on the validation rows after 3 of" in text
+    assert "No best configuration No trial reached its last epoch." in text
+    assert "trial 2: F1 of spam 0.720 on the validation rows after 3 of" in text
     assert report.to_dict()["furthest"] == 2
     complete = fakes.report_of([*stopped, *fakes.trials(1, first=4)])
     assert complete.furthest is None
@@ -249,9 +250,9 @@ def test_without_a_complete_trial_the_best_of_those_that_came_furthest_is_named(
 
 def test_a_study_that_has_not_ended_says_that_it_still_runs() -> None:
     records = [*fakes.trials(3), fakes.running(3, SPARK), fakes.running(4, SPARK)]
-    assert "Still running, or killed: 2 trials without an end." in printed(fakes.report_of(records, ended=""))
+    assert "Still running, or killed: 2 unfinished trials." in printed(fakes.report_of(records, ended=""))
     stopped = printed(fakes.report_of(records, ended="stopped at once"))
-    assert "Ended: stopped at once. 2 trials without an end: launch again." in stopped
+    assert "Ended: stopped at once. 2 unfinished trials: the next launch resumes them." in stopped
 
 
 def test_the_report_ends_with_where_the_study_is_and_how_to_open_it() -> None:
@@ -282,7 +283,7 @@ def test_long_and_strange_class_names_keep_the_width() -> None:
 
 def test_a_terminal_that_knows_ascii_alone_gets_ascii_alone() -> None:
     raw = io.BytesIO()
-    file = io.TextIOWrapper(raw, encoding="ascii")
+    file = io.TextIOWrapper(raw, encoding="ascii", errors="honest-search-marks")
     render_report(fakes.report_of(whole_study()), Console(file=file, width=80))
     file.flush()
     assert b"###" in raw.getvalue()

@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from search.reporting.report import FinalistsDue, StudyReport
+from search.reporting.section import Table, text_of
+from search.reporting.sections.finalists import finalists
 from search.reporting.terminal import render_report
-from search.reporting.terminal_finalists import finalist_sections
 from studies.records.finalists import Finalist, Finalists, Interval, PrecisionRecall, Tuned
 from studies.records.openings import Opening
 from studies.records.trials import TrialRecord
@@ -91,9 +92,9 @@ def test_the_answer_is_in_sentences() -> None:
         shown(with_finalists(finalist(RECORDS[0], 0.951), finalist(RECORDS[1], 0.947, **TIED))).split()
     )
     assert (
-        "The search's winner, trial 0, scored 0.970 when found. Retrained with 2 new seeds it scores 0.966 "
-        "on the same validation rows and 0.951 on the test rows. So +0.019 of it was luck: +0.004 with the "
-        "seed, +0.015 with the rows."
+        "Trial 0 had the highest validation score in the search, 0.970. Retrained with 2 new seeds, it "
+        "scores 0.966 on the same validation rows and 0.951 on the test rows. The score in the search was "
+        "optimistic by 0.019: +0.004 is luck with the seed, +0.015 luck with the rows."
     ) in text
     assert "Trial 1 is not significantly different from trial 0, but could be up to 0.030 worse." in text
     opened = "Test rows: opened once, 2026-11-24 16:02 UTC for the 4 retrained networks of trials 0, 1."
@@ -101,12 +102,12 @@ def test_the_answer_is_in_sentences() -> None:
     assert "Opened again" not in text
 
 
-def test_equal_ends_are_said_once_and_an_interval_without_width_is_none() -> None:
+def test_equal_ends_are_written_once_and_an_interval_without_width_is_none() -> None:
     others = [finalist(record, 0.947, **TIED) for record in RECORDS[1:]]
     best = finalist(RECORDS[0], 0.951, luck_of_seeds=Interval(0.004, 0.004), luck_of_rows=Interval(-0.1, 0.2))
     text = " ".join(shown(with_finalists(best, *others)).split())
     assert "are not significantly different from trial 0, but could each be up to 0.030 worse." in text
-    assert "+0.004 with the seed, +0.015 with the rows (95%: -0.100 to +0.200)." in text
+    assert "+0.004 is luck with the seed, +0.015 luck with the rows (95%: -0.100 to +0.200)." in text
 
 
 def test_a_stored_difference_is_no_further_than_scores_can_differ() -> None:
@@ -117,10 +118,11 @@ def test_a_stored_difference_is_no_further_than_scores_can_differ() -> None:
     assert read.finalists[1].difference == Interval(-1.0, 1.0)
 
 
-def test_one_that_does_better_anew_is_named_where_the_best_is() -> None:
+def test_one_that_is_better_retrained_is_the_answer_and_the_searchs_best_is_named() -> None:
     report = with_finalists(finalist(RECORDS[1], 0.96), finalist(RECORDS[0], 0.93, **TIED))
-    assert "Retrained with other seeds, trial 1 does better: see the finalists below." in shown(report)
-    assert "The search's winner, trial 0, scored 0.970" in shown(report)
+    text = " ".join(shown(report).split())
+    assert "Trial 0 had the highest score of the search, 0.970." in text
+    assert "Trial 0 had the highest validation score in the search, 0.970." in text
 
 
 def test_all_others_worse_is_said() -> None:
@@ -137,10 +139,10 @@ def test_a_second_opening_is_shown() -> None:
         "Test rows: opened 2 times: 2026-11-24 16:02 UTC for the 4 retrained networks of trials 0, 1;" in text
     )
     assert "; 2026-11-25 09:00 UTC for the 4 retrained networks of trials 2, 0." in text
-    assert "may have been chosen by the test rows" in text
+    assert "may owe its test score to that choice" in text
 
 
-def test_failures_of_trainings_are_told() -> None:
+def test_failures_of_trainings_are_shown() -> None:
     report = with_finalists(finalist(RECORDS[0], 0.951, failed=("timeout", "timeout")))
     assert report.finalists is not None
     report = replace(report, finalists=replace(report.finalists, failed={1: ("diverged",)}))
@@ -149,9 +151,9 @@ def test_failures_of_trainings_are_told() -> None:
     assert "trial 1: every new training failed: diverged" in text
 
 
-def test_what_is_left_is_told_once_the_search_is_over() -> None:
+def test_what_is_left_is_shown_once_the_search_is_over() -> None:
     report = replace(fakes.report_of(RECORDS), finalists_due=FinalistsDue(10, 3))
-    assert "3 of 10 trainings done; the next launch goes on with them." in shown(report)
+    assert "3 of 10 trainings finished; the next launch runs the others." in shown(report)
     assert "Finalists" not in shown(replace(report, ended="", finalists_due=FinalistsDue(10, 0)))
 
 
@@ -164,9 +166,8 @@ def test_a_study_of_many_classes_has_no_cells_in_its_table() -> None:
     )
     counts = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
     report = replace(with_finalists(finalist(RECORDS[0], 0.9, confusion=counts)), facts=three)
-    console = Console(file=io.StringIO(), width=100)
-    for section in finalist_sections(report, 100):
-        console.print(*section, sep="\n")
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "macro F1" in text
-    assert "a said" not in text
+    section = finalists(report)
+    assert section is not None
+    labels = [text_of(cell) for b in section.blocks if isinstance(b, Table) for cell in b.columns[0].cells]
+    assert "macro F1" in labels
+    assert not any("predicted" in label for label in labels)

@@ -11,19 +11,22 @@ from search.importance.importance import Importance, importance
 from search.importance.regions import Condition, Region
 from search.importance.sentences import sentence
 from search.importance.variance import Curve, CurveCell, Effect
-from search.reporting.terminal_importance import importance_parts
+from search.reporting.sections.mattered import mattered
+from search.reporting.terminal import render_sections
 from tests.search import fakes
 
 SPACE = fakes.study_file().space
 FOUND = importance(fakes.trials(60), SPACE)
+REPORT = fakes.report_of(fakes.trials(60))
 
 
 def printed(found: Importance, width: int = 80, encoding: str = "utf-8") -> str:
     raw = io.BytesIO()
-    file = io.TextIOWrapper(raw, encoding=encoding)
+    file = io.TextIOWrapper(raw, encoding=encoding, errors="honest-search-marks")
     console = Console(file=file, width=width, highlight=False)
-    for part in importance_parts(found, "F1", console):
-        console.print(part)
+    section = mattered(replace(REPORT, importance=found))
+    assert section is not None
+    render_sections([section], console)
     file.flush()
     return raw.getvalue().decode(encoding)
 
@@ -41,19 +44,22 @@ def test_both_shares_stand_beside_each_other_with_their_intervals() -> None:
     share = FOUND.overall.shares[0]
     (effect,) = (e for e in FOUND.overall.variance.effects if e.axes == ("learning_rate",))
     cells = line.split()
-    assert cells[1:3] == [f"{share.share:.0%}", f"{100 * share.low:.0f}-{100 * share.high:.0f}"]
+    assert cells[1:3] == [
+        f"{share.share:.0%}{'?' * share.by_chance}",
+        f"{100 * share.low:.0f}-{100 * share.high:.0f}",
+    ]
     assert f"{effect.share:.0%}" in cells[3:]
     assert f"{100 * effect.low:.0f}-{100 * effect.high:.0f}" in cells
 
 
 def test_it_says_what_the_forest_explains_and_on_how_many_trials_it_rests() -> None:
-    text = printed(FOUND)
+    text = printed(FOUND, 120)
     assert f"the model explains {FOUND.overall.variance.explained:.0%} of the variance" in text
-    assert "a tree draws" not in text
+    assert "each tree samples" not in text
     variance = replace(FOUND.overall.variance, rows_per_tree=20)
     part = replace(FOUND, overall=replace(FOUND.overall, variance=variance, stopped=7))
-    assert "unseen trials; a tree draws 20" in printed(part)
-    assert "of 60, 7 of them stopped early" in printed(part)
+    assert "unseen trials; each tree samples 20" in printed(part, 120)
+    assert "of 60, 7 of them pruned" in printed(part)
 
 
 def test_a_curve_is_drawn_from_its_lowest_to_its_highest_and_blank_where_no_trial_was() -> None:
@@ -99,7 +105,8 @@ def test_an_interaction_is_claimed_only_where_it_is_significant() -> None:
     both = Effect(("learning_rate", "batch_size"), 0.12, 0.05, 0.2)
     variance = replace(FOUND.overall.variance, interaction=both)
     found = replace(FOUND, overall=replace(FOUND.overall, variance=variance), frameworks=())
-    assert "learning_rate and batch_size interact: at least about 12% more (5-20)" in printed(found)
+    text = "learning_rate and batch_size interact: together they explain at least about 12% more (95%: 5-20)"
+    assert text in printed(found, 120)
 
 
 def test_a_group_without_a_forest_says_why() -> None:
@@ -113,7 +120,7 @@ def test_rounded_bounds_are_still_bounds() -> None:
     worst = Region(False, 0.1004, (rate, sgd), 14, 2, 3)
     assert sentence(worst, "F1") == (
         "learning_rate below 0.003 with tensorflow sgd never passed F1 0.101: 14 trials "
-        "(2 diverged, 3 stopped early)"
+        "(2 diverged, 3 pruned)"
     )
     batch = Condition("batch_size", value=32)
     best = Region(True, 0.9006, (Condition("learning_rate", low=0.01, high=0.1), batch), 9, 0, 0)

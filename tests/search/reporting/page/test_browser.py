@@ -96,8 +96,8 @@ def test_sections_are_reached_and_text_is_copied_by_a_click(chromium: Browser, f
     assert top is not None
     assert 0 < top["y"] < 400
     shown.locator("summary", has_text="Use this configuration again").click()
-    shown.locator("#answer pre button").click()
-    expect(shown.locator("#answer pre button")).to_have_text("Copied")  # the clipboard answers later
+    shown.locator("#answer details pre button").click()
+    expect(shown.locator("#answer details pre button")).to_have_text("Copied")  # the clipboard answers later
     assert wrong == []
     shown.close()
 

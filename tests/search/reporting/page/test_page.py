@@ -13,9 +13,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from search.reporting.page.page import SECTIONS, page
-from search.reporting.page.sections.mattered import mattered
+from search.reporting.contents import SECTIONS
+from search.reporting.page.page import page
 from search.reporting.report import FinalistsDue, StudyReport
+from search.reporting.section import in_figures
+from search.reporting.sections.mattered import mattered
 from search.reporting.words import as_toml
 from studies.data.facts import DataFacts
 from studies.records.reports import CurvePoint
@@ -108,10 +110,11 @@ def test_every_section_is_there_once_and_reached_from_the_list() -> None:
     ids = [attributes["id"] for attributes in found.all("section")]
     assert [attributes["href"] for attributes in found.all("a")] == [f"#{name}" for name in ids]
     assert ids == [
-        "answer", "finalists", "best", "history", "curves", "mattered", "choices", "frameworks", "mistakes",
-        "failures", "time", "data", "again", "words",
+        "answer", "finalists", "enqueued", "best", "history", "curves", "mattered", "choices", "frameworks",
+        "mistakes", "failures", "time", "data", "again", "words",
     ]  # fmt: skip
-    assert len(ids) == len(SECTIONS) - 1  # nothing was explained
+    drawn = [entry for entry in SECTIONS if "page" in entry.where]
+    assert len(ids) == len(drawn) - 2  # the head, and nothing was explained
     assert 'id="finalists"' in page(with_finalists(whole()), NOW)
 
 
@@ -142,7 +145,7 @@ def test_every_trial_with_a_score_is_a_dot_of_the_history_and_can_be_asked_for()
     assert {int(name) for name in shown} == {record.number for record, _ in report.scored}
 
 
-def test_finalists_take_the_answer_and_say_who_is_as_good() -> None:
+def test_finalists_take_the_answer_and_say_who_differs() -> None:
     report = with_finalists(whole())
     assert report.finalists is not None
     best = report.finalists.finalists[0]
@@ -151,19 +154,18 @@ def test_finalists_take_the_answer_and_say_who_is_as_good() -> None:
     assert f"<strong>{best.test_mean:.3f}</strong>" in sections["answer"]
     assert "mean of 5 trainings" in sections["answer"]
     assert "logistic regression" in sections["answer"]
-    assert "3 of 4 other finalists differ significantly from the best" in sections["finalists"]
+    assert "3 of 4 others differ significantly from the best" in sections["finalists"]
     for one in report.finalists.finalists:
         assert f"{one.interval.low:.3f} to {one.interval.high:.3f}" in sections["finalists"]
-    assert f"So {best.found - best.test_mean:+.3f} of it was luck" in sections["finalists"]
+    assert f"was optimistic by {best.found - best.test_mean:.3f}: " in sections["finalists"]
     assert "significantly better on the test rows than trial" in sections["finalists"]
     assert "no significant difference" in sections["finalists"]
     assert "could be up to 0.022 worse" in sections["finalists"]
-    assert "as good" not in sections["finalists"]
     assert "5 trainings together" in sections["mistakes"]
     assert "The best misses 10 of 128 spam on average" in sections["mistakes"]
     opened = "opened once, 2026-11-24 15:31 UTC for the 10 retrained networks of trials 3, 4."
     assert opened in found.words
-    assert "No training of these came to an end: trial 99: diverged." in found.words
+    assert "trial 99: every new training failed: diverged" in found.words
 
 
 def test_a_second_opening_of_the_test_rows_is_told() -> None:
@@ -174,7 +176,7 @@ def test_a_second_opening_of_the_test_rows_is_told() -> None:
 
 def test_finalists_that_are_missing_are_told_before_and_beside_those_there_are() -> None:
     due = FinalistsDue(trainings=10, done=3)
-    said = "3 of 10 trainings done; the next launch goes on with them"
+    said = "3 of 10 trainings finished; the next launch runs the others"
     assert said in read(replace(whole(), finalists_due=due)).words
     beside = read(replace(with_finalists(whole()), finalists_due=due)).words
     assert f"Other trials are the best now: of their finalists, {said}" in beside
@@ -192,8 +194,8 @@ def test_names_out_of_the_data_are_shown_and_never_taken_for_markup() -> None:
 
 def test_before_any_score_it_says_why() -> None:
     nothing = read(fakes.report_of([], ended=""))
-    assert "No configuration has a score yet" in nothing.words
-    assert "This study still runs, or was killed" in nothing.words
+    assert "No trial is complete yet" in nothing.words
+    assert "Still running, or killed: 0 unfinished trials." in nothing.words
     generator = random.Random(1)
     broken = [fakes.failed(n, "spark died", "gone", fakes.draw(generator)) for n in range(3)]
     failed = read(fakes.report_of(broken))
@@ -204,17 +206,17 @@ def test_before_any_score_it_says_why() -> None:
 def test_one_trial_is_enough() -> None:
     found = read(fakes.report_of(timed(fakes.trials(1))))
     assert "The only complete configuration" in found.words
-    assert "can't be said yet: needs 10 complete trials, there are 1" in found.words
-    assert "optimistic" not in found.words
+    assert "No importance: needs 10 complete trials, there are 1." in found.words
+    assert "optimistic." not in found.words.split("What the words mean")[0]
 
 
 def test_during_a_run_it_says_so() -> None:
     generator = random.Random(1)
     records = [*timed(fakes.trials(14)), fakes.running(14, fakes.draw(generator))]
     found = read(fakes.report_of(records, ended=""))
-    assert "This study still runs, or was killed: 1 trial without an end" in found.words
+    assert "Still running, or killed: 1 unfinished trial." in found.words
     stopped = read(fakes.report_of(records, ended="interrupted"))
-    assert "1 trial would go on with the next launch" in stopped.words
+    assert "Ended: interrupted. 1 unfinished trial: the next launch resumes it." in stopped.words
 
 
 def test_one_framework_is_compared_with_none() -> None:
@@ -244,7 +246,7 @@ def test_the_headline_of_what_mattered_names_only_what_is_significant() -> None:
     report = fakes.report_of(fakes.trials(60))
     section = mattered(report)
     assert section is not None
-    assert section.title == "What mattered most: learning rate"
+    assert section.title == "What mattered most: learning_rate"
     overall = report.importance.overall
     # The forest's interval is above 0, and still no headline: one of six parameters often is by chance.
     assert overall.variance.effects[0].low > 0
@@ -253,4 +255,6 @@ def test_the_headline_of_what_mattered_names_only_what_is_significant() -> None:
     section = mattered(replace(report, importance=replace(report.importance, overall=unsure)))
     assert section is not None
     assert section.title == "What mattered"
-    assert "none significant, corrected for 6 choices: the whole table may be chance" in str(section.content)
+    assert "none significant, corrected for 6 choices: the whole table may be chance" in str(
+        list(in_figures(section.blocks))
+    )

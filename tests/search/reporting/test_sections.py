@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from search.reporting.charts.drawn import SHADES, Shades, placed, scale_of, shake, thinned
 from search.reporting.charts.frame import Dot, Frame
 from search.reporting.charts.scales import Bands, Linear, Log
-from search.reporting.page.sections.curves import rungs_of, scores_by_epoch
-from search.reporting.page.sections.time_spent import Work, busy, without_idle, work_of
-from search.reporting.words import as_toml, in_words, parameter_label
+from search.reporting.sections.learning import rungs_of, scores_by_epoch
+from search.reporting.sections.time_spent import Work, busy, without_idle, work_of
+from search.reporting.words import as_toml, in_words
 from search.words import listed
 from studies.records.reports import CurvePoint
 from studies.sections.distributions import Choice, Range
@@ -124,8 +124,6 @@ def test_configurations_in_words() -> None:
         f"a Spark network trained with l-bfgs for 20 iterations, from {spark.initialisation} weights"
     )
     assert in_words(replace(spark, framework="analytic")).startswith("an analytic network")
-    assert parameter_label("learning_rate") == "learning rate"
-    assert parameter_label("optimizer.tensorflow") == "optimizer (TensorFlow)"
     assert [listed(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
 
 

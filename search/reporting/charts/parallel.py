@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from search.importance.sentences import label_of
 from search.reporting.charts.drawn import Shades, placed, scale_of, shake, thinned
-from search.reporting.charts.frame import HALF, LETTER, WIDE, line, on_every_screen, svg, text
+from search.reporting.charts.frame import HALF, LETTER, WIDE, legend, line, on_every_screen, svg, text
 from search.reporting.charts.scales import Bands, Scale, near_the_best
 from search.reporting.html import Content, Html, joined, number, tag
-from search.reporting.markup import Section, figure, legend
 from search.reporting.report import StudyReport
-from search.reporting.words import metric_label, parameter_label
+from search.reporting.words import metric_label
 from studies.records.trials import TrialRecord
 from studies.sections.distributions import Choice, Distribution, Value
 
@@ -28,34 +28,26 @@ class _Axis:
     parts: dict[int, float]
 
 
-def parallel(report: StudyReport) -> Section | None:
-    """The section; none where fewer than two choices differ."""
+def parallel_chart(report: StudyReport) -> Html:
+    """The axes of the choices that differ, and that of the score."""
     drawn = _drawn(report)
-    axes = [
-        axis for name in _names(report) if len(set((axis := _axis(report, name, drawn)).parts.values())) > 1
-    ]
-    if len(axes) < 2:
-        return None
     everyone = [score for _, score in report.scored]
     scores = near_the_best(everyone)
     of_scores = {record.number: max(0.0, scores.part(score)) for record, score in drawn}
-    axes.append(_Axis(metric_label(report), scores, of_scores))
+    axes = [*_differing(report, drawn), _Axis(metric_label(report), scores, of_scores)]
     shades = Shades(everyone)
     lines = [(record.number, shades.of(score)) for record, score in drawn]
-    left_out = len(everyone) - len(drawn)
-    reading = (
-        "A line is one configuration: follow the colour of the best scores back to what they have in common."
-    )
-    if left_out:
-        others = len(everyone) - MOST_BEST
-        reading += f" Drawn are the best {MOST_BEST} and {len(drawn) - MOST_BEST:,} of the other {others:,}."
-    key = legend(*shades.legend())
-    return Section(
-        "choices",
-        "Choices",
-        "Every choice at once",
-        figure("", joined(key, on_every_screen(lambda width: _drawing(axes, lines, width))), reading),
-    )
+    return joined(legend(*shades.legend()), on_every_screen(lambda width: _drawing(axes, lines, width)))
+
+
+def choices_that_differ(report: StudyReport) -> int:
+    """How many axes there are to draw."""
+    return len(_differing(report, _drawn(report)))
+
+
+def _differing(report: StudyReport, drawn: Sequence[tuple[TrialRecord, float]]) -> list[_Axis]:
+    axes = (_axis(report, name, drawn) for name in _names(report))
+    return [axis for axis in axes if len(set(axis.parts.values())) > 1]
 
 
 def _drawn(report: StudyReport) -> list[tuple[TrialRecord, float]]:
@@ -85,7 +77,7 @@ def _axis(report: StudyReport, plain: str, drawn: Sequence[tuple[TrialRecord, fl
     scale = _together(list(distributions.values()))
     spread = 0.7 / len(scale.values) if isinstance(scale, Bands) else 0.0
     parts = {trial: scale.part(value) + shake(trial) * spread for trial, value in values.items()}
-    return _Axis(parameter_label(plain), scale, parts)
+    return _Axis(label_of(plain), scale, parts)
 
 
 def _together(distributions: Sequence[Distribution]) -> Scale:

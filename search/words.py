@@ -22,7 +22,7 @@ VERDICTS: Mapping[str, str] = {
     "same": "the same networks",
     "none": "no change",  # in explanations that earlier versions kept
     "within noise": "no significant difference",
-    "one seed": "one seed: can't tell",
+    "one seed": "one seed: not tested",
     "more": "",
     "less": "",
 }
@@ -31,11 +31,11 @@ VERDICTS: Mapping[str, str] = {
 
 def configuration_text(configuration: Configuration | None) -> str:
     """One line that tells configurations apart."""
-    return "not drawn yet" if configuration is None else configuration.describe()
+    return "not sampled yet" if configuration is None else configuration.describe()
 
 
 def outcome(record: TrialRecord) -> str:
-    """A trial's validation score, how far it came where it was stopped early, or that it failed."""
+    """A trial's validation score, how far it came where it was pruned, or that it failed."""
     if record.value is not None:
         return f"{record.value:.3f}"
     if record.state == "pruned" and record.rung_scores:
@@ -117,11 +117,12 @@ def with_sign(value: float, digits: int = 3) -> str:
     return text.replace("-", "+") if float(text) == 0 else text
 
 
-def of_limit(count: int, limit: int | None, done: str = "finished") -> str:
+def of_limit(count: int, limit: int | None) -> str:
     """``12 of 60 trials finished``; where there are more than the study file asks for now, both numbers."""
     if limit is None or count > limit:
-        return f"{count_of(count, 'trial')} {done}" + ("" if limit is None else f" (trials = {limit:,})")
-    return f"{count:,} of {count_of(limit, 'trial')} {done}"
+        more = "" if limit is None else f" (trials = {limit:,})"
+        return f"{count_of(count, 'trial')} finished{more}"
+    return f"{count:,} of {count_of(limit, 'trial')} finished"
 
 
 def from_to(values: Iterable[float], digits: int) -> str:

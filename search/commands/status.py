@@ -191,7 +191,7 @@ def render_status(status: Status, console: Console) -> None:
         console.print(indented(f"Driver: {status.driver}; {status.cluster}"))
     pace = f", {ended * 60 / status.seconds:.1f} a minute" if status.seconds > 0 else ""
     searched = duration_text(status.seconds)
-    console.print(indented(f"{of_limit(ended, status.limit, 'ended')} in {searched}{pace}"))
+    console.print(indented(f"{of_limit(ended, status.limit)} in {searched}{pace}"))
     states = ", ".join(f"{count} {state}" for state, count in status.states.items())
     if states:
         console.print(indented(states))

@@ -110,7 +110,7 @@ def _predictions(known: Known) -> str | None:
     writer = csv.writer(content)
     texts = ["text"] if rows.texts else []
     shares = [f"probability_{name}" for name in classes]
-    writer.writerow(["right", "label", "said", *shares, "row", *texts])
+    writer.writerow(["right", "label", "predicted", *shares, "row", *texts])
     for row in order:
         text = [as_cell(rows.texts[row])] if rows.texts else []
         writer.writerow(

@@ -58,7 +58,7 @@ def learning_curve(curve: Sequence[CurvePoint], title: str, score_name: str) -> 
 
 
 def confusion_matrix(confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> str:
-    """Rows are what the rows are, columns what was said; the deeper, the larger the share of its row."""
+    """Rows are what the rows are, columns what was predicted; the deeper, the larger the share of its row."""
     left, top, floor = 130, 84, 56
     size = len(classes)
     across, down = (WIDTH - left - 20) / size, (HEIGHT - top - floor) / size
@@ -71,14 +71,18 @@ def confusion_matrix(confusion: Sequence[Sequence[int]], classes: Sequence[str],
             if size <= _MOST_COUNTED:
                 marks.append(_counted(x + across / 2, y + down / 2, count, share))
     names = [short(name, 14, classes) for name in classes]
-    said = (text(left + (i + 0.5) * across, top - 10, f"said {name}", "mid") for i, name in enumerate(names))
-    are = (text(left - 10, top + (i + 0.5) * down + 4, f"are {name}", "end") for i, name in enumerate(names))
+    above = (
+        text(left + (i + 0.5) * across, top - 10, f"predicted {name}", "mid") for i, name in enumerate(names)
+    )
+    beside = (
+        text(left - 10, top + (i + 0.5) * down + 4, f"actual {name}", "end") for i, name in enumerate(names)
+    )
     right = sum(row[index] for index, row in enumerate(confusion))
     total = sum(sum(row) for row in confusion)
     below = text(
         left, HEIGHT - 22, f"{right:,} of {total:,} validation rows are predicted correctly", "small"
     )
-    return _picture(title, joined(marks), joined(said), joined(are), below)
+    return _picture(title, joined(marks), joined(above), joined(beside), below)
 
 
 _MOST_COUNTED = 8

@@ -23,7 +23,7 @@ def dashboard_note(
     Args:
         file: name of the study file, for the commands.
         metric: what trials are scored by.
-        finished: the trials that ended.
+        finished: the trials that are complete, pruned or failed.
         limit: trials after which the study ends, if it has such a limit.
         ended: why the search ended; empty while it runs.
     """
@@ -34,7 +34,7 @@ def _lines(
     file: str, metric: str, finished: Sequence[TrialRecord], limit: int | None, ended: str
 ) -> Iterator[str]:
     state = f"Ended: {ended}." if ended else "The search runs."
-    yield f"**{of_limit(len(finished), limit, 'ended')}** ({_states(finished)}). {state}"
+    yield f"**{of_limit(len(finished), limit)}** ({_states(finished)}). {state}"
     yield ""
     complete = [record for record in finished if record.value is not None]
     if complete:

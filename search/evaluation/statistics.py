@@ -18,7 +18,7 @@ from workers.training.confusions import NAMES
 from workers.training.scores import confusion_of
 
 MARGIN = 0.01
-"""A finalist is called as good as the best where their difference is significantly smaller than this."""
+"""A finalist is called equivalent to the best where their difference is significantly smaller than this."""
 
 
 @dataclass(frozen=True, eq=False)

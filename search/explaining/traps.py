@@ -100,7 +100,7 @@ def _different_scores(split: Split, start: Evidence, end: Evidence) -> Iterator[
     yield Trap(
         "different scores",
         f"{start.side.name} is judged by {names[0]} and {end.side.name} by {names[1]}: these are two "
-        "quantities, and their difference says nothing of the networks.",
+        "quantities, and their difference says nothing about the networks.",
     )
 
 
@@ -109,13 +109,13 @@ def _one_class(split: Split, evidence: Evidence) -> Iterator[Trap]:
     constant = {one for one, _ in said if one is not None}
     if not constant:
         return
-    names = " or ".join(f'"{short(split.classes[one], among=split.classes)}"' for one in sorted(constant))
+    names = " or ".join(f"“{short(split.classes[one], among=split.classes)}”" for one in sorted(constant))
     figures = [weighted for one, weighted in said if one is not None]
     where = "every seed" if len(figures) == len(said) else f"{len(figures)} of {len(said)} seeds"
     yield Trap(
         "one class only",
-        f"{evidence.side.name} says {names} to every validation row with {where}. Its weighted F1 there, "
-        f"{from_to(figures, 3)}, is what a program without a model gets.",
+        f"{evidence.side.name} predicts {names} for every validation row with {where}. Its weighted F1 "
+        f"there, {from_to(figures, 3)}, is what a program without a model gets.",
     )
 
 
@@ -131,7 +131,7 @@ def _at_the_prior(split: Split, evidence: Evidence) -> Iterator[Trap]:
     rate = configuration.learning_rate
     text = (
         f"{evidence.side.name} ends at a training loss of {from_to(losses, 3)}, and {prior:.3f} is what "
-        "saying the classes' shares to every row costs: "
+        "predicting the classes' shares for every row costs: "
         f"in {_length(configuration)} it has hardly begun to learn."
     )
     if rate is not None:
@@ -188,7 +188,7 @@ def _sorted_rows(split: Split, evidence: Evidence) -> Iterator[Trap]:
     if alone <= MOSTLY * len(batches):
         return
     of_last = class_name(split.classes[int(batches[-1][0])], facts_of(split))
-    last = f'"{of_last}" alone' if len(batches[-1]) == 1 else "both"
+    last = f"“{of_last}” alone" if len(batches[-1]) == 1 else "both"
     yield Trap(
         "rows sorted by class",
         f"{evidence.side.name} takes the rows in their order, and {alone} of {len(batches)} batches hold one "
@@ -235,9 +235,9 @@ def _too_few_positives(split: Split, start: Evidence, end: Evidence) -> Iterator
     name = score_label(end.metric, facts)
     yield Trap(
         "too few positives",
-        f"Measured alike, by {name}, the two differ by {abs(gap):.3f}, and {positives} "
-        f'rows of "{positive_name(facts)}" among the validation rows tell differences of '
-        f"{half:.3f} and more: about {needed:,} would be needed to tell this one.",
+        f"Measured alike, by {name}, the two differ by {abs(gap):.3f}, and {positives} rows of "
+        f"“{positive_name(facts)}” among the validation rows show differences of {half:.3f} and more: about "
+        f"{needed:,} would be needed to show this one.",
     )
 
 
@@ -248,7 +248,7 @@ def row_noise(
 
     Args:
         split: the rows.
-        pairs: what both say to the validation rows, (rows, classes) each, by seed.
+        pairs: what both predict for the validation rows, (rows, classes) each, by seed.
         metric: the score.
     """
     labels = split.validation.labels

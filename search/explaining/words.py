@@ -28,7 +28,7 @@ def covers(one: Explanation) -> str:
     seeds = len(one.seeds)
     if seeds < 2:
         return (
-            "No intervals: one seed says nothing of other seeds, so no difference is significant. Ask for "
+            "No intervals: nothing is known of other seeds, so no difference is significant. Ask for "
             "3 seeds or more."
         )
     orders = f", over the other orders than the {one.orders} sampled" if one.orders else ""
@@ -77,14 +77,14 @@ def _sentences(one: Explanation) -> Iterator[str]:
     yield from _parts(one)
     if one.without_spark:
         yield (
-            f"Spark has {one.without_spark}: what lies between with it was trained by TensorFlow, and there "
+            f"Spark has {one.without_spark}: mixtures with it were trained by TensorFlow, and there "
             "the framework changes nothing."
         )
     for side in (one.start, one.end):
         if side.diverged:
             yield (
                 f"{side.side.name}: {count_of(side.diverged, 'training')} of {len(one.seeds)} diverged, and "
-                "counts as a program that always says the commonest class."
+                "counts as a program that always predicts the commonest class."
             )
 
 
@@ -97,8 +97,8 @@ def _kinds(one: Explanation) -> Iterator[str]:
     if one.mixed:
         yield (
             f"Of the {one.between} configurations between them, {one.mixed} "
-            f"{'says' if one.mixed == 1 else 'say'} one class to every row with some seeds and not with "
-            "others: this makes the intervals wide."
+            f"{'predicts' if one.mixed == 1 else 'predict'} one class for every row with some seeds and not "
+            "with others: this makes the intervals wide."
         )
 
 
@@ -111,14 +111,14 @@ def _kinds_of_side(one: Explanation, side: SideResult, failed: Sequence[bool]) -
     said = [only for seed in bad if (only := side.only[seed]) is not None]
     if not said:
         return f"{where} is far worse: its {name} is {from_to([side.by_seed[s] for s in bad], 3)}; {rest}"
-    classes = " or ".join(f'"{class_name(only, one.rows)}"' for only in sorted(set(said)))
-    what = f"says {classes} to every validation row"
+    classes = " or ".join(f"“{class_name(only, one.rows)}”" for only in sorted(set(said)))
+    what = f"predicts {classes} for every validation row"
     chance = one.rows.positives / one.rows.count
     precisions = [side.precisions[seed] for seed in bad]
     # In order: nearer to a perfect order than to one by chance.
     if min(precisions) < (1.0 + chance) / 2.0:
         return f"{where} learned nothing: it {what}; {rest}"
-    return f"{where} {what}, though it has them in order (average precision {from_to(precisions, 3)}); {rest}"
+    return f"{where} {what}, though it ranks them well (average precision {from_to(precisions, 3)}); {rest}"
 
 
 def _headline(one: Explanation) -> str:
@@ -147,8 +147,8 @@ def _measuring(one: Explanation) -> str:
     definition = next(part for part in one.shares if part.difference.is_measuring)
     sure = "" if definition.verdict in ("more", "less") else f" ({VERDICTS[definition.verdict]})"
     return (
-        f"Of the gap of {with_sign(one.gap.value)}, {with_sign(measuring)}{sure} is only what is called the "
-        f"score, with nothing trained differently, and {with_sign(training)} is training."
+        f"Of the gap of {with_sign(one.gap.value)}, {with_sign(measuring)}{sure} is only the definition of "
+        f"the score, with nothing trained differently, and {with_sign(training)} is training."
     )
 
 
@@ -164,7 +164,7 @@ def _parts(one: Explanation) -> Iterator[str]:
         yield f"{title} {verb} the score by {abs(part.value):.3f}{_range(part)}."
     for verdict, said in (
         ("within noise", "No significant difference"),
-        ("one seed", "With one seed no difference can be told from luck"),
+        ("one seed", "With one seed no difference can be tested"),
     ):
         noisy = [part for part in trained if part.verdict == verdict]
         if noisy:

@@ -53,7 +53,7 @@ def test_ctrl_c_once_finishes_what_runs_and_starts_nothing_new(study: Path) -> N
     assert set(after.values()) == {"complete"}
     # The signal and the draw of a trial may meet, but no trial is drawn after it was heard.
     assert len(there) <= len(after) <= len(there) + 1
-    assert f"{len(after)} of 8 trials done" in printed
+    assert f"{len(after)} of 8 trials finished" in printed
     assert "Ended: interrupted." in printed
 
 

@@ -107,7 +107,7 @@ def test_init_then_check_then_launch_then_report(study_file: Writes) -> None:
     assert "the study is good to launch" in checked.stdout
     launched = search(directory, "launch", "small.toml")
     assert launched.returncode == 0
-    assert "small: 6 of 6 trials done" in launched.stdout
+    assert "small  6 of 6 trials finished" in launched.stdout
     lines = launched.stderr.splitlines()
     assert lines[0] == "small"
     assert {int(match[1]) for match in re.finditer(r"^trial (\d+) ", launched.stderr, re.MULTILINE)} == set(

@@ -148,7 +148,7 @@ def test_a_running_study_says_what_runs_where_and_for_how_long(study_file: Write
     assert found.best is None
     text = rendered(found)
     assert "small: running" in text
-    assert "0 of 6 trials ended" in text
+    assert "0 of 6 trials finished" in text
     assert ["0", "9", "7", "s", "tcp://a:1"] in [line.split() for line in text.splitlines()]
 
 
@@ -180,7 +180,7 @@ def test_trials_are_counted_by_state_and_by_how_far_they_came(study_file: Writes
     assert found.best == (4, 1.0)
     assert [(group.cause, group.trials) for group in found.failures] == [("diverged", (5,))]
     text = rendered(found)
-    assert "4 of 6 trials ended" in text
+    assert "4 of 6 trials finished" in text
     assert "1 paused" in text
     assert "Best so far: 1.000, trial 4" in text
     assert "1: 2, 3: 1, 9: 2" in text
@@ -306,7 +306,7 @@ def test_an_empty_study_has_a_status(study_file: Writes) -> None:
         StoredStatus(store, cluster(Scheduler())).keep(loop_with(now=0.0), 0.0, ended="6 trials are done")
         found = status(path)
     assert (found.states, found.rungs, found.running, found.failures, found.limit) == ({}, {}, (), (), None)
-    assert "0 trials ended in 0 s" in rendered(found)
+    assert "0 trials finished in 0 s" in rendered(found)
 
 
 def test_a_study_that_is_only_beginning_is_not_called_dead(study_file: Writes) -> None:
@@ -427,7 +427,7 @@ def test_a_status_is_json_for_programs_and_text_for_people(study_file: Writes) -
     assert (found["state"], found["states"], found["running"]) == ("ended", {"complete": 6}, [])
     told = CliRunner().invoke(main, ["status", str(path)])
     assert told.exit_code == 0
-    assert "6 of 6 trials ended" in told.stdout
+    assert "6 of 6 trials finished" in told.stdout
     asked = CliRunner().invoke(main, ["stop", "--now", str(path)])
     assert (asked.exit_code, asked.stdout) == (0, "nothing to stop: the study is not running\n")
     missing = CliRunner().invoke(main, ["status", str(path.parent / "smal.toml")])

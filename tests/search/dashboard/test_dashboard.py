@@ -75,7 +75,7 @@ def test_a_person_clicks_from_the_history_to_a_trials_artefacts(study: Path) -> 
         wait_until(lambda: parameters in plotted(page, "Hyperparameter Importance"), "a bar a parameter")
         expect(page.get_by_text("F1 of 1, validation rows")).to_be_visible()
         page.locator('a[href$="/note"]').first.click()
-        expect(page.get_by_text("6 of 6 trials ended")).to_be_visible()
+        expect(page.get_by_text("6 of 6 trials finished")).to_be_visible()
         page.locator('a[href$="/trials"]').first.click()
         page.get_by_text("Trial 3", exact=True).click()
         expect(page.get_by_text("Trial 3 (trial_id=4)")).to_be_visible()
@@ -132,7 +132,7 @@ def test_optunas_own_command_opens_the_storage_with_the_note(study: Path) -> Non
         address = f"http://127.0.0.1:{port}/dashboard/studies/1"
         wait_until(lambda: answers(address), "optuna-dashboard answers")
         assert numbers(address) == list(range(6))
-        assert "6 of 6 trials ended" in asked(address, "/api/studies/1")["note"]["body"]
+        assert "6 of 6 trials finished" in asked(address, "/api/studies/1")["note"]["body"]
     finally:
         process.terminate()
         process.wait(PATIENCE)

@@ -24,7 +24,7 @@ def test_a_note_says_how_far_the_study_is_its_best_and_how_to_read_more() -> Non
     ]
     told.append(failed(3, "spark died", "exit 137", configuration))
     note = dashboard_note("spam.toml", "f1", told, limit=60)
-    assert "**4 of 60 trials ended** (3 complete, 1 failed). The search runs." in note
+    assert "**4 of 60 trials finished** (3 complete, 1 failed). The search runs." in note
     assert f"**Best so far: 0.910**, trial 1: {configuration.describe()}" in note
     assert "1 trial failed: spark died" in note
     assert "`search report spam.toml`" in note
@@ -32,7 +32,7 @@ def test_a_note_says_how_far_the_study_is_its_best_and_how_to_read_more() -> Non
 
 def test_it_says_why_the_search_ended_and_that_nothing_is_complete() -> None:
     note = dashboard_note("spam.toml", "f1", [], limit=None, ended="its time was up")
-    assert "**0 trials ended** (none). Ended: its time was up." in note
+    assert "**0 trials finished** (none). Ended: its time was up." in note
     assert "No trial is complete yet." in note
 
 

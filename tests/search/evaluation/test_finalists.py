@@ -273,7 +273,7 @@ def test_four_positive_rows_that_all_are_missed_leave_room_above_and_no_differen
     assert -1.0 <= other.difference.low < other.difference.high <= 1.0
 
 
-def test_as_good_is_said_only_where_the_difference_is_within_the_margin() -> None:
+def test_two_are_called_equivalent_only_where_the_difference_is_within_the_margin() -> None:
     """6,000 rows, and networks of two configurations that differ in a handful of them."""
     many = rows(6000)
     split = replace(SPLIT, test=many)
@@ -294,4 +294,4 @@ def test_as_good_is_said_only_where_the_difference_is_within_the_margin() -> Non
     assert other.verdict == "equivalent"
     assert other.difference is not None
     assert max(-other.difference.low, other.difference.high) < 0.01
-    assert "is as good as trial" in " ".join(comparisons(found))
+    assert "is equivalent to trial" in " ".join(comparisons(found))

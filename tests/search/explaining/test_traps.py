@@ -86,7 +86,7 @@ def test_a_model_that_says_one_class_only() -> None:
     never = np.tile([0.9, 0.1], (100, 1))
     found = seen(split, evidence(split, "one", SEED, never), evidence(split, "other", SEED, says(split, 0.9)))
     # Weighted F1 of saying "ham" to 80 of 100: 0.8 x 2 x 0.8 / 1.8.
-    assert 'one says "ham" to every validation row with every seed' in found["one class only"]
+    assert "one predicts “ham” for every validation row with every seed" in found["one class only"]
     assert "0.711" in found["one class only"]
 
 
@@ -137,7 +137,7 @@ def test_rows_that_are_sorted_by_class_and_never_shuffled() -> None:
     split = split_of(256, 768)
     good = evidence(split, "other", replace(SEED, shuffle=True), says(split, 0.95))
     text = seen(split, evidence(split, "one", SEED, says(split, 0.7)), good)["rows sorted by class"]
-    assert '4 of 4 batches hold one class alone; the last of each epoch holds "spam" alone' in text
+    assert "4 of 4 batches hold one class alone; the last of each epoch holds “spam” alone" in text
     order = np.random.default_rng(3).permutation(1024)
     mixed = Rows(split.train.features[order], split.train.labels[order])
     shuffled = replace(split, train=mixed)
@@ -161,7 +161,7 @@ def test_too_few_positives_says_how_many_would_do() -> None:
 
     few = split_of(20, 80)
     found = seen(few, *sides(few))["too few positives"]
-    assert '20 rows of "spam"' in found
+    assert "20 rows of “spam”" in found
     needed = int(found.split("about ")[1].split()[0].replace(",", ""))
     assert needed > 20
     many = split_of(2 * needed, 8 * needed)

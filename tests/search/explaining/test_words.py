@@ -65,19 +65,19 @@ def test_seeds_of_two_kinds_are_said_first() -> None:
     nothing = side("spark", 0.88, 0.0, 0.86, only=(None, "ham", None), order=0.14)
     first, second, *_ = sentences(explained(nothing, LEARNED, part(RATE, 0.4, 0.1), mixed=2))
     assert first == (
-        'With 1 of 3 seeds spark learned nothing: it says "ham" to every validation row; with the others its '
-        "F1 of spam is 0.860 to 0.880."
+        "With 1 of 3 seeds spark learned nothing: it predicts “ham” for every validation row; with the "
+        "others its F1 of spam is 0.860 to 0.880."
     )
     assert second == (
-        "Of the 6 configurations between them, 2 say one class to every row with some seeds and not with "
-        "others: this makes the intervals wide."
+        "Of the 6 configurations between them, 2 predict one class for every row with some seeds and not "
+        "with others: this makes the intervals wide."
     )
 
 
 def test_one_class_with_the_rows_in_order_has_learned_something() -> None:
     ordered = side("spark", 0.88, 0.0, 0.86, only=(None, "ham", None), order=0.96)
     assert sentences(explained(ordered, LEARNED))[0] == (
-        'With 1 of 3 seeds spark says "ham" to every validation row, though it has them in order (average '
+        "With 1 of 3 seeds spark predicts “ham” for every validation row, though it ranks them well (average "
         "precision 0.960); with the others its F1 of spam is 0.860 to 0.880."
     )
 
@@ -127,8 +127,8 @@ def test_one_seed_claims_nothing() -> None:
     alone = explained(side("a", 0.5), side("b", 0.9), Contribution(0.4, difference=RATE))
     alone = replace(alone, gap=Measured(0.4), seeds=(1,))
     assert sentences(alone) == (
-        "a has 0.500 F1 of spam, b has 0.900 F1 of spam: 0.400 more, one seed: can't tell.",
-        "With one seed no difference can be told from luck: learning rate 0.01 → 1 (+0.400).",
+        "a has 0.500 F1 of spam, b has 0.900 F1 of spam: 0.400 more, one seed: not tested.",
+        "With one seed no difference can be tested: learning rate 0.01 → 1 (+0.400).",
     )
     assert covers(alone).startswith("No intervals: one seed says nothing of other seeds")
 

@@ -108,14 +108,14 @@ def test_trials_that_diverged_are_the_worst_and_forbid_a_good_sentence() -> None
     assert not any(region.good for region in significant_regions(spoiled, AXES))
 
 
-def test_trials_that_were_stopped_early_are_counted_in_the_sentence() -> None:
+def test_pruned_trials_are_counted_in_the_sentence() -> None:
     outcomes = [
         Outcome(each.params, each.score, stopped=each.score is not None and each.score < 0.05)
         for each in planted(400, 1)
     ]
     worst = significant_regions(outcomes, AXES)[0]
     assert 0 < worst.stopped < worst.trials
-    assert f"({worst.stopped} stopped early)" in sentence(worst, "F1")
+    assert f"({worst.stopped} pruned)" in sentence(worst, "F1")
 
 
 def test_few_trials_and_equal_scores_give_no_sentence() -> None:

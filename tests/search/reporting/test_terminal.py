@@ -120,7 +120,7 @@ def test_what_rounds_to_zero_has_no_sign(value: float, text: str) -> None:
 def test_more_trials_than_are_asked_for_are_not_so_many_of_them() -> None:
     assert of_limit(2, 1) == "2 trials finished (trials = 1)"
     assert of_limit(1, 60) == "1 of 60 trials finished"
-    assert of_limit(1, 1, "ended") == "1 of 1 trial ended"
+    assert of_limit(1, 1) == "1 of 1 trial finished"
     assert of_limit(3, None) == "3 trials finished"
     report = fakes.report_of(fakes.trials(2), study={"trials": 1})
     assert "2 trials finished (trials = 1)" in printed(report)

@@ -28,7 +28,9 @@ def beneath(group: ImportanceGroup) -> Iterator[str]:
     elif variance.pairs:
         yield "no two choices interact significantly"
     rows_of_tree = (
-        f"; each tree samples {variance.rows_per_tree:,}" if variance.rows_per_tree < group.trials // 2 else ""
+        f"; each tree samples {variance.rows_per_tree:,}"
+        if variance.rows_per_tree < group.trials // 2
+        else ""
     )
     yield f"the model explains {variance.explained:.0%} of the variance of unseen trials{rows_of_tree}"
 

@@ -6,6 +6,7 @@ outside (labels, messages, paths): renderers escape all of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,7 +19,9 @@ ABSENT = "–"
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A figure, and Python's format for it: ``+.3f`` has a sign. What rounds to zero is never negative."""
+    """A figure, and Python's format for it. What rounds to zero is never negative; NaN is one that nobody
+    computed.
+    """
 
     value: float
     form: str = ".3f"
@@ -26,6 +29,8 @@ class Number:
     @property
     def text(self) -> str:
         """As it is read."""
+        if math.isnan(self.value):
+            return ABSENT
         text = format(self.value, self.form)
         is_zero = not text.strip("+-0.,%")
         return text.replace("-", "+" if "+" in self.form else "") if is_zero else text

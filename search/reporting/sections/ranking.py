@@ -76,10 +76,10 @@ def _table(report: StudyReport, records: Sequence[TrialRecord], strong: int | No
         *([Column(f"test\n{label}", tested, optional=True)] if any(tests) else []),
         *([Column("runs", runs, optional=True)] if max(runs) > 1 else []),
         Column("framework", [Marked(framework_name(one), one.framework) for one in found]),
-        Column("optimizer", [one.optimizer for one in found]),
+        Column("optimizer", [one.optimizer or None for one in found]),
         Column("learning\nrate", [_number(one.learning_rate, ".3g") for one in found]),
         Column("batch", [one.batch_size for one in found]),
-        Column("initialisation", [one.initialisation for one in found], optional=True),
+        Column("initialisation", [one.initialisation or None for one in found], optional=True),
         Column("epochs", [one.epochs for one in found], optional=True),
         Column("seconds", [_number(record.seconds, ".1f") for record in records], optional=True),
         *(

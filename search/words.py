@@ -44,13 +44,6 @@ def outcome(record: TrialRecord) -> str:
     return "failed"
 
 
-def or_dash(value: float | bool | None, form: str = "") -> str:
-    """A number in Python's format ``form``, yes or no, or a dash where there is none."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None else format(value, form)
-
-
 def short(name: str, length: int = 12, among: Iterable[str] = ()) -> str:
     """A class name that keeps a table's width; no two ``among`` all classes get the same one."""
     return class_names(tuple(dict.fromkeys((*among, name))), length)[name]

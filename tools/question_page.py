@@ -239,7 +239,7 @@ def _printed(one: Explanation) -> Iterator[str]:
     text = io.StringIO()
     render_explanation(one, Console(file=text, width=100, highlight=False))
     yield "```"
-    yield from (line.rstrip() for line in text.getvalue().rstrip().splitlines())
+    yield from (line.rstrip() for line in text.getvalue().strip().splitlines())
     yield "```"
 
 

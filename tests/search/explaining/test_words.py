@@ -130,7 +130,7 @@ def test_one_seed_claims_nothing() -> None:
         "a has 0.500 F1 of spam, b has 0.900 F1 of spam: 0.400 more, one seed: not tested.",
         "With one seed no difference can be tested: learning rate 0.01 → 1 (+0.400).",
     )
-    assert covers(alone).startswith("No intervals: one seed says nothing of other seeds")
+    assert covers(alone).startswith("No intervals: nothing is known of other seeds")
 
 
 def test_every_rendering_says_what_the_intervals_cover() -> None:

@@ -91,12 +91,12 @@ def versions_of(framework: str, plugin: Origin | None = None) -> Mapping[str, st
 
     Raises nothing: it is asked of trials that failed too, because their framework isn't here for one.
     """
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     with contextlib.suppress(Exception):
         for name in shipped_framework(framework, plugin).packages:
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                found[name] = importlib.metadata.version(name)
-    return found if plugin is None else {**found, plugin.package: plugin.version}
+                versions[name] = importlib.metadata.version(name)
+    return versions if plugin is None else {**versions, plugin.package: plugin.version}
 
 
 def stop_all() -> None:

@@ -138,19 +138,19 @@ class Tenants(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no ty
     def _place(self, client: str, kind: str, holders: set[str]) -> tuple[int, int]:
         """How many drivers want a kind, or have it, and the place of one among them."""
         now = time.time()
-        speaking = {one: kinds for one, (at, kinds) in self._asked.items() if now - at < SILENT_SECONDS}
-        drivers = sorted({one for one, kinds in speaking.items() if kind in kinds} | holders | {client})
+        speaking = {driver: kinds for driver, (at, kinds) in self._asked.items() if now - at < SILENT_SECONDS}
+        drivers = sorted({driver for driver, kinds in speaking.items() if kind in kinds} | holders | {client})
         return len(drivers), (drivers.index(client) + int(now // TURN_SECONDS)) % len(drivers)
 
     def _tasks(self, client: str) -> dict[str, Task]:
-        found = {}
+        tasks = {}
         for task in self._state.wanted(client):
             where = task.on_worker()
             if where is not None:
-                found[task.key] = Task(*where)
+                tasks[task.key] = Task(*where)
             elif task.waits:
-                found[task.key] = Task("", None, 0.0)
-        return found
+                tasks[task.key] = Task("", None, 0.0)
+        return tasks
 
 
 def read(answer: Sequence[Any]) -> Look:

@@ -40,7 +40,7 @@ def warm(split: str, hidden: tuple[int, ...], settings: SparkSettings) -> Warmed
     Raises:
         MachineError: where Spark can't be started; no Spark trial can run then.
     """
-    begun = time.perf_counter()
+    start = time.perf_counter()
     trainer = cast(SparkTrainer, process.trainer_for(SPARK_MLLIB.name, split, hidden, settings))
     try:
         spark = trainer.warm()
@@ -50,7 +50,7 @@ def warm(split: str, hidden: tuple[int, ...], settings: SparkSettings) -> Warmed
         )
     else:
         notes = () if spark is None or not settings.local else (_blas_note(spark),)
-    return Warmed(time.perf_counter() - begun, notes)
+    return Warmed(time.perf_counter() - start, notes)
 
 
 def _blas_note(spark: AnySpark) -> str:

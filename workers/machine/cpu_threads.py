@@ -34,7 +34,7 @@ def environment(cores: int, processes: int, slots: int, *, alike: bool = False) 
 def set_unless_set(variables: Mapping[str, str]) -> Iterator[None]:
     """Context with these in the environment, for this process and those that it starts.
 
-    What is set already stays as it is: whoever set it wants it so.
+    What is set already stays as it is: it was set on purpose.
     """
     missing = [name for name in variables if name not in os.environ]
     os.environ.update({name: variables[name] for name in missing})

@@ -21,7 +21,9 @@ PROJECT = "honest-search"
 
 BLAS = "BLAS kernels"
 
-PACKAGES = tuple(dict.fromkeys((PROJECT, "dask", "distributed", *packages_of(one.name for one in BUILT_IN))))
+PACKAGES = tuple(
+    dict.fromkeys((PROJECT, "dask", "distributed", *packages_of(record.name for record in BUILT_IN)))
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def environment(rows: str, java: bool, packages: Sequence[str] = ()) -> Environm
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    if java and (found := _java()):
-        versions["java"] = found
+    if java and (java_version := _java()):
+        versions["java"] = java_version
     if kernels := {blas["architecture"] for blas in threadpool_info() if "architecture" in blas}:
         versions[BLAS] = ", ".join(sorted(kernels))
     return Environment(platform.node(), versions, sees(Path(rows)))

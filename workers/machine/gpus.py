@@ -19,7 +19,7 @@ class Gpu:
 
     Attributes:
         name: as ``CUDA_VISIBLE_DEVICES`` takes it: its index, or the id of a part of one.
-        memory: in MiB; 0 where nobody says.
+        memory: in MiB; 0 where that is unknown.
     """
 
     name: str
@@ -55,16 +55,16 @@ def visible(gpus: Sequence[tuple[str, str, int]], wanted: str | None) -> tuple[G
     """
     if wanted is None:
         return tuple(Gpu(index, memory) for index, _, memory in gpus)
-    found = []
+    chosen = []
     for name in (part.strip() for part in wanted.split(",")):
         if name.startswith("MIG-"):
-            found.append(Gpu(name))  # a part of a GPU; how large it is, the list doesn't say
+            chosen.append(Gpu(name))  # a part of a GPU; how large it is, the list doesn't say
             continue
         match = [memory for index, uuid, memory in gpus if name == index or _is_id(name, uuid)]
         if not match:
             break
-        found.append(Gpu(name, match[0]))
-    return tuple(found)
+        chosen.append(Gpu(name, match[0]))
+    return tuple(chosen)
 
 
 def share_memory(config: Any, gpus: Sequence[Any], limit: int) -> None:
@@ -89,7 +89,9 @@ def _is_id(name: str, uuid: str) -> bool:
     return name.startswith("GPU-") and uuid.startswith(name)
 
 
-def _parse(said: str) -> list[tuple[str, str, int]]:
-    """``0, GPU-5f2c…, 81559`` a line; a memory that can't be told is 0."""
-    rows = [[part.strip() for part in line.split(",")] for line in said.splitlines() if line.count(",") == 2]
+def _parse(listing: str) -> list[tuple[str, str, int]]:
+    """``0, GPU-5f2c…, 81559`` a line; an unknown memory is 0."""
+    rows = [
+        [part.strip() for part in line.split(",")] for line in listing.splitlines() if line.count(",") == 2
+    ]
     return [(index, uuid, int(memory) if memory.isdigit() else 0) for index, uuid, memory in rows]

@@ -34,7 +34,7 @@ OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 """Environment variables of which every Java reads options."""
 
 PATIENCE = 20.0
-"""Seconds that a Java may take to say its version. It takes 0.1; a loaded machine may take longer."""
+"""Seconds that a Java may take to print its version. It takes 0.1; a loaded machine may take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Java:
 
     Attributes:
         path: the program.
-        version: as it says itself, e.g. ``17.0.15``.
+        version: as it prints it, e.g. ``17.0.15``.
         home: the folder that holds its ``bin``, links resolved.
     """
 
@@ -61,12 +61,12 @@ def find_java() -> Java:
         MachineError: where there is none, it doesn't run, it is too old, or it lacks :data:`MODULE`.
     """
     path = _program()
-    # With the module asked for, one start tells the version and whether the module is there.
-    code, said = _ask(path, "--add-modules", MODULE, "-version")
-    version = _version_in(said)
+    # With the module asked for, one start shows the version and whether the module is there.
+    code, output = _ask(path, "--add-modules", MODULE, "-version")
+    version = _version_in(output)
     if code == 0 and version and _feature_version(version) >= OLDEST:
         return Java(path, version, path.resolve().parent.parent)
-    raise _refusal(path, said)
+    raise _refusal(path, output)
 
 
 def options_in(variables: Mapping[str, str], option: str = "") -> tuple[str, ...]:
@@ -78,31 +78,31 @@ def _program() -> Path:
     home = os.environ.get("JAVA_HOME")
     if home:
         # PySpark takes this one or none: it doesn't fall back to PATH.
-        found = shutil.which("java", path=str(Path(home, "bin")))
-        if not found:
+        program = shutil.which("java", path=str(Path(home, "bin")))
+        if not program:
             raise MachineError(
                 f"found no program bin/java in {home}",
                 where="JAVA_HOME",
                 allowed=f"the folder of {ALLOWED}; or no JAVA_HOME at all, and a Java on PATH",
                 remedy=REMEDY,
             )
-        return Path(found)
-    found = shutil.which("java")
-    if not found:
+        return Path(program)
+    program = shutil.which("java")
+    if not program:
         raise MachineError(
             "found no Java, which Spark needs; JAVA_HOME is not set, and there is no `java` on PATH",
             allowed=ALLOWED,
             remedy=REMEDY,
         )
-    return Path(found)
+    return Path(program)
 
 
-def _refusal(path: Path, said: str) -> MachineError:
+def _refusal(path: Path, first_output: str) -> MachineError:
     """Why this Java won't do; asks it once more, because the first answer may be about the module alone."""
     code, plain = _ask(path, "-version")
     version = _version_in(plain)
     if code != 0 or not version:
-        lines = [line.strip("# ") for line in (plain or said).splitlines()]
+        lines = [line.strip("# ") for line in (plain or first_output).splitlines()]
         lines = [line for line in lines if line and not line.startswith("Picked up ")]
         problem = f"found a Java that doesn't run; it said: {lines[0] if lines else '(nothing)'}"
         names = options_in(os.environ)
@@ -122,7 +122,7 @@ def _refusal(path: Path, said: str) -> MachineError:
 
 
 def _ask(path: Path, *arguments: str) -> tuple[int, str]:
-    """Exit status and all that it said; status -1 where it couldn't be started or didn't end."""
+    """Exit status and all that it printed; status -1 where it couldn't be started or didn't end."""
     try:
         answer = subprocess.run(
             [path, *arguments],
@@ -139,8 +139,8 @@ def _ask(path: Path, *arguments: str) -> tuple[int, str]:
     return answer.returncode, answer.stdout.decode(errors="replace")
 
 
-def _version_in(said: str) -> str | None:
-    match = re.search(r'version "([^"]+)"', said)
+def _version_in(output: str) -> str | None:
+    match = re.search(r'version "([^"]+)"', output)
     return match[1] if match else None
 
 

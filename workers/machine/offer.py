@@ -1,4 +1,4 @@
-"""What a worker that somebody else started says and offers when a driver meets it."""
+"""What a worker that this driver didn't start reports and offers when the driver meets it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 variables.
 
 A process has one device for life: TensorFlow can't be moved from a GPU to the CPU once it has started. So
-whoever offers :data:`GPU` offers no :data:`TRIAL`, and sees one GPU alone; all others see none.
+a process that offers :data:`GPU` offers no :data:`TRIAL`, and sees one GPU alone; all others see none.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ TensorFlow's limit doesn't count."""
 
 @dataclass(frozen=True)
 class Offer:
-    """One worker process: its Dask resources, and what its environment must say before TensorFlow starts."""
+    """One worker process: its Dask resources, and its environment before TensorFlow starts."""
 
     resources: Mapping[str, int]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def offers(gpus: Sequence[Gpu], trials_per_gpu: int, slots: int, spark: int) -> 
         gpus: that it may use.
         trials_per_gpu: processes for each of them.
         slots: trials at once on CPUs, each in a process of its own.
-        spark: trials of Spark's at once, in one further process: the JVM and its deaths are nobody else's.
+        spark: trials of Spark's at once, in one further process: a crash of its JVM hits no other trial.
     """
     on_gpus = [on_gpu(gpu, trials_per_gpu) for gpu in gpus for _ in range(trials_per_gpu)]
     on_cpus = [on_cpu({TRIAL: 1}) for _ in range(slots)]

@@ -76,7 +76,7 @@ def find_rows(directory: Path) -> Path:
             if not is_copy(place):
                 _fetch(place, *offered, ask)
             return place
-    return directory  # nobody offers a copy; opening the directory says what is wrong with it
+    return directory  # no driver offers a copy; opening the directory raises what is wrong with it
 
 
 def copies() -> Path:
@@ -124,22 +124,22 @@ def _asking_the_scheduler(content_hash: str) -> Ask | None:
 
 
 def _offered(ask: Ask) -> tuple[str, Mapping[str, Any]] | None:
-    """A driver and what it offers: a URL, or parts; ``None`` where nobody offers anything."""
+    """A driver and what it offers: a URL, or parts; ``None`` where no driver offers anything."""
     end = time.monotonic() + COMING_SECONDS
-    while found := {driver: what for driver, what in (ask("index") or {}).items() if what is not None}:
-        for driver, what in found.items():
+    while offers := {driver: what for driver, what in (ask("index") or {}).items() if what is not None}:
+        for driver, what in offers.items():
             if what:
                 return driver, what
         if time.monotonic() > end:
             return None
-        time.sleep(0.2)  # a driver sends them once it has heard of this worker
+        time.sleep(0.2)  # a driver sends them once it knows of this worker
     return None
 
 
 def _fetch(place: Path, driver: str, offered: Mapping[str, Any], ask: Ask) -> None:
     building = place.with_name(f".{place.name[:16]}-{uuid.uuid4().hex}")
     try:
-        # Nobody else's to read: these are a team's sentences.
+        # Readable by this user alone: these are a team's sentences.
         building.mkdir(parents=True, mode=0o700)
         if "url" in offered:
             _download(offered["url"], building)
@@ -157,7 +157,7 @@ def _fetch(place: Path, driver: str, offered: Mapping[str, Any], ask: Ask) -> No
             f"the rows can't be fetched: {error.strerror or type(error).__name__}",
             where=str(place),
             remedy=f"make room, or name another directory in the worker's environment variable {CACHE}",
-        ) from None  # what fsspec says may hold an address with a password
+        ) from None  # fsspec's message may hold an address with a password
     finally:
         shutil.rmtree(building, ignore_errors=True)
 

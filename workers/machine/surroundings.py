@@ -1,8 +1,8 @@
-"""What this machine's variables and configuration files would change in a result, and what holds instead.
+"""Variables and configuration files of this machine that would change a result, and what is used instead.
 
 A study's results depend on its file, its data and its versions. Of everything else that TensorFlow, Keras and
-Spark read, only what is named here may stay: it says how a machine is reached or what is logged. The rest is
-taken out of the environment before the framework starts, in every process that trains.
+Spark read, only what is named here may stay: how a machine is reached, or what is logged. The rest is removed
+from the environment before the framework starts, in every process that trains.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from studies.errors import MachineError
 from studies.frameworks import TENSORFLOW, any_in_spark
 
 KERAS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
-"""Keras's own defaults, which hold whatever ``keras.json`` says."""
+"""Keras's own defaults, which are used whatever ``keras.json`` has."""
 
 NOWHERE = f"{os.devnull}/none"
 """A folder that can't be there, on any machine: where a library's configuration is not read from."""
@@ -60,18 +60,18 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class Override:
-    """One thing that is found, and does not hold.
+    """One setting of this machine that is not used.
 
     Attributes:
-        found: what, and where.
-        instead: what holds.
+        setting: its name and value, or where it is.
+        instead: what is used.
     """
 
-    found: str
+    setting: str
     instead: str
 
     def __str__(self) -> str:
-        return f"{self.found}: {self.instead}"
+        return f"{self.setting}: {self.instead}"
 
 
 def check_documentation() -> None:
@@ -92,20 +92,24 @@ def check_documentation() -> None:
 def overrides(
     frameworks: Sequence[str], variables: Mapping[str, str] = os.environ, *, cluster: bool = False
 ) -> tuple[Override, ...]:
-    """What a study of these frameworks does not follow here, for a person.
+    """Settings of this machine that a study of these frameworks doesn't use, for a person.
 
     Args:
         frameworks: of the study's space.
         variables: the environment.
         cluster: whether Spark's trials run on a cluster of Spark's own.
     """
-    found: list[Override] = []
+    overridden: list[Override] = []
     if TENSORFLOW.name in frameworks:
-        found += [Override(_shown(name, value), said) for name, value, said in _tensorflow(variables)]
-        found += _keras_json(variables)
+        overridden += [
+            Override(_shown(name, value), instead) for name, value, instead in _tensorflow(variables)
+        ]
+        overridden += _keras_json(variables)
     if any_in_spark(frameworks):
-        found += [Override(_shown(name, variables[name]), _NOT_SPARK) for name in _spark(variables, cluster)]
-    return tuple(found)
+        overridden += [
+            Override(_shown(name, variables[name]), _NOT_SPARK) for name in _spark(variables, cluster)
+        ]
+    return tuple(overridden)
 
 
 def settle_tensorflow(variables: MutableMapping[str, str] = os.environ) -> None:
@@ -128,7 +132,7 @@ def settle_spark(variables: MutableMapping[str, str], *, cluster: bool) -> None:
 
 
 def _tensorflow(variables: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Names, values, and what holds instead."""
+    """Names, values, and what is used instead."""
     for name, value in sorted(variables.items()):
         if name == "XLA_FLAGS":
             dropped = [flag for flag in value.split() if not flag.startswith(_KEPT_FLAGS)]
@@ -158,17 +162,17 @@ def _kept_flags(value: str) -> str:
 
 
 def _keras_json(variables: Mapping[str, str]) -> Iterator[Override]:
-    """What Keras's configuration file says otherwise than Keras itself."""
+    """Where Keras's configuration file differs from Keras's defaults."""
     home = variables.get("KERAS_HOME")
     try:
         folder = Path(home) if home and home != NOWHERE else Path.home() / ".keras"
         path = folder / "keras.json"
-        said: Any = json.loads(path.read_text(encoding="utf-8"))
+        settings: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RuntimeError):  # RuntimeError: a user without a home
         return
-    for name, value in KERAS.items() if isinstance(said, dict) else ():
-        if said.get(name, value) != value:
-            yield Override(f"{name} = {said[name]} in {path}", f"trials use {value}")
+    for name, value in KERAS.items() if isinstance(settings, dict) else ():
+        if settings.get(name, value) != value:
+            yield Override(f"{name} = {settings[name]} in {path}", f"trials use {value}")
 
 
 def _spark(variables: Mapping[str, str], cluster: bool) -> list[str]:

@@ -101,9 +101,9 @@ def connect(settings: SparkSettings) -> RemoteSpark:
     except Exception as error:
         os.environ.pop(_MODE, None)
         nothing = f"nothing within {START_SECONDS:g} s"
-        said = nothing if hung.is_set() else (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = nothing if hung.is_set() else (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MachineError(
-            f"the Spark Connect server didn't take the session; it said: {said}",
+            f"the Spark Connect server didn't take the session; it said: {reason}",
             where=f"spark.master = {settings.master}",
             allowed="a server of the same version of Spark, and properties that a session may set",
             remedy="see that it runs and that this machine reaches it",

@@ -14,15 +14,15 @@ from workers.spark.session import AnySpark, Spark
 from workers.training.trainer import Deadline, TrainingFailed
 
 POLL = 0.2
-"""Seconds between two looks at the deadline while a fit runs."""
+"""Seconds between two checks of the deadline while a fit runs."""
 
 HUNG_SECONDS = 10.0
 """How long a fit may go on after it was cancelled, before its JVM is taken to hang and killed. A fit that
 can be cancelled ends with its current job, in a second or less."""
 
 _CANCELLED = "OPERATION_CANCELED"
-"""How a Spark Connect server says what a JVM of ours says with the group's name: "Job 7 cancelled part of
-cancelled job group …"."""
+"""A Spark Connect server's words for what a JVM of ours reports with the group's name: "Job 7 cancelled part
+of cancelled job group …"."""
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""One fit of MLlib's MultilayerPerceptronClassifier, and what its history of objectives says."""
+"""One fit of MLlib's MultilayerPerceptronClassifier, and what follows from its history of objectives."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def one_an_epoch(optimizer: str, history: Sequence[float]) -> list[float]:
 
 
 def describe(optimizer: str, history: Sequence[float], iterations: int) -> tuple[str, ...]:
-    """What MLlib only logs, or doesn't say at all: line searches that failed, and an early end.
+    """Notes on what MLlib only logs, or doesn't report at all: failed line searches, and an early end.
 
     Counted in the history itself, which is this fit's own; the JVM's log is one for all fits.
     """

@@ -32,7 +32,7 @@ OUT_OF_MEMORY_EXITS = (3, 52)
 
 START_SECONDS = 180.0
 """How long a session may take to start before its JVM is taken to hang and killed. It takes 6 to 10 on an
-idle machine; a cluster that doesn't take it says so after 60."""
+idle machine; a cluster that refuses it reports that after 60."""
 
 LEAVE_SECONDS = 10.0
 """How long a JVM may take to end when its input has ended, before it is killed. It takes about one."""
@@ -67,7 +67,7 @@ def killed_after(seconds: float, kill: Callable[[], object], hung: threading.Eve
 def start_process(
     every: dict[str, str], log: IO[bytes], connection: Path, *, local: bool
 ) -> subprocess.Popen[bytes]:
-    """A JVM that will say in the file ``connection`` where PySpark reaches it.
+    """A JVM that will write to the file ``connection`` where PySpark reaches it.
 
     Args:
         every: Spark's properties.
@@ -147,8 +147,8 @@ def written(log: IO[bytes], last: int = 65536) -> str:
 
 def last_line(log: IO[bytes]) -> str:
     """The last line that a JVM wrote."""
-    said = [line.strip() for line in written(log, 4096).splitlines() if line.strip()]
-    return said[-1] if said else ""
+    lines = [line.strip() for line in written(log, 4096).splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def _home() -> Path:

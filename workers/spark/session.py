@@ -145,7 +145,7 @@ def using(memory_mib: int, settings: SparkSettings) -> Iterator[AnySpark]:
         yield spark
     finally:
         with _lock:
-            del _used[next(place for place, one in enumerate(_used) if one is spark)]
+            del _used[next(place for place, user in enumerate(_used) if user is spark)]
             _lock.notify_all()
 
 
@@ -166,7 +166,7 @@ def _start(memory_mib: int, settings: SparkSettings | None) -> AnySpark:
 
 
 def _is_used(spark: AnySpark) -> bool:
-    return spark.alive() and any(one is spark for one in _used)
+    return spark.alive() and any(user is spark for user in _used)
 
 
 def stop() -> None:
@@ -218,7 +218,7 @@ def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
             raise _unusable_blas(settings.native_blas)
         return Spark(session, process, log, settings, memory_mib, scratch, native)
     except BaseException as error:
-        failed = FailedStart(settings, settings.memory_mib or memory_mib, _said(log, error), os.environ)
+        failed = FailedStart(settings, settings.memory_mib or memory_mib, _output(log, error), os.environ)
         if process is not None:
             end(process)
         if gateway is not None:
@@ -230,7 +230,7 @@ def _launch(memory_mib: int, settings: SparkSettings) -> Spark:
         raise (explain_hung(failed, START_SECONDS) if hung.is_set() else explained(failed)) from error
 
 
-def _said(log: IO[bytes], error: BaseException) -> str:
+def _output(log: IO[bytes], error: BaseException) -> str:
     """All that the JVM wrote, and the error that Python met; asked while the JVM can still answer."""
     try:
         return f"{error}\n{written(log)}"

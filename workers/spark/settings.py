@@ -46,7 +46,7 @@ PLAN = {
 }
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-"""Environment variables that say how many threads a native BLAS may start. One: Spark's tasks are the
+"""Environment variables for the number of threads that a native BLAS may start. One: Spark's tasks are the
 threads, and a sum that is cut into threads has other last bits on another machine."""
 
 COLLECTOR = "-XX:+UseParallelGC"
@@ -54,8 +54,8 @@ COLLECTOR = "-XX:+UseParallelGC"
 heap that was too small; and it keeps every large array apart, which MLlib computes with."""
 
 OUT_OF_MEMORY = ("-XX:+ExitOnOutOfMemoryError", "-XX:GCTimeLimit=90", "-XX:GCHeapFreeLimit=10")
-"""A heap that is full, or that Java does little else than tidy up, ends the JVM. It would go on else, with
-one of its threads missing, or so slowly that nobody sees it move."""
+"""A heap that is full, or that keeps Java's garbage collector busy, ends the JVM. Otherwise it would continue
+with one of its threads missing, or almost without progress."""
 
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 

@@ -23,38 +23,38 @@ class FailedStart:
     Attributes:
         settings: of the session.
         memory_mib: heap that the JVM was given.
-        said: all that it wrote, and the exception that Python met.
+        output: all that it wrote, and the exception that Python met.
         variables: the environment.
     """
 
     settings: SparkSettings
     memory_mib: int
-    said: str
+    output: str
     variables: Mapping[str, str]
 
     @property
     def reason(self) -> str:
-        """The exception at the root, or the last thing that was said; in one line."""
-        lines = [line.strip() for line in self.said.splitlines()]
+        """The exception at the root, or else the last line of the output; in one line."""
+        lines = [line.strip() for line in self.output.splitlines()]
         caused = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
         raised = [line for line in lines if _RAISED.match(line)]
         other = [line for line in lines if line and not _NOISE.match(line)]
-        for found in (caused[-1:], raised[:1], other[-1:]):
-            if found:
-                text = re.sub(r"^(?:Exception in thread \S+ )?(?:[\w$]+\.)+([\w$]+)", r"\1", found[0])
+        for candidates in (caused[-1:], raised[:1], other[-1:]):
+            if candidates:
+                text = re.sub(r"^(?:Exception in thread \S+ )?(?:[\w$]+\.)+([\w$]+)", r"\1", candidates[0])
                 return text if len(text) <= 300 else f"{text[:300]} …"
         return "(nothing)"
 
     def line_of(self, match: re.Match[str]) -> str:
-        """What was said where a pattern was found, without the time and the class that logged it."""
-        line = next(line for line in self.said.splitlines() if match[0].splitlines()[0] in line)
+        """The line of a match in the output, without the time and the class that logged it."""
+        line = next(line for line in self.output.splitlines() if match[0].splitlines()[0] in line)
         return re.sub(r"^\d\d/\d\d/\d\d \S+ \w+ [\w$]+: ", "", line.strip())
 
 
 def explained(failed: FailedStart) -> MachineError:
     """The message for a start that failed."""
     for pattern, explain in _RULES:
-        match = re.search(pattern, failed.said)
+        match = re.search(pattern, failed.output)
         if match:
             return explain(failed, match)
     allowed = f"free ports on {LOOPBACK}" if failed.settings.on_loopback else f"a way to {_master(failed)}"
@@ -132,9 +132,9 @@ def _unknown_host(failed: FailedStart, match: re.Match[str]) -> MachineError:
 
 
 def _unreachable(failed: FailedStart, match: re.Match[str] | None) -> MachineError:
-    said = failed.reason if match is None else failed.line_of(match)
+    reason = failed.reason if match is None else failed.line_of(match)
     return MachineError(
-        f"no Spark master takes the session at {_master(failed)}; it said: {said}",
+        f"no Spark master takes the session at {_master(failed)}; it said: {reason}",
         where="spark.master",
         allowed="the address of a master that runs, that this machine reaches, and of PySpark's version",
         remedy="start it, or correct spark.master; or leave it out, and Spark runs on this machine",
@@ -199,7 +199,7 @@ _NOISE = re.compile(
     r"at |\.\.\. \d+ more|WARNING: |Picked up |Using Spark's default|Setting (?:default|Spark) log level"
     r"|To adjust logging|\d\d/\d\d/\d\d \S+ (?:WARN|INFO)|#\s*$|SQLSTATE"
 )
-"""Lines that say nothing of why."""
+"""Lines that don't show the cause."""
 
 _RULES: tuple[tuple[str, Callable[[FailedStart, re.Match[str]], MachineError]], ...] = (
     (r"INVALID_(?:DRIVER|EXECUTOR)_MEMORY|must be at least 471859200", _too_small),
@@ -227,4 +227,4 @@ _RULES: tuple[tuple[str, Callable[[FailedStart, re.Match[str]], MachineError]], 
     (r"(?:FileNotFoundException|URISyntaxException)[^\n]*", _bad_property),
     (r"SparkException: (?:Failed|Invalid|Could not parse)[^\n]*", _bad_property),
 )
-"""What a JVM says, and what it means; the first that is found counts."""
+"""Patterns in a JVM's output, and what they mean; the first that matches counts."""

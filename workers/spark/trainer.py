@@ -85,7 +85,7 @@ class SparkTrainer:
     def advance(
         self,
         configuration: Configuration,
-        seed: int,  # noqa: ARG002 - the weights are drawn; nothing else is
+        seed: int,  # noqa: ARG002 - the initial weights are already sampled; nothing else is
         state: State,
         epoch: int,
         deadline: Deadline,
@@ -164,7 +164,7 @@ class SparkTrainer:
             return fit(rows, self._layers, configuration, state.weights, iterations)
 
     def _check(self, configuration: Configuration, state: State) -> None:
-        """Refuse what Spark would take without a word, and fail on later or train to NaN with."""
+        """Refuse what Spark would accept silently, and then fail on or train to NaN with."""
         if configuration.optimizer not in OPTIMIZERS:
             raise StudyFileError(
                 f"found the unknown optimizer '{configuration.optimizer}' for Spark",
@@ -199,9 +199,9 @@ class SparkTrainer:
 def _mismatch(state: State, layers: Sequence[int]) -> str | None:
     """How the state's weights don't fit the layers: Spark fits a first layer of a wrong width unseen."""
     expected = [shape for i, o in pairwise(layers) for shape in ((i, o), (o,))]
-    found = [array.shape for array in state.weights]
-    if found != expected:
-        return f"layers {tuple(layers)} need weights of shapes {expected}, found {found}"
+    shapes = [array.shape for array in state.weights]
+    if shapes != expected:
+        return f"layers {tuple(layers)} need weights of shapes {expected}, found {shapes}"
     return None
 
 

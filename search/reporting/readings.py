@@ -67,7 +67,7 @@ def _openings(report: StudyReport) -> Iterator[str]:
         yield f"Test rows: opened once, {times[0]}."
     else:
         yield f"Test rows: opened {len(times)} times: {'; '.join(times)}."
-        yield "What was chosen after the first opening may owe its test score to that choice."
+        yield "Decisions made after the first opening may rest on test scores, which are then optimistic."
     if closed := sorted(report.chosen - set(report.opened)):
         yield f"They were not opened for {_trials(closed)}: {report.command} would open them again."
     found = {record.number: record.value for record in report.complete}

@@ -92,7 +92,7 @@ def test_predictions_begin_with_the_surest_mistakes() -> None:
     assert rows[0] == {
         "right": "no",
         "label": "ham",
-        "said": "spam",
+        "predicted": "spam",
         "probability_ham": "0.200000",
         "probability_spam": "0.800000",
         "row": "5",

@@ -183,10 +183,10 @@ def test_trials_that_are_chosen_later_open_them_again_and_alone(study_file: Writ
 @pytest.mark.parametrize(
     ("one", "words"),
     [
-        (OpenedTrial(None, None, "bug"), "Trial 0 could not be trained again for its test score: bug."),
+        (OpenedTrial(None, None, "bug"), "Trial 0 could not be retrained for its test score: bug."),
         (
             OpenedTrial(fakes.scores(0.8), 0.89),
-            "Trial 0, trained again for its test score, has 0.8900 on the validation rows instead of 0.9000",
+            "Trial 0, retrained for its test score, has 0.8900 on the validation rows instead of 0.9000",
         ),
         (OpenedTrial(fakes.scores(0.8), 0.9), "for trial 0 with its own seed. Best configuration"),
     ],

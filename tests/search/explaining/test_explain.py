@@ -252,7 +252,7 @@ def test_the_command_prints_sentences_or_json(study: Path) -> None:
     assert done.exit_code == 0
     printed = " ".join(done.stdout.split())
     assert "small: from slow to quick" in printed
-    assert "is only what is called the score, with nothing trained differently" in printed
+    assert "is only the definition of the score, with nothing trained differently" in printed
     assert "32 trainings for 32 sets of changes with 2 seeds; 32 were run now" in printed
     assert "Different scores: slow is judged by weighted F1 and quick by F1 of 1" in printed
     again = CliRunner().invoke(main, [*arguments, "--json"], catch_exceptions=False)

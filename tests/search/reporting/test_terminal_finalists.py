@@ -139,7 +139,7 @@ def test_a_second_opening_is_shown() -> None:
         "Test rows: opened 2 times: 2026-11-24 16:02 UTC for the 4 retrained networks of trials 0, 1;" in text
     )
     assert "; 2026-11-25 09:00 UTC for the 4 retrained networks of trials 2, 0." in text
-    assert "may owe its test score to that choice" in text
+    assert "may rest on test scores, which are then optimistic" in text
 
 
 def test_failures_of_trainings_are_shown() -> None:

@@ -24,6 +24,7 @@ from studies.space.configuration import DEFAULT_ACTIVATION, Configuration
 from workers import process
 from workers.checkpoints.checkpoints import Checkpoints, trial_identity
 from workers.checkpoints.outcomes import PREDICTED, Outcome, Outcomes, outcome_key
+from workers.machine.wear import worn_worker
 from workers.spark.settings import DEFAULTS, SparkSettings
 from workers.training import early_stopping
 from workers.training.scores import metric_of, score
@@ -126,6 +127,10 @@ def task_key(study: str, token: str, launch: str, *what: str) -> str:
 
 def run_segment(segment: Segment) -> SegmentReport:
     """Train a trial to the segment's last rung and score it; failures come back as values."""
+    return replace(_run(segment), worn=worn_worker())
+
+
+def _run(segment: Segment) -> SegmentReport:
     clock = _Clock()
     try:
         return _train_and_score(segment, clock)

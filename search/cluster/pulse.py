@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +44,7 @@ class Pulse:
         workers: from that answer, each worker that is used, by address.
         looked: that whole answer.
         kinds: the resources that the driver's tasks take.
+        leaving: addresses of workers that are given nothing more, because they are about to be replaced.
     """
 
     client: Any
@@ -53,6 +54,7 @@ class Pulse:
     answered_at: float = field(init=False)
     workers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     looked: Look = NOTHING
+    leaving: Collection[str] = ()
     _present: tuple[Any, Slots] = ((None, None), Slots(0))
     _met: dict[str, bool] = field(default_factory=dict)
 
@@ -127,7 +129,11 @@ class Pulse:
                         # Beside the beats: a worker that doesn't answer isn't a scheduler that doesn't.
                         meeting = asyncio.create_task(self._meet(new))
                         await asyncio.wait([meeting], timeout=BEAT_SECONDS)
-                    self.workers = {address: workers[address] for address, used in self._met.items() if used}
+                    self.workers = {
+                        address: workers[address]
+                        for address, used in self._met.items()
+                        if used and address not in self.leaving
+                    }
                 await asyncio.sleep(BEAT_SECONDS)
         finally:
             if meeting is not None:

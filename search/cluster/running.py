@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from search.cluster.pulse import ANSWER_SECONDS, Pulse, look, offered, offers
@@ -12,13 +13,16 @@ from search.loop.slots import Slots
 from search.words import count_of
 from studies.sections.cluster import GpuPolicy
 from studies.sections.sizes import describe_size
-from workers.machine.dask_internals import ask, end_worker, ended_for_memory
+from workers.machine.dask_internals import ask, end_worker, ended_for_memory, runs_on
 from workers.machine.resources import RESOURCES
 from workers.tenants import SPARE, Look, Task
 
 NO_WORKERS_SECONDS = 120.0
 """How long trials wait while there is no worker for them, before the cluster is given up. A worker process
 that died is back in seconds; without a bound, a search whose workers can't come back would wait for ever."""
+
+LOOK_SECONDS = 0.2
+"""Seconds between two looks whether a worker that is to be replaced still runs anything."""
 
 RESTART_SECONDS = 8.0
 """How long ending a worker process may take; nobody waits for its successor."""
@@ -60,6 +64,7 @@ class RunningCluster:
     patience: float | None = None
     news: Callable[[], Sequence[str]] = _no_news
     dashboard: str = ""
+    _leaving: set[str] = field(default_factory=set)  # addresses of workers that are being replaced
 
     def describe(self) -> str:
         """What it is now, for a person: where workers come and go, how many there are and what they hold."""
@@ -89,21 +94,49 @@ class RunningCluster:
             return self.pulse.present(self.frameworks, self.gpu)
         if self.scheduler is None:
             return self.slots
-        workers = list(self.scheduler.workers.values())
-        return offered(({"resources": worker.resources} for worker in workers), self.frameworks, self.gpu)
+        resources = ({"resources": worker.resources} for worker in self._staying())
+        return offered(resources, self.frameworks, self.gpu)
 
     def where(self) -> Mapping[str, Any]:
         """Where this driver's tasks may run, as options of Dask's ``submit``: anywhere, unless there are
         workers that this driver doesn't use, or hasn't met yet.
         """
-        if self.pulse is None or not self.pulse.strangers:
-            return {}
-        return {"workers": list(self.pulse.workers), "allow_other_workers": False}
+        if self.pulse is not None:
+            addresses = list(self.pulse.workers) if self.pulse.strangers else None
+        else:
+            addresses = [worker.address for worker in self._staying()] if self._leaving else None
+        return {} if addresses is None else {"workers": addresses, "allow_other_workers": False}
+
+    def _staying(self) -> list[Any]:
+        """What this machine's scheduler knows of its worker processes."""
+        workers = [] if self.scheduler is None else list(self.scheduler.workers.values())
+        return [worker for worker in workers if worker.address not in self._leaving]
 
     def lost_worker(self, address: str) -> None:
         """Drop a worker that died, whatever the pulse's last answer was."""
         if self.pulse is not None:
             self.pulse.forget(address)
+
+    def replace(self, address: str) -> None:
+        """Have a worker process end, and another start in its place, once nothing runs there any more; it is
+        given nothing meanwhile.
+        """
+        if self.restarts and address not in self._leaving:
+            self._leaving.add(address)
+            if self.pulse is not None:
+                self.pulse.leaving = self._leaving
+                self.pulse.forget(address)
+            self.client.loop.add_callback(self._replace, address)
+
+    async def _replace(self, address: str) -> None:
+        try:
+            while await runs_on(self.client, address):
+                await asyncio.sleep(LOOK_SECONDS)
+            await self._restart(address, "worn")
+        except (OSError, RuntimeError):
+            pass  # its next trial will ask again, where the scheduler is there then
+        finally:
+            self._leaving.discard(address)
 
     def silent_seconds(self) -> float:
         """How long a scheduler in another process has not answered."""
@@ -117,12 +150,12 @@ class RunningCluster:
         if task is None or not task.worker:
             return False
         with contextlib.suppress(OSError, RuntimeError):
-            self.client.sync(self._restart, task.worker, callback_timeout=RESTART_SECONDS)
+            self.client.sync(self._restart, task.worker, "hangs", callback_timeout=RESTART_SECONDS)
         return True
 
-    async def _restart(self, worker: str) -> None:
+    async def _restart(self, worker: str, why: str) -> None:
         await ask(self.client, SPARE, client=self.client.id, worker=worker)
-        await end_worker(self.client, worker, RESTART_SECONDS / 2, "hangs")
+        await end_worker(self.client, worker, RESTART_SECONDS / 2, why)
 
     def tasks(self) -> Mapping[str, Task]:
         """This driver's tasks that have not ended, by key; empty where the scheduler doesn't answer."""

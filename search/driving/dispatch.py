@@ -131,6 +131,8 @@ class Dispatcher:
         if ended.died:
             self.cluster.lost_worker(ended.died)
         self._remove(run)
+        if ended.report.worn:
+            self.cluster.replace(ended.report.worn)
         self._note_speed(run, ended.report)
         report = self._again_or_report(run, self._with_cause(ended))
         self._fill()

@@ -135,7 +135,8 @@ class SegmentReport:
     them up. Either ``failure`` is set, or ``scores`` holds the scores after ``epoch`` epochs: those on the
     validation rows, and where the trial is ``finished`` those on all of :data:`SCORED`. ``attempts`` counts
     how often its segments were run in all, retries among them. ``assignment`` is what the report answers;
-    those that earlier code stored don't say.
+    those that earlier code stored don't say. ``worn`` is the address of a worker process that should be
+    replaced before its next trial, for the driver alone: it isn't stored.
     """
 
     trial: int
@@ -151,10 +152,13 @@ class SegmentReport:
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
     assignment: Assignment | None = None
+    worn: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
-        return asdict(self)
+        values = asdict(self)
+        del values["worn"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SegmentReport:

@@ -81,6 +81,11 @@ async def ended_for_memory(client: Any) -> Sequence[str]:
     return [str(event["worker"]) for _, event in events]
 
 
+async def runs_on(client: Any, worker: str) -> bool:
+    """Whether a worker has tasks. ``Client.processing`` waits for the answer without a bound."""
+    return bool((await client.scheduler.processing(workers=[worker])).get(worker))
+
+
 async def end_worker(client: Any, worker: str, seconds: float, why: str) -> None:
     """End a worker process; its nanny starts another, and nobody waits for that.
 

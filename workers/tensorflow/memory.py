@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from workers.machine.wear import can_be_replaced, wear_out
 from workers.tensorflow.internals import destroy_machine_code
 from workers.tensorflow.setup import tf
 
@@ -64,6 +65,16 @@ _TURNS = _Turns()
 
 running = _TURNS.running
 """Context in which compiled functions may be called. Not to be entered twice by one thread."""
+
+
+def make_room() -> None:
+    """Have the machine code of all functions freed: with the whole process where trials run in processes of
+    their own, which needs nothing of TensorFlow's inside, and else by :func:`release`.
+    """
+    if can_be_replaced():
+        wear_out()
+    else:
+        release()
 
 
 def release() -> bool:

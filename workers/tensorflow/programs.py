@@ -110,7 +110,8 @@ class ProgramPool:
     """Keeps the programs that were used last. Safe to use from several threads.
 
     Machine code of single programs can't be freed. So when as many have been evicted as are kept, all code is
-    freed, and the kept ones are compiled again when they are used next. Thus there is never code of more than
+    freed, and the kept ones are compiled again when they are used next; or the whole process is replaced once
+    its trial has ended. Thus there is never code of more than
     twice the programs that are kept, beside that of evicted ones that a trial is still using.
 
     Args:
@@ -123,7 +124,7 @@ class ProgramPool:
         self,
         kept: int = KEPT_PROGRAMS,
         make: Callable[[EpochKey], Program] = Program,
-        release: Callable[[], object] = tensorflow_memory.release,
+        release: Callable[[], object] = tensorflow_memory.make_room,
     ) -> None:
         self._kept = kept
         self._make = make

@@ -114,7 +114,7 @@ class FakeClient:
         assert client == "me"
         self.spared.append(worker)
 
-    def _events(self, topic: str) -> list[tuple[float, dict[str, str]]]:
+    async def _events(self, topic: str) -> list[tuple[float, dict[str, str]]]:
         assert topic == "worker-restart-memory"
         return [(0.0, {"worker": address}) for address in self.out_of_memory]
 

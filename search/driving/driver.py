@@ -1,6 +1,6 @@
 """Drives a search: passes events to the loop, and carries out its actions.
 
-The driver's thread is the only one that writes storage.
+Of this process, only the driver's thread writes to storage; ARCHITECTURE.md says who else does.
 """
 
 from __future__ import annotations

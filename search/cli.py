@@ -26,6 +26,9 @@ from studies.printable import printable, printable_lines
 # `search --help` answers in a quarter of one.
 
 STUDY = click.argument("study", type=click.Path(path_type=Path))
+VERBOSE = click.option(
+    "--verbose", is_flag=True, help="Show what is logged in .search/launch.log: retries, waits, workers."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
@@ -70,19 +73,21 @@ def main() -> None:
 @STUDY
 @click.option("--fresh", is_flag=True, help="Remove what the storage holds of this study, and begin again.")
 @click.option("--quiet", is_flag=True, help="No progress; only the report.")
+@VERBOSE
 @JSON
-def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
+def launch(study: Path, fresh: bool, quiet: bool, verbose: bool, as_json: bool) -> None:
     """Run a study, or resume it, and print its report.
 
     Ctrl-C once: no new trials, those that run are finished. Twice: stop now. Nothing that was computed is
     lost: launch again to resume.
+
+    .search/launch.log beside the study file has each decision, retry and wait, and what libraries print.
     """
     from search.commands.launch import launch as run
-    from search.commands.library_output import library_output_to
-    from search.driving.display import make_display
+    from search.commands.launch_log import launch_log
 
-    with library_output_to(study.parent / ".search" / "launch.log") as terminal:
-        result = run(study, fresh=fresh, display=make_display(quiet, terminal))
+    with launch_log(study, quiet=quiet, verbose=verbose) as display:
+        result = run(study, fresh=fresh, display=display)
     _print_report(result, as_json)
     if result.interrupted:
         sys.exit(130)
@@ -104,8 +109,9 @@ def launch(study: Path, fresh: bool, quiet: bool, as_json: bool) -> None:
     "the best, the best of each framework and the enqueued trials are scored.",
 )
 @click.option("--quiet", is_flag=True, help="No progress; only the report.")
+@VERBOSE
 @JSON
-def finalists(study: Path, count: int | None, quiet: bool, as_json: bool) -> None:
+def finalists(study: Path, count: int | None, quiet: bool, verbose: bool, as_json: bool) -> None:
     """Open the test rows: score the best configurations on them.
 
     The best configurations are retrained with seeds that the search didn't use, and the trials whose test
@@ -114,11 +120,10 @@ def finalists(study: Path, count: int | None, quiet: bool, as_json: bool) -> Non
     does it for one that was stopped or has 0 there, and trains only what is missing.
     """
     from search.commands.finalists import finalists as run
-    from search.commands.library_output import library_output_to
-    from search.driving.display import make_display
+    from search.commands.launch_log import launch_log
 
-    with library_output_to(study.parent / ".search" / "launch.log") as terminal:
-        result = run(study, count=count, display=make_display(quiet, terminal))
+    with launch_log(study, quiet=quiet, verbose=verbose) as display:
+        result = run(study, count=count, display=display)
     _print_report(result, as_json)
 
 
@@ -240,16 +245,15 @@ def explain(study: Path, start: str, end: str, seeds: int, orders: int, quiet: b
     needed is trained with the same seeds, and kept: Ctrl-C loses nothing, and nothing is trained twice. The
     test rows are not touched.
     """
-    from search.commands.library_output import library_output_to
-    from search.driving.display import make_display
+    from search.commands.launch_log import launch_log
     from search.explaining.explain import Effort
     from search.explaining.explain import explain as run
     from search.explaining.terminal import render_explanation
     from search.explaining.words import to_json
 
-    with library_output_to(study.parent / ".search" / "launch.log") as terminal:
+    with launch_log(study, quiet=quiet) as display:
         effort = Effort(seeds, pairs=(orders + 1) // 2)
-        explanation = run(study, start, end, effort=effort, display=make_display(quiet, terminal))
+        explanation = run(study, start, end, effort=effort, display=display)
     if as_json:
         print(json.dumps(to_json(explanation), indent=2))
     else:
@@ -323,18 +327,18 @@ def dashboard(study: Path, port: int) -> None:
 @click.argument("directory", metavar="DIR")
 @click.option("--trial", type=int, help="Number of the trial; by default the best.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def export(study: Path, directory: str, trial: int | None, quiet: bool) -> None:
+@VERBOSE
+def export(study: Path, directory: str, trial: int | None, quiet: bool, verbose: bool) -> None:
     """Write the winner as a model that works without this project.
 
     DIR gets a .keras file or a Spark ML model, the feature step, labels, threshold, a model card and an
     example that runs. The trial is retrained for it, with its own seed.
     """
-    from search.commands.library_output import library_output_to
-    from search.driving.display import make_display
+    from search.commands.launch_log import launch_log
     from search.exporting.export import export as write
 
-    with library_output_to(study.parent / ".search" / "launch.log") as terminal:
-        written = write(study, directory, trial=trial, display=make_display(quiet, terminal))
+    with launch_log(study, quiet=quiet, verbose=verbose) as display:
+        written = write(study, directory, trial=trial, display=display)
     _print("\n".join(written.lines()))
 
 

@@ -5,6 +5,7 @@ Each is met once, before it is counted, at the start as in the middle of a study
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import Counter
@@ -23,6 +24,8 @@ from workers.machine.dask_internals import run_on
 from workers.machine.environment import Environment
 from workers.machine.offer import greet
 from workers.machine.resources import RESOURCES
+
+_LOG = logging.getLogger("search.cluster")
 
 LOOK_SECONDS = 0.1
 """Seconds between two checks for workers that are to come."""
@@ -102,6 +105,8 @@ def wait_for_slots(
         MachineError: where they don't come, or can't run it, with what they offer.
     """
     to_come, without_slot = patience
+    began = time.monotonic()
+    _LOG.info("waiting for workers of %s, for %g s at most", where, to_come)
     end = time.monotonic() + to_come
     while _missing(slots := offered(pulse.workers.values(), reception.frameworks, gpu), reception.frameworks):
         if pulse.workers or pulse.refused:
@@ -110,6 +115,7 @@ def wait_for_slots(
         if time.monotonic() > end or (pulse.refused and not pulse.workers):
             raise _refusal(pulse, reception, slots, where)
         time.sleep(LOOK_SECONDS)
+    _LOG.info("waited %.1f s for %d workers of %s", time.monotonic() - began, len(pulse.workers), where)
 
 
 def _missing(slots: Slots, frameworks: Sequence[str]) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,12 @@ class RunningCluster:
             return self.slots
         resources = ({"resources": worker.resources} for worker in self._staying())
         return offered(resources, self.frameworks, self.gpu)
+
+    def addresses(self) -> Collection[str]:
+        """Of the workers that are there now, as far as they can come and go."""
+        if self.pulse is not None:
+            return list(self.pulse.workers)
+        return () if self.scheduler is None else list(self.scheduler.workers)
 
     def where(self) -> Mapping[str, Any]:
         """Where this driver's tasks may run, as options of Dask's ``submit``: anywhere, unless there are

@@ -17,7 +17,9 @@ from typing import Any
 from distributed import KilledWorker
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
+from search.cluster.pulse import ANSWER_SECONDS
 from search.cluster.running import NO_WORKERS_SECONDS, RunningCluster
+from search.driving.logs import Waiting, WorkersSeen, log_failure
 from search.driving.runs import Run
 from search.loop.attempts import Attempt, after_failure, with_count
 from search.loop.events import Lost, Reported, Resized
@@ -92,6 +94,9 @@ class Dispatcher:
     _taken: Counter[str] = field(default_factory=Counter)
     _alone: set[str] = field(default_factory=set)
     _looked: Look | None = None
+    _workers_seen: WorkersSeen = field(default_factory=WorkersSeen)
+    _scheduler_wait: Waiting = field(default_factory=lambda: Waiting("the scheduler, which does not answer"))
+    _workers_wait: Waiting = field(default_factory=lambda: Waiting("a worker: there is none for what waits"))
     _epochs: dict[int, int] = field(default_factory=dict)  # that unfinished trials have, by number
 
     def __post_init__(self) -> None:
@@ -146,6 +151,7 @@ class Dispatcher:
 
     def watch(self) -> Iterator[Reported | Lost | Resized]:
         """Look for segments that don't come back, and for a scheduler that is gone; a few times a second."""
+        self._log_cluster()
         if self._is_lost():
             yield Lost("the connection to the cluster's scheduler is lost")
             return
@@ -156,6 +162,12 @@ class Dispatcher:
         self._fill()
         if reason := self._starves():
             yield Lost(reason)
+
+    def _log_cluster(self) -> None:
+        """Log workers that came or went, and a scheduler that doesn't answer."""
+        self._workers_seen.look(self.cluster.addresses())
+        away = self.cluster.client.status != "running" or self.cluster.silent_seconds() > ANSWER_SECONDS
+        self._scheduler_wait.see(away, self.clock())
 
     def _resize(self) -> Iterator[Resized]:
         """See whether workers came or went, where they do so by themselves."""
@@ -171,8 +183,10 @@ class Dispatcher:
         present = self.cluster.present()
         if present.total and all(present.of(name) for name in waiting):
             self._starving = None
+            self._workers_wait.see(False, self.clock())
             return ""
         self._starving = self._starving or self.clock()
+        self._workers_wait.see(True, self.clock())
         patience = self.cluster.patience or NO_WORKERS_SECONDS
         if self.clock() - self._starving <= patience:
             return ""
@@ -230,6 +244,8 @@ class Dispatcher:
             beside_others = self._runs_beside_others(run)
             waited = run.may_have_waited(shared=self._is_shared())
             attempt = after_failure(run.attempt, failure, beside_others, self.rules, waited=waited)
+            name = run.segment.name or f"trial {run.segment.trial}"
+            log_failure(name, run.attempt.number, failure, again=attempt is not None)
             if attempt is not None:
                 self._queue.appendleft((replace(run.segment, attempt=attempt.number - 1), attempt))
                 return None

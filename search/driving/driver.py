@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from search.driving.dispatch import Dispatcher, Ended, Noted, failures_by_key, quarantined_keys
 from search.driving.interrupts import TICK_SECONDS, Events, interrupts_to, next_event
+from search.driving.logs import DRIVING, log_decision, log_event
 from search.driving.opened import OpenedStudy
 from search.driving.status import StoredStatus
 from search.loop.events import (
@@ -88,7 +89,15 @@ class Search:
         self.looked = 0.0
         self.finished = self.leads = False
         self.noted_that_it_waits = False
-        self.actions = deque(self.loop.start(ended, self.store.trials.unfinished(), time.monotonic()))
+        unfinished = self.store.trials.unfinished()
+        DRIVING.info(
+            "launch of %s: %d trials ended before, %d are unfinished; %s",
+            study.name,
+            len(ended),
+            len(unfinished),
+            self.cluster.describe(),
+        )
+        self.actions = deque(self.loop.start(ended, unfinished, time.monotonic()))
         self.remove_leftovers()
 
     def run(self) -> bool:
@@ -179,6 +188,7 @@ class Search:
             self._work()
 
     def _handle(self, event: Event) -> None:
+        log_event(event)
         self.actions.extend(self.loop.handle(event, time.monotonic()))
 
     def _work(self) -> None:
@@ -186,6 +196,7 @@ class Search:
             self._do(self.actions.popleft())
 
     def _do(self, action: Action) -> None:
+        log_decision(action)
         # Answered here and not through the queue, where an interrupt could be ahead of it: the loop would
         # stop without knowing what is in storage.
         match action:

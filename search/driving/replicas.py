@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from search.driving.dispatch import Dispatcher, Ended, Noted, failures_by_key, quarantined_keys
 from search.driving.display import Display
 from search.driving.interrupts import TICK_SECONDS, Events, interrupts_to, next_event
+from search.driving.logs import DRIVING
 from search.driving.opened import OpenedStudy
 from search.driving.status import StoredStatus
 from search.loop.events import Event, Interrupted, Lost, Reported
@@ -193,6 +194,7 @@ class _Runs:
             raise KeyboardInterrupt
 
     def _start(self) -> None:
+        DRIVING.debug("%s: %d trainings of %d to run", self.what, len(self.missing), self.total)
         self.display.note(f"{self.what}: {count_of(len(self.missing), 'training')} of {self.total} to run")
         if any(framework_of(replica.configuration.framework).in_spark for replica in self.missing):
             study, token = self.opened.file.study, self.opened.store.token
@@ -235,6 +237,7 @@ class _Runs:
 
     def _interrupt(self) -> None:
         """The first time, let running replicas finish; the second time, abandon them."""
+        DRIVING.info("%s: asked to stop", self.what)
         self.stopping = STOPPED_AT_ONCE if self.stopping else INTERRUPTED
         self.open -= set(self.dispatcher.withdraw())
 
@@ -245,6 +248,7 @@ class _Runs:
         self.opened.store.results.keep_replica(self.keys[replica], record)
         self.done += 1
         metric = self.opened.file.study.objective.metric
+        DRIVING.debug("replica-%s ended: %s", self.keys[replica][:8], _line(record, metric))
         self.display.note(f"{self.what} {self.done}/{self.total}  {_line(record, metric)}")
 
     def _segment(self, number: int) -> Segment:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import time
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from studies.storage.plain_rdb import Ending, PlainRDBStorage
 
 T = TypeVar("T")
 
+_LOG = logging.getLogger("search.storage")
+
 PATIENCE_SECONDS = 60.0
 """How long a server that went away is waited for; a restart takes a few."""
 
@@ -43,6 +46,10 @@ _OURS = (ProgrammingError, DataError, IntegrityError, NotSupportedError)
 """What a database answers to a wrong statement: a bug here, and no state of the machine's."""
 
 
+def _kind_of(error: BaseException) -> str:
+    return type(error).__name__
+
+
 @dataclass(frozen=True)
 class Patience:
     """Does something again while the server is away, for a while."""
@@ -51,18 +58,32 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def until_done(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns; any error but a lost connection is raised at once."""
+    def until_done(self, work: Callable[[], T], reason: Callable[[BaseException], str] = _kind_of) -> T:
+        """What ``work`` returns; any error but a lost connection is raised at once.
+
+        Args:
+            work: is done again until it succeeds.
+            reason: an error in words that may be logged.
+        """
         since: float | None = None
         pause = _FIRST_PAUSE
         while True:
             try:
-                return work()
+                done = work()
             except Exception as error:
                 now = self.clock()
-                since = now if since is None else since
-                if not is_away(error) or now - since >= self.seconds:
+                if not is_away(error):
                     raise
+                if since is None:
+                    since = now
+                    _LOG.warning("the storage is away, waiting %g s at most: %s", self.seconds, reason(error))
+                if now - since >= self.seconds:
+                    _LOG.error("the storage did not come back in %.1f s", now - since)
+                    raise
+            else:
+                if since is not None:
+                    _LOG.warning("the storage is back after %.1f s", self.clock() - since)
+                return done
             self.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -130,15 +151,20 @@ class GuardedStorage(BaseStorage):
     def translated(self, error: BaseException) -> StorageLostError | None:
         """The error in this project's words, or ``None`` where it is no fault of the storage's."""
         found = _database_error(error)
-        said = found.orig if found is not None else getattr(error, "strerror", None) or error
-        reason = str(said).strip().splitlines()
         if isinstance(found, _OURS) or (found is None and not isinstance(error, OSError)):
             return None
         return StorageLostError(
-            f"the storage failed: {self._hidden.out_of(reason[0]) if reason else type(error).__name__}",
+            f"the storage failed: {self.reason_of(error)}",
             where=self._shown,
             remedy=_remedy(error, found),
         )
+
+    def reason_of(self, error: BaseException) -> str:
+        """The first line of what an error says, without what must not be seen."""
+        found = _database_error(error)
+        said = found.orig if found is not None else getattr(error, "strerror", None) or error
+        reason = str(said).strip().splitlines()
+        return self._hidden.out_of(reason[0]) if reason else type(error).__name__
 
     def call(self, method: Callable[..., T], *arguments: Any) -> T:
         """What the method returns, as soon as the storage is there.
@@ -149,7 +175,7 @@ class GuardedStorage(BaseStorage):
         try:
             if self._at_once:
                 return method(*arguments)
-            return self.patience.until_done(lambda: method(*arguments))
+            return self.patience.until_done(lambda: method(*arguments), self.reason_of)
         except (StorageInternalError, DBAPIError, OSError) as error:
             if self._at_once and is_away(error):
                 raise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -61,8 +63,9 @@ Doomed = Callable[..., StudyReport]
 
 
 def test_a_trial_goes_on_from_its_last_checkpoint_when_its_worker_was_killed(
-    doomed: Doomed, study_file: Writes
+    doomed: Doomed, study_file: Writes, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "search")
     path = study_file(slots=PROCESSES, trials="trials = 9", append=ASHA)
     deaths = {(trial, 3): [(f"{TRAINING}3", "killed")] for trial in range(9)}
     deaths |= {(trial, 9): [(f"{TRAINING}6", "killed")] for trial in range(9)}
@@ -80,7 +83,17 @@ def test_a_trial_goes_on_from_its_last_checkpoint_when_its_worker_was_killed(
     attempts = {record.number: record.report.attempts for record in result.records if record.report}
     assert attempts == {trial: {1: 1, 3: 3, 9: 5}[epoch] for trial, epoch in reached.items()}
     assert len(plan_of(path).deaths()) == sum({1: 0, 3: 1, 9: 2}[epoch] for epoch in reached.values())
+    _is_logged(caplog, retried=[number for number, epoch in reached.items() if epoch >= 3])
     every_score_is_that_of_an_undisturbed_run(path, is_whole(path, 9))
+
+
+def _is_logged(caplog: pytest.LogCaptureFixture, retried: Sequence[int]) -> None:
+    for number in retried:
+        assert re.search(rf"trial {number}: attempt 1 failed, and is run again: worker died: .+", caplog.text)
+    gone = set(re.findall(r"the worker (\S+) is gone", caplog.text))
+    come = set(re.findall(r"the worker (\S+) has come", caplog.text))
+    assert gone
+    assert len(come) > 2, "those that came in their place"
 
 
 def test_a_configuration_that_kills_three_workers_fails_and_is_not_run_again(

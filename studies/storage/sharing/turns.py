@@ -38,7 +38,7 @@ def in_turn(storage: GuardedStorage, name: str, work: Callable[[Connection], T])
         StorageLostError: where the server doesn't come back, or somebody keeps the turn.
     """
     try:
-        return storage.patience.until_done(lambda: _one_turn(storage, name, work))
+        return storage.patience.until_done(lambda: _one_turn(storage, name, work), storage.reason_of)
     except (DBAPIError, StorageInternalError) as error:
         raise storage.translated(error) or error from error
 

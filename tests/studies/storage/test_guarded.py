@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -191,6 +192,35 @@ def test_a_server_is_waited_for_and_ever_less_often() -> None:
     assert clock.pauses[:5] == [0.1, 0.2, 0.4, 0.8, 1.6]
     assert max(clock.pauses) == 2.0
     assert 10.0 <= tries[-1] <= 12.0
+
+
+def test_a_wait_for_a_server_is_logged_once_as_it_begins_and_once_as_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG", "search")
+    clock = Clock()
+    left = [away(), away("57P01"), away()]
+
+    def work() -> str:
+        if left:
+            raise left.pop()
+        return "done"
+
+    assert Patience(60.0, lambda: clock.now, clock.sleep).until_done(work, lambda _: "so it said") == "done"
+    begins, ends = (record for record in caplog.records if record.name == "search.storage")
+    assert begins.getMessage() == "the storage is away, waiting 60 s at most: so it said"
+    assert ends.getMessage() == "the storage is back after 0.7 s"
+
+
+def test_a_wait_in_vain_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+
+    def work() -> None:
+        raise away()
+
+    with pytest.raises(StorageInternalError):
+        Patience(5.0, lambda: clock.now, clock.sleep).until_done(work)
+    assert re.search(r"the storage did not come back in [5-7]\.\d s", caplog.text)
 
 
 def test_a_server_that_refuses_is_not_waited_for() -> None:

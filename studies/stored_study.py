@@ -136,9 +136,9 @@ def _read(file: StudyFile, location: Location, data_hash: str | None) -> StoredS
 
 
 def statuses_of(attributes: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """What each driver last wrote of what it does, the latest last, from a study's attributes."""
-    found = [value for key, value in attributes.items() if key.split(".")[0] == STATUS and value]
-    return tuple(sorted(found, key=lambda status: str(status["at"])))
+    """The last status of each driver, the latest last, from a study's attributes."""
+    statuses = [value for key, value in attributes.items() if key.split(".")[0] == STATUS and value]
+    return tuple(sorted(statuses, key=lambda status: str(status["at"])))
 
 
 def ask_to_stop(stored: StoredStudy, *, now: bool) -> None:

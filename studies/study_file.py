@@ -147,11 +147,11 @@ def _why_no_text(path: Path) -> str:
 
 
 def _line_to_mend(text: str, message: str) -> str:
-    """The line that a message of tomllib's names, which says it in words alone before Python 3.14."""
-    found = re.search(r"line (\d+)", message)
+    """The line that a message of tomllib's names; before Python 3.14 only its text has it."""
+    match = re.search(r"line (\d+)", message)
     # Lines as tomllib counts them; splitlines would count form feeds too.
     lines = text.split("\n")
-    number = int(found[1]) if found else len(lines)
+    number = int(match[1]) if match else len(lines)
     line = lines[number - 1].strip() if number <= len(lines) else ""
     # An address may hold a password.
     return f"correct line {number}" if not line or "://" in line else f"correct line {number}: {line}"
@@ -162,15 +162,15 @@ def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> 
     details = error.errors()[0]
     keys = _keys_in_file(raw, details)
     where = _where(path, keys)
-    found = _dig(raw, keys)
+    value = _dig(raw, keys)
     kind = details["type"]
     if kind == "extra_forbidden":
         if keys in REMOVED:
             return StudyFileError("this key was removed", where=where, remedy=REMOVED[keys])
         known = _known_keys(keys[:-1])
         hint = nearest(str(keys[-1]), known)
-        found = printable(str(keys[-1]))
-        return StudyFileError(f"unknown key '{found}'", where=where, allowed=", ".join(known), remedy=hint)
+        value = printable(str(keys[-1]))
+        return StudyFileError(f"unknown key '{value}'", where=where, allowed=", ".join(known), remedy=hint)
     if kind == "missing":
         example = 'add a [data] section, such as: [data] source = "sms-spam"' if keys == ("data",) else ""
         return StudyFileError("this key is missing", where=where, remedy=example)
@@ -180,23 +180,23 @@ def _first_error(path: Path, raw: Mapping[str, Any], error: ValidationError) -> 
         allowed = str(details["ctx"]["expected"]).replace(" or ", ", ")
         names = [name.strip("' ") for name in allowed.split(",")]
         return StudyFileError(
-            f"found {_shown(found)}",
+            f"found {_shown(value)}",
             where=where,
             allowed=", ".join(names),
-            remedy=nearest(str(found), names),
+            remedy=nearest(str(value), names),
         )
     if keys == ("enqueue",):
         return StudyFileError(
-            f"found {_shown(found)}", where=where, allowed="[[enqueue]] tables, in two brackets"
+            f"found {_shown(value)}", where=where, allowed="[[enqueue]] tables, in two brackets"
         )
     # A value that may be of several types has an error for each of them.
     others = dict.fromkeys(_allowed(other) for other in error.errors() if _keys_in_file(raw, other) == keys)
-    return StudyFileError(f"found {_shown(found)}", where=where, allowed=" or ".join(others))
+    return StudyFileError(f"found {_shown(value)}", where=where, allowed=" or ".join(others))
 
 
-def _shown(found: Any) -> str:
-    """What was found, as the file has it; where an address was meant, it may hold a password."""
-    return without_passwords(as_toml(found))
+def _shown(value: Any) -> str:
+    """A value as the file has it; where an address was meant, it may hold a password."""
+    return without_passwords(as_toml(value))
 
 
 def _keys_in_file(raw: Any, details: ErrorDetails) -> tuple[int | str, ...]:

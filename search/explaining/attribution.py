@@ -52,9 +52,9 @@ def greedy_order(count: int, ask: Ask) -> tuple[int, ...]:
     sign = 1 if mean(ends[everything]) >= mean(ends[nothing]) else -1
     order: tuple[int, ...] = ()
     while len(order) < count:
-        left = [change for change in range(count) if change not in order]
-        values = ask([frozenset((*order, change)) for change in left])
-        order += (max(left, key=lambda change: sign * mean(values[frozenset((*order, change))])),)
+        remaining = [change for change in range(count) if change not in order]
+        values = ask([frozenset((*order, change)) for change in remaining])
+        order += (max(remaining, key=lambda change: sign * mean(values[frozenset((*order, change))])),)
     return order
 
 
@@ -66,8 +66,8 @@ def sets_of_order(order: Sequence[int]) -> tuple[Changed, ...]:
 def step_weights(order: Sequence[int]) -> tuple[Weights, ...]:
     """By change: by how much the score moved when it was made in this order."""
     steps = zip(order, itertools.pairwise(sets_of_order(order)), strict=True)
-    found = {change: {after: Fraction(1), before: Fraction(-1)} for change, (before, after) in steps}
-    return tuple(found[change] for change in range(len(order)))
+    weights = {change: {after: Fraction(1), before: Fraction(-1)} for change, (before, after) in steps}
+    return tuple(weights[change] for change in range(len(order)))
 
 
 def shapley_weights(count: int) -> tuple[Weights, ...]:
@@ -76,34 +76,34 @@ def shapley_weights(count: int) -> tuple[Weights, ...]:
     L. Shapley, "A value for n-person games", Contributions to the Theory of Games II, 1953: a set S of the
     other changes comes before a change in |S|! (n - |S| - 1)! of the n! orders.
     """
-    found: list[dict[Changed, Fraction]] = [{} for _ in range(count)]
+    weights: list[dict[Changed, Fraction]] = [{} for _ in range(count)]
     for made in every_set(count):
         for change in made:
             before = len(made) - 1
             orders = math.factorial(before) * math.factorial(count - before - 1)
             weight = Fraction(orders, math.factorial(count))
             # A set is what one change led to, and what another one starts from: each pair is met once.
-            found[change][made], found[change][made - {change}] = weight, -weight
-    return tuple(found)
+            weights[change][made], weights[change][made - {change}] = weight, -weight
+    return tuple(weights)
 
 
 def sampled_orders(count: int, pairs: int, seed: int) -> tuple[tuple[int, ...], ...]:
-    """``pairs`` orders drawn evenly from all, each followed by its reverse.
+    """``pairs`` orders sampled uniformly from all, each followed by its reverse.
 
     J. Castro, D. Gómez and J. Tejada, "Polynomial calculation of the Shapley value based on sampling",
     Computers & Operations Research 36, 2009. An order and its reverse together err less than two of their own
     would.
     """
     generator = np.random.default_rng(seed)
-    drawn = (tuple(int(change) for change in generator.permutation(count)) for _ in range(pairs))
-    return tuple(itertools.chain.from_iterable((order, order[::-1]) for order in drawn))
+    orders = (tuple(int(change) for change in generator.permutation(count)) for _ in range(pairs))
+    return tuple(itertools.chain.from_iterable((order, order[::-1]) for order in orders))
 
 
 def mean_weights(several: Sequence[Sequence[Weights]]) -> tuple[Weights, ...]:
     """By change: the mean of what several ways of dealing out give it, such as several orders."""
     return tuple(
-        {made: total / len(several) for made, total in _summed(one).items()}
-        for one in zip(*several, strict=True)
+        {made: total / len(several) for made, total in _summed(weights).items()}
+        for weights in zip(*several, strict=True)
     )
 
 
@@ -142,14 +142,14 @@ class Attribution:
         return max(
             abs(whole - part)
             for parts in (self.path, self.shares)
-            for whole, part in zip(gap, total(weighted(one, values) for one in parts), strict=True)
+            for whole, part in zip(gap, total(weighted(weights, values) for weights in parts), strict=True)
         )
 
 
 def attribute(order: Sequence[int], sampled: Sequence[Sequence[int]] = ()) -> Attribution:
     """Deal the gap out along ``order``, and over the ``sampled`` orders; over all where none were sampled."""
     count = len(order)
-    by_order = [step_weights(one) for one in sampled]
+    by_order = [step_weights(each) for each in sampled]
     pairs = tuple(map(mean_weights, zip(by_order[::2], by_order[1::2], strict=True)))
     return Attribution(
         order=tuple(order),

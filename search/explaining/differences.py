@@ -102,9 +102,9 @@ class Between:
 
     def __init__(self, start: Side, end: Side) -> None:
         frameworks = {start.configuration.framework, end.configuration.framework}
-        others = [one.name for one in records_of(sorted(frameworks)) if not one.perceptron]
+        others = [record.name for record in records_of(sorted(frameworks)) if not record.perceptron]
         if others and len(frameworks) > 1:
-            networks = " and ".join(one.name for one in BUILT_IN if one.perceptron)
+            networks = " and ".join(record.name for record in BUILT_IN if record.perceptron)
             raise StudyFileError(
                 f"there is nothing between {start.name} and {end.name}: one is {others[0]}, "
                 "which trains no multilayer perceptron",
@@ -147,9 +147,9 @@ class Between:
         for name in NAMES:
             before, after = self._start[name], self._end[name]
             if (before is None) != (after is None):
-                there = self._end if before is None else self._start
+                with_it = self._end if before is None else self._start
                 verb = "with" if before is None else "without"
-                yield f"{verb} {NAMES[name]} {_words(name, there)}"
+                yield f"{verb} {NAMES[name]} {_words(name, with_it)}"
 
 
 def why_not_spark(chosen: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""``search explain``: which change moved the score by how much, found out by training what is between."""
+"""``search explain``: which change moved the score by how much, measured by training what is between."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ def explain(
                 where=str(file.path.name),
                 remedy="name two that differ",
             )
-        found = _Explaining(opened, display, sides, between, effort).run()
-        opened.store.results.keep_explanation(to_keep(found))
-        return found
+        explanation = _Explaining(opened, display, sides, between, effort).run()
+        opened.store.results.keep_explanation(to_keep(explanation))
+        return explanation
 
 
 @dataclass
@@ -132,21 +132,21 @@ class _Explaining:
     def run(self) -> Explanation:
         """Train what is needed, and put it together."""
         count = len(self.between.differences)
-        # First, because what these left is wanted too. Of the mixtures it isn't: a megabyte each adds up.
+        # First, with whole outcomes. Those of mixtures aren't needed: a megabyte each adds up.
         ends = self._ends((frozenset(), frozenset(range(count))))
-        drawn: tuple[tuple[int, ...], ...] = ()
+        sampled: tuple[tuple[int, ...], ...] = ()
         if count <= MOST_EXACT:
             self._ask(every_set(count))
         order = greedy_order(count, self._ask)
         if count > MOST_EXACT:
-            drawn = sampled_orders(count, self.effort.pairs, self.file.study.seed)
-            self._ask([made for one in drawn for made in sets_of_order(one)])
+            sampled = sampled_orders(count, self.effort.pairs, self.file.study.seed)
+            self._ask([made for order in sampled for made in sets_of_order(order)])
         for framework in unseen(ends):
             self.display.note(
                 f"not for {framework}: hidden units are looked at in multilayer perceptrons only"
             )
         traps = find_traps(self.split, *ends, self.seeds)
-        return self._explanation(attribute(order, drawn), traps)
+        return self._explanation(attribute(order, sampled), traps)
 
     def _ask(self, sets: Collection[Changed]) -> Mapping[Changed, Values]:
         """The values of sets; what isn't known yet is trained, all of it together."""
@@ -160,34 +160,34 @@ class _Explaining:
         if replicas:
             self.results |= run_replicas(self.opened, replicas, self.display, what="explain", weights=False)
         for made, (configuration, score) in missing.items():
-            found = [metric_of(scores, score) for scores in self._scores(configuration)]
-            self.values[made] = tuple(map(Fraction, found))
+            values = [metric_of(scores, score) for scores in self._scores(configuration)]
+            self.values[made] = tuple(map(Fraction, values))
         return self.values
 
     def _scores(self, configuration: Configuration) -> list[Scores]:
         """On the validation rows, by seed; of one that diverged, those of a program without a model."""
-        found = []
+        scores = []
         for seed in self.seeds:
             result = self.results[Replica(configuration, seed)]
             failure = result.report.failure
             if failure is None:
-                found.append(result.report.scores["validation"])
+                scores.append(result.report.scores["validation"])
             elif failure.cause == "diverged":
-                found.append(self.without_a_model)
+                scores.append(self.without_a_model)
             else:
                 raise StudyFailedError(
                     f"{configuration.describe()} with seed {seed} failed: {failure.cause}: "
                     f"{failure.message}; finished trainings are saved: run the command again to resume"
                 )
-        return found
+        return scores
 
-    def _explanation(self, found: Attribution, traps: tuple[Trap, ...]) -> Explanation:
+    def _explanation(self, attribution: Attribution, traps: tuple[Trap, ...]) -> Explanation:
         nothing, everything = frozenset[int](), frozenset(range(len(self.between.differences)))
         configurations = tuple(dict.fromkeys(self.between.at(made)[0] for made in self.values))
-        judged = self._judged(found, configurations)
+        judged = self._judged(attribution, configurations)
         ends = (self._side(0, nothing, judged.sides[0]), self._side(1, everything, judged.sides[1]))
         sides = {self.between.at(made)[0] for made in (nothing, everything)}
-        between = [one for one in configurations if one not in sides]
+        between = [configuration for configuration in configurations if configuration not in sides]
         validation = self.split.validation
         positives = int((validation.labels == self.split.positive).sum())
         trained = {key_of(self.opened, replica) for replica in self.results} - self.kept
@@ -200,20 +200,20 @@ class _Explaining:
             ),
             seeds=self.seeds,
             gap=judged.gap,
-            path=steps_of(self.between, found, judged, self.values),
+            path=steps_of(self.between, attribution, judged, self.values),
             shares=shares_of(self.between, judged),
-            orders=2 * len(found.pairs),
+            orders=2 * len(attribution.pairs),
             mixtures=len(self.values),
             trainings=len(self.results),
             trained=len(trained),
             between=len(between),
             mixed=sum(map(self._is_mixed, between)),
             without_spark=self.between.without_spark,
-            remainder=float(found.remainder(self.values)),
+            remainder=float(attribution.remainder(self.values)),
             traps=traps,
         )
 
-    def _judged(self, found: Attribution, configurations: Sequence[Configuration]) -> Judged:
+    def _judged(self, attribution: Attribution, configurations: Sequence[Configuration]) -> Judged:
         """All figures with their intervals."""
         metrics = tuple(dict.fromkeys(side.score for side in self.sides))
         # Of configurations whose networks are the same, the first stands for all.
@@ -224,7 +224,7 @@ class _Explaining:
             for made in self.values
             for configuration, score in [self.between.at(made)]
         }
-        figures = Figures(found, Layout(places, len(trainings), metrics))
+        figures = Figures(attribution, Layout(places, len(trainings), metrics))
         scored = [self._scores(several[0]) for several in trainings]
         table = np.array(
             [[[metric_of(one, name) for one in by_seed] for name in metrics] for by_seed in scored]
@@ -234,20 +234,20 @@ class _Explaining:
 
     def _trainings(self, configurations: Sequence[Configuration]) -> dict[Configuration, list[Configuration]]:
         """The configurations by the first one whose networks are the same with every seed."""
-        found: dict[Configuration, list[Configuration]] = {}
-        for one in configurations:
-            first = next((other for other in found if self._are_same(one, other)), one)
-            found.setdefault(first, []).append(one)
-        return found
+        alike: dict[Configuration, list[Configuration]] = {}
+        for configuration in configurations:
+            first = next((other for other in alike if self._are_same(configuration, other)), configuration)
+            alike.setdefault(first, []).append(configuration)
+        return alike
 
-    def _are_same(self, one: Configuration, other: Configuration) -> bool:
+    def _are_same(self, first: Configuration, second: Configuration) -> bool:
         """Whether no probability of a validation row differs by more than :data:`SAME`, with any seed."""
-        pairs = zip(self._scores(one), self._scores(other), strict=True)
+        pairs = zip(self._scores(first), self._scores(second), strict=True)
         # Their counts are at hand, and nearly always settle it.
-        if any(first.confusion != second.confusion for first, second in pairs):
+        if any(ours.confusion != theirs.confusion for ours, theirs in pairs):
             return False
         return all(
-            np.abs(self._predicted(one, seed) - self._predicted(other, seed)).max() <= SAME
+            np.abs(self._predicted(first, seed) - self._predicted(second, seed)).max() <= SAME
             for seed in self.seeds
         )
 
@@ -274,8 +274,8 @@ class _Explaining:
 
     def _is_mixed(self, configuration: Configuration) -> bool:
         """Whether it learns with some seeds and with others says one class to every row."""
-        said = [only_class_predicted(scores) is not None for scores in self._scores(configuration)]
-        return any(said) and not all(said)
+        one_class = [only_class_predicted(scores) is not None for scores in self._scores(configuration)]
+        return any(one_class) and not all(one_class)
 
     def _side(self, number: int, made: Changed, value: Measured) -> SideResult:
         configuration, _ = self.between.at(made)
@@ -287,7 +287,7 @@ class _Explaining:
             by_seed=tuple(map(float, self.values[made])),
             scores={name: sum(getattr(one, name) for one in scores) / len(scores) for name in SCORE_NAMES},
             diverged=sum(one is self.without_a_model for one in scores),
-            only=tuple(None if said is None else self.split.classes[said] for said in only),
+            only=tuple(None if index is None else self.split.classes[index] for index in only),
             precisions=tuple(one.average_precision for one in scores),
         )
 
@@ -297,7 +297,7 @@ class _Explaining:
         both = [replica for several in replicas for replica in several]
         self.results |= run_replicas(self.opened, both, self.display, what="explain")
         start, end = (
-            Evidence(side, tuple(self.results[one] for one in several))
+            Evidence(side, tuple(self.results[replica] for replica in several))
             for side, several in zip(self.sides, replicas, strict=True)
         )
         return start, end

@@ -130,12 +130,12 @@ class Explanation:
     @property
     def measuring(self) -> float:
         """What of the gap is the score's definition alone."""
-        return sum(one.value for one in self.shares if one.difference.is_measuring)
+        return sum(share.value for share in self.shares if share.difference.is_measuring)
 
     @property
     def training(self) -> float:
         """What of the gap is how the networks were trained."""
-        return sum(one.value for one in self.shares if not one.difference.is_measuring)
+        return sum(share.value for share in self.shares if not share.difference.is_measuring)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -170,25 +170,25 @@ def two_kinds(values: Sequence[float], one_class: Sequence[bool]) -> tuple[bool,
 
 
 def steps_of(
-    between: Between, found: Attribution, judged: Judged, values: Mapping[Changed, Values]
+    between: Between, attribution: Attribution, judged: Judged, values: Mapping[Changed, Values]
 ) -> tuple[Step, ...]:
     """The greedy path in words and figures."""
     return tuple(
         Step(**_plain(judged.path[change]), difference=between.differences[change], after=_mean(values[made]))
-        for change, made in zip(found.order, sets_of_order(found.order)[1:], strict=True)
+        for change, made in zip(attribution.order, sets_of_order(attribution.order)[1:], strict=True)
     )
 
 
 def shares_of(between: Between, judged: Judged) -> tuple[Contribution, ...]:
     """The Shapley values in words and figures."""
     return tuple(
-        Contribution(**_plain(one), difference=difference)
-        for difference, one in zip(between.differences, judged.shares, strict=True)
+        Contribution(**_plain(share), difference=difference)
+        for difference, share in zip(between.differences, judged.shares, strict=True)
     )
 
 
-def _plain(one: Measured) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in ("value", "low", "high", "errors", "same")}
+def _plain(measured: Measured) -> dict[str, Any]:
+    return {name: getattr(measured, name) for name in ("value", "low", "high", "errors", "same")}
 
 
 def _mean(values: Values) -> float:

@@ -75,28 +75,30 @@ class Layout:
 
     def weights(self, several: Sequence[Weights]) -> Floats:
         """(figures, trainings, metrics) of the means over the seeds."""
-        found = np.zeros((len(several), self.trainings, len(self.metrics)))
+        table = np.zeros((len(several), self.trainings, len(self.metrics)))
         for row, weights in enumerate(several):
             for place in {self.places[made] for made in weights}:
                 # Exact sums: what cancels leaves nothing.
                 exact = sum(weight for made, weight in weights.items() if self.places[made] == place)
-                found[row][place] = float(exact)
-        return found
+                table[row][place] = float(exact)
+        return table
 
 
 class Figures:
-    """Every figure that is looked at.
+    """Every figure of an explanation.
 
     Args:
-        found: how the gap is dealt out.
+        attribution: how the gap is dealt out.
         layout: of the sets that it used.
     """
 
-    def __init__(self, found: Attribution, layout: Layout) -> None:
-        self._found, self._layout = found, layout
-        sides = ({made: weight**2} for made, weight in sorted(found.gap.items(), key=lambda one: len(one[0])))
-        # What the greedy path compared is looked at too: it chose the steps by it.
-        self._all = (*found.shares, *found.path, found.gap, *found.compared, *sides)
+    def __init__(self, attribution: Attribution, layout: Layout) -> None:
+        self._attribution, self._layout = attribution, layout
+        sides = (
+            {made: weight**2} for made, weight in sorted(attribution.gap.items(), key=lambda one: len(one[0]))
+        )
+        # What the greedy path compared counts too: it chose the steps by it.
+        self._all = (*attribution.shares, *attribution.path, attribution.gap, *attribution.compared, *sides)
         self.weights = layout.weights(self._all)
         """(figures, trainings, metrics)"""
 
@@ -110,11 +112,11 @@ class Figures:
             scores: (trainings, metrics, seeds) of the layout.
             rows: the part of the rows in the variance, of :attr:`weights`; ``None`` leaves it out.
         """
-        centres = [float(mean(weighted(one, values))) for one in self._all]
+        centres = [float(mean(weighted(figure, values))) for figure in self._all]
         if scores.shape[2] < 2:
             return tuple(Measured(centre) for centre in centres)
         parts = self.parts(values, scores, rows)
-        # Nobody asks whether a side's score is 0.
+        # Whether a side's score is 0 is not tested.
         looked_at = np.arange(len(centres)) < len(centres) - 2
         intervals = half_widths(parts, looked_at)
         lowest, highest = self._bounds()
@@ -134,8 +136,8 @@ class Figures:
 
     def judged(self, values: Mapping[Changed, Values], scores: Floats, rows: Part | None) -> Judged:
         """The figures by what they are."""
-        found, count = self.measured(values, scores, rows), len(self._found.order)
-        return Judged(found[:count], found[count : 2 * count], found[2 * count], found[-2:])
+        figures, count = self.measured(values, scores, rows), len(self._attribution.order)
+        return Judged(figures[:count], figures[count : 2 * count], figures[2 * count], figures[-2:])
 
     def parts(self, values: Mapping[Changed, Values], scores: Floats, rows: Part | None) -> tuple[Part, ...]:
         """What the variances are made of: seeds, rows, sampled orders. Arguments as of :meth:`measured`."""
@@ -143,9 +145,11 @@ class Figures:
         return of_seeds(scores, self.weights), rows or none, self._orders(values, none)
 
     def _orders(self, values: Mapping[Changed, Values], none: Part) -> Part:
-        if not self._found.pairs:
+        if not self._attribution.pairs:
             return none
-        by_pair = [[float(mean(weighted(one, values))) for one in pair] for pair in self._found.pairs]
+        by_pair = [
+            [float(mean(weighted(figure, values))) for figure in pair] for pair in self._attribution.pairs
+        ]
         return of_orders(np.array(by_pair), len(self._all))
 
     def _bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

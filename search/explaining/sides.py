@@ -66,8 +66,8 @@ def _find(file: StudyFile, records: Sequence[TrialRecord], name: str) -> Side:
 
 
 def _trial(file: StudyFile, records: Sequence[TrialRecord], number: int, metric: str) -> Side:
-    found = next((record for record in records if record.number == number), None)
-    if found is None or found.configuration is None:
+    trial = next((record for record in records if record.number == number), None)
+    if trial is None or trial.configuration is None:
         raise StudyFileError(
             f"there is no trial {number}",
             where=file.path.name,
@@ -75,7 +75,7 @@ def _trial(file: StudyFile, records: Sequence[TrialRecord], number: int, metric:
             if records
             else "no trial is there yet",
         )
-    return _side(found, metric, f"trial {number}")
+    return _side(trial, metric, f"trial {number}")
 
 
 def _side(record: TrialRecord, metric: str, name: str) -> Side:

@@ -75,8 +75,8 @@ def find_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int
 
 def unseen(evidence: Sequence[Evidence]) -> tuple[str, ...]:
     """The frameworks whose networks have no hidden units that could be looked at."""
-    frameworks = [framework_of(one.configuration.framework) for one in evidence]
-    return tuple(dict.fromkeys(one.title for one in frameworks if not one.perceptron))
+    frameworks = [framework_of(each.configuration.framework) for each in evidence]
+    return tuple(dict.fromkeys(each.title for each in frameworks if not each.perceptron))
 
 
 def _all_traps(split: Split, start: Evidence, end: Evidence, seeds: Sequence[int]) -> Iterator[Trap]:
@@ -148,10 +148,10 @@ def _saturated(split: Split, evidence: Evidence, seeds: Sequence[int]) -> Iterat
     if weights is None:
         return
     layers = (split.features, *(b.shape[0] for b in weights[1::2]))
-    begun = initial_weights(configuration.initialisation, layers, seeds[0], configuration.biases)
+    initial = initial_weights(configuration.initialisation, layers, seeds[0], configuration.biases)
     features = split.validation.features[:MOST_ROWS]
-    for when, found in (("before the first step", begun), ("at the end", weights)):
-        share = saturated_share(found, features, activation)
+    for when, network in (("before the first step", initial), ("at the end", weights)):
+        share = saturated_share(network, features, activation)
         if share > MOSTLY:
             yield Trap(
                 "saturated hidden layer",
@@ -184,7 +184,7 @@ def _sorted_rows(split: Split, evidence: Evidence) -> Iterator[Trap]:
     batch = min(configuration.batch_size, len(labels))
     end = len(labels) - len(labels) % batch if configuration.drop_last_batch else len(labels)
     batches = [np.unique(labels[first : first + batch]) for first in range(0, end, batch)]
-    alone = sum(len(one) == 1 for one in batches)
+    alone = sum(len(batch_classes) == 1 for batch_classes in batches)
     if alone <= MOSTLY * len(batches):
         return
     of_last = class_name(split.classes[int(batches[-1][0])], facts_of(split))
@@ -219,9 +219,9 @@ def _steps(split: Split, evidence: Evidence) -> str:
 def _too_few_positives(split: Split, start: Evidence, end: Evidence) -> Iterator[Trap]:
     """Whether other rows alone could turn the difference round; by the end's score for both."""
     pairs = [
-        (one.outcome.probabilities["validation"], other.outcome.probabilities["validation"])
-        for one, other in zip(start.results, end.results, strict=True)
-        if one.outcome is not None and other.outcome is not None
+        (first.outcome.probabilities["validation"], second.outcome.probabilities["validation"])
+        for first, second in zip(start.results, end.results, strict=True)
+        if first.outcome is not None and second.outcome is not None
     ]
     if not pairs:
         return
@@ -258,7 +258,7 @@ def row_noise(
         for training, probabilities in enumerate(pair):
             noise.add(training, probabilities)
         noise.end_seed()
-    scores = [[metric_of(score(labels, one, split.positive), metric) for one in pair] for pair in pairs]
+    scores = [[metric_of(score(labels, each, split.positive), metric) for each in pair] for pair in pairs]
     half = float(ndtri(0.975)) * math.sqrt(noise.part().variances[0])
     return float(np.mean([after - before for before, after in scores])), half
 

@@ -128,12 +128,12 @@ def new_file(path: Path, content: bytes) -> None:
 def folder_problem(directory: Path) -> str:
     """Why entries can't be made in a folder that should be there; empty where they can."""
     try:
-        found = directory.stat()
+        status = directory.stat()
     except FileNotFoundError:
         return f"there is no folder {directory}"
     except OSError as error:
         return str(error.strerror)
-    if not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISDIR(status.st_mode):
         return f"{directory} is no folder"
     if not _may(directory, os.W_OK | os.X_OK):
         return f"no permission to write in the folder {directory}"
@@ -153,17 +153,17 @@ def _problem(named: str, inputs: Iterable[Path]) -> str:
         return ""
     path = Path(named)
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         if named.endswith(os.sep):
             return "this names a folder"
         return folder_problem(_followed(path).parent)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return str(getattr(error, "strerror", None) or error)
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         return "this is a folder"
-    if stat.S_ISBLK(found.st_mode) or stat.S_ISSOCK(found.st_mode):
-        return "this is a disk" if stat.S_ISBLK(found.st_mode) else "this is a socket"
+    if stat.S_ISBLK(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+        return "this is a disk" if stat.S_ISBLK(status.st_mode) else "this is a socket"
     if not _may(path, os.W_OK):
         return "no permission to write this file"
     if any(_is_same(path, each) for each in inputs):
@@ -174,17 +174,17 @@ def _problem(named: str, inputs: Iterable[Path]) -> str:
 def _write(path: Path, content: bytes) -> None:
     """Into a device or a pipe, or in the place of a regular file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         write_whole(_followed(path), content)
         return
-    regular = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    regular = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
     # Links of /proc into other processes' open files can't be followed by their text.
     if not regular or not _is_same(path, _followed(path)):
         _write_into(path, content)
         return
     try:
-        write_whole(_followed(path), content, like=found)
+        write_whole(_followed(path), content, like=status)
     except OSError as error:
         if error.errno not in _FIXED:
             raise
@@ -194,9 +194,9 @@ def _write(path: Path, content: bytes) -> None:
 def _write_into(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
     with os.fdopen(descriptor, "wb", buffering=0) as stream:
-        left = memoryview(content)
-        while left:
-            left = left[stream.write(left) :]
+        unwritten = memoryview(content)
+        while unwritten:
+            unwritten = unwritten[stream.write(unwritten) :]
 
 
 def _followed(path: Path) -> Path:

@@ -45,14 +45,14 @@ def filled(directory: Path, last: str) -> Iterator[Path]:
         UnwrittenError: where the place refuses.
     """
     building: Path | None = None
-    there = directory.exists()
-    made = [] if there else [each for each in directory.parents if not each.exists()]
+    existed = directory.exists()
+    made = [] if existed else [each for each in directory.parents if not each.exists()]
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        building = (directory if there else directory.parent) / f".{uuid.uuid4().hex}"
+        building = (directory if existed else directory.parent) / f".{uuid.uuid4().hex}"
         building.mkdir()
         yield building
-        if there:
+        if existed:
             for entry in sorted(building.iterdir(), key=lambda entry: entry.name == last):
                 entry.rename(directory / entry.name)
         else:

@@ -180,30 +180,33 @@ class Finalists:
 
     @property
     def winner(self) -> Finalist:
-        """The one that the search would have chosen: the best validation score when it was found."""
-        return max(self.finalists, key=lambda one: (one.found, -one.trial))
+        """The one that the search alone would have chosen: that with the best validation score in it."""
+        return max(self.finalists, key=lambda finalist: (finalist.found, -finalist.trial))
 
     @property
     def tied(self) -> tuple[Finalist, ...]:
         """Those without a significant difference from the best, the best among them."""
-        return tuple(one for one in self.finalists if one.verdict in ("best", "equivalent", "tied"))
+        return tuple(
+            finalist for finalist in self.finalists if finalist.verdict in ("best", "equivalent", "tied")
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
         return {
             **asdict(self),
             "finalists": [
-                {**asdict(one), "configuration": one.configuration.used()} for one in self.finalists
+                {**asdict(finalist), "configuration": finalist.configuration.used()}
+                for finalist in self.finalists
             ],
             "failed": {str(trial): causes for trial, causes in self.failed.items()},
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Finalists:
-        """The finalists that :meth:`to_dict` gave, also after a round through JSON."""
+        """The inverse of :meth:`to_dict`, also after JSON."""
         return cls(
             metric=values["metric"],
-            finalists=tuple(_finalist(one, values["metric"]) for one in values["finalists"]),
+            finalists=tuple(_finalist(finalist, values["metric"]) for finalist in values["finalists"]),
             failed={int(trial): tuple(causes) for trial, causes in values["failed"].items()},
             logistic=Scores.from_dict(values["logistic"]),
             asked=tuple(values["asked"]),

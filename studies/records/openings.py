@@ -72,21 +72,25 @@ class Opening:
             trainings=values["trainings"],
             searched=tuple(values.get("searched", ())),
             scores={
-                int(number): OpenedTrial.from_dict(one) for number, one in values.get("scores", {}).items()
+                int(number): OpenedTrial.from_dict(scored)
+                for number, scored in values.get("scores", {}).items()
             },
         )
 
 
 def openings_of(attributes: Mapping[str, Any]) -> tuple[Opening, ...]:
     """When the test rows were opened, among a study's attributes; the first one first."""
-    return tuple(Opening.from_dict(one) for one in attributes.get(OPENINGS, ()))
+    return tuple(Opening.from_dict(opening) for opening in attributes.get(OPENINGS, ()))
 
 
 def plain_openings(openings: Sequence[Opening]) -> list[dict[str, Any]]:
     """The value of the study's attribute, and what programs read."""
     return [
-        {**asdict(one), "scores": {str(number): asdict(scored) for number, scored in one.scores.items()}}
-        for one in openings
+        {
+            **asdict(opening),
+            "scores": {str(number): asdict(scored) for number, scored in opening.scores.items()},
+        }
+        for opening in openings
     ]
 
 
@@ -98,4 +102,4 @@ def with_scores(openings: Sequence[Opening], scores: Mapping[int, OpenedTrial]) 
 
 def opened_trials(openings: Sequence[Opening]) -> dict[int, OpenedTrial]:
     """What is known of trials' own networks, by number, from all openings."""
-    return {number: one for opening in openings for number, one in opening.scores.items()}
+    return {number: opened for opening in openings for number, opened in opening.scores.items()}

@@ -33,12 +33,12 @@ def complete_trials(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
 
 def _runs(records: Iterable[TrialRecord]) -> dict[int, tuple[float, ...]]:
     first: dict[str, int] = {}
-    found: dict[int, list[float]] = {}
+    scores: dict[int, list[float]] = {}
     for record in complete_trials(records):
         if record.configuration is not None and record.value is not None:
             number = first.setdefault(record.configuration.key(), record.number)
-            found.setdefault(number, []).append(record.value)
-    return {number: tuple(values) for number, values in found.items()}
+            scores.setdefault(number, []).append(record.value)
+    return {number: tuple(values) for number, values in scores.items()}
 
 
 def _ranked(records: Iterable[TrialRecord], runs: Mapping[int, tuple[float, ...]]) -> tuple[TrialRecord, ...]:
@@ -53,13 +53,13 @@ def mean(values: Sequence[float]) -> float:
 
 def failures_of(records: Sequence[TrialRecord]) -> tuple[FailedTrials, ...]:
     """The failed trials, by cause, commonest cause first."""
-    found: dict[str, list[TrialRecord]] = {}
+    by_cause: dict[str, list[TrialRecord]] = {}
     for record in records:
         if record.state == "fail":
-            found.setdefault(record.cause or "unknown", []).append(record)
+            by_cause.setdefault(record.cause or "unknown", []).append(record)
     groups = [
         FailedTrials(cause, tuple(record.number for record in group), _message(group[0]))
-        for cause, group in found.items()
+        for cause, group in by_cause.items()
     ]
     return tuple(sorted(groups, key=lambda failed: (-len(failed.trials), failed.cause)))
 

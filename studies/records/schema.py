@@ -274,7 +274,7 @@ def is_listed(of: Literal["study", "trial"], kind: Literal["user", "system"], na
     if kind == "system" and name.startswith(OPTUNA_NOTES):
         return True
     listed = STUDY if of == "study" else TRIAL
-    return any(one.kind == kind and one.covers(name) for one in listed)
+    return any(attribute.kind == kind and attribute.covers(name) for attribute in listed)
 
 
 def this_version() -> str:
@@ -291,10 +291,10 @@ def reader_of(package: str) -> str:
     return f"pip install '{PACKAGE}>={package}'" if package else f"pip install --upgrade {PACKAGE}"
 
 
-def newer_words(found: int, package: str) -> str:
+def newer_words(written: int, package: str) -> str:
     """``has format 3, which version 1.2.0 of honest-search wrote``."""
     wrote = f"version {package} of {PACKAGE}" if package else f"a newer version of {PACKAGE}"
-    return f"has format {found}, which {wrote} wrote"
+    return f"has format {written}, which {wrote} wrote"
 
 
 def formats_read(newest: int) -> str:
@@ -320,11 +320,11 @@ def check_format(attributes: Mapping[str, Any], name: str, where: str) -> None:
     Raises:
         StorageError: where it is one.
     """
-    found = format_of(attributes)
-    if found > FORMAT:
+    written = format_of(attributes)
+    if written > FORMAT:
         package = str(attributes[STUDY_FORMAT].get("package", ""))
         raise StorageError(
-            f"the stored study '{name}' {newer_words(found, package)}",
+            f"the stored study '{name}' {newer_words(written, package)}",
             where=where,
             allowed=formats_read(FORMAT),
             remedy=f"{reader_of(package)}, or give this study another name",

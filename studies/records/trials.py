@@ -113,6 +113,6 @@ def configuration_of(attributes: Mapping[str, Any]) -> tuple[Configuration, int]
 
 def rung_of(attributes: Mapping[str, Any]) -> int | None:
     """The epoch that a trial's segment trains to, where one was begun and has not reported."""
-    begun = attributes.get(SEGMENT, {}).get("rung")
+    begun_rung = attributes.get(SEGMENT, {}).get("rung")
     reached = attributes.get(RESULT, {}).get("epoch", 0)
-    return begun if begun is not None and begun > reached else None
+    return begun_rung if begun_rung is not None and begun_rung > reached else None

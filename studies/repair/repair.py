@@ -54,8 +54,8 @@ def repair_storage(location: Location, *, mend: bool) -> list[Finding]:
     look = _repair_journal if location.kind == "journal" else _repair_sqlite
     hide = location.hidden.out_of
     return [
-        replace(found, what=hide(found.what), remedy=hide(found.remedy))
-        for found in look(location.file, mend=mend)
+        replace(finding, what=hide(finding.what), remedy=hide(finding.remedy))
+        for finding in look(location.file, mend=mend)
     ]
 
 

@@ -95,7 +95,7 @@ def _rows(connection: Connection, study: int) -> Iterator[tuple[int, str]]:
 
 def _in_journal(file: Path, trials: Collection[int], *, mend: bool) -> int:
     backend = JournalFile(str(file))
-    found: set[int] = set()
+    cleaned: set[int] = set()
     with appending(backend):
         lines = file.read_bytes().splitlines(keepends=True)
         for place, line in enumerate(lines):
@@ -104,11 +104,11 @@ def _in_journal(file: Path, trials: Collection[int], *, mend: bool) -> int:
             record = json.loads(line)
             trial = record.get("trial_id")
             if trial in trials and _drop(record.get("user_attr", {}).get(RESULT)):
-                found.add(trial)
+                cleaned.add(trial)
                 lines[place] = json.dumps(record, separators=(",", ":")).encode().ljust(len(line) - 1) + b"\n"
-        if mend and found:
+        if mend and cleaned:
             write_whole(file, b"".join(lines), like=file.stat())
-    return len(found)
+    return len(cleaned)
 
 
 def _drop(result: Any) -> bool:

@@ -36,7 +36,7 @@ BEST = 100
 """The best of the earlier ones; TPE's first density is of 25 trials at most."""
 
 REUSE = 200
-"""A part is drawn from once for each so many trials that it holds, and once at least."""
+"""A part serves one sample for each so many trials that it holds, and one at least."""
 
 RUNNING_REUSE = 50
 """The same of trials that run, of which some more or fewer change little."""
@@ -48,12 +48,12 @@ _READ = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 class BoundedTPESampler(DensitiesSampler):
     """TPE that looks at the best and the latest trials of a study to be maximised.
 
-    Each trial is drawn from what the study held when its first parameter was asked for, or some trials
+    Each trial is sampled from what the study held when its first parameter was asked for, or some trials
     before. Parameters that occur together are modelled together (``multivariate`` and ``group`` in Optuna).
 
     Args:
-        n_startup_trials: trials that are drawn at random first.
-        seed: of what is drawn.
+        n_startup_trials: trials that are sampled at random first.
+        seed: of the sampling.
     """
 
     def __init__(self, *, n_startup_trials: int, seed: int) -> None:
@@ -106,22 +106,22 @@ class _Part(StudyView):
 
     Args:
         whole: the study.
-        drawn_for: number of the first trial that is drawn from it.
+        first_trial: number of the first trial that is sampled from it.
         shown: the trials by number; the best and the latest by default.
 
     Attributes:
-        densities: of the best and of the other trials, by the names of parameters that are drawn together.
+        densities: of the best and of the other trials, by the names of parameters that are sampled together.
     """
 
-    def __init__(self, whole: Study, drawn_for: int, shown: Sequence[FrozenTrial] | None = None) -> None:
+    def __init__(self, whole: Study, first_trial: int, shown: Sequence[FrozenTrial] | None = None) -> None:
         self.densities: dict[tuple[str, ...], Sequence[Density]] = {}
-        self._drawn_for = drawn_for
+        self._first_trial = first_trial
         read = whole.get_trials(deepcopy=False, states=_READ) if shown is None else shown
         super().__init__(whole, best_and_latest(read) if shown is None else read)
 
     def is_for(self, number: int) -> bool:
-        """Whether the trial of this number may be drawn from it."""
-        return 0 <= number - self._drawn_for < self._draws
+        """Whether the trial of this number may be sampled from it."""
+        return 0 <= number - self._first_trial < self._draws
 
     @cached_property
     def _draws(self) -> int:
@@ -135,12 +135,12 @@ class _Part(StudyView):
         for trial in self.shown:
             if trial.state != TrialState.RUNNING:
                 first.setdefault(frozenset(trial.distributions), trial)
-        return _Part(self.whole, self._drawn_for, list(first.values()))
+        return _Part(self.whole, self._first_trial, list(first.values()))
 
     @cached_property
     def halves(self) -> tuple[Sequence[FrozenTrial], Sequence[FrozenTrial]]:
         """The best trials and all others, each by number, as TPE tells them apart."""
-        others = [trial for trial in self.shown if trial.number != self._drawn_for]
+        others = [trial for trial in self.shown if trial.number != self._first_trial]
         ended = sum(trial.state != TrialState.RUNNING for trial in others)
         best = {trial.number for trial in _best(others, shown_best(ended))}
         return (
@@ -190,11 +190,11 @@ def best_and_latest(
 def _best(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
     """The best, as TPE ranks them; of equals the earlier."""
     complete = (trial for trial in trials if trial.state == TrialState.COMPLETE)
-    found = heapq.nlargest(count, complete, key=_value)
-    if len(found) < count:
+    best = heapq.nlargest(count, complete, key=_value)
+    if len(best) < count:
         pruned = (trial for trial in trials if trial.state == TrialState.PRUNED)
-        found += heapq.nlargest(count - len(found), pruned, key=_furthest)
-    return found
+        best += heapq.nlargest(count - len(best), pruned, key=_furthest)
+    return best
 
 
 def _value(trial: FrozenTrial) -> float:

@@ -1,6 +1,6 @@
 """TPE's density estimator, quick to be asked again and again.
 
-Optuna's computes the logarithms of all kernels' weights and masses anew for each trial that is drawn: with
+Optuna's computes the logarithms of all kernels' weights and masses again for each sampled trial: with
 two thousand kernels most of what a draw costs. These depend on the kernels alone, and are computed once here.
 What comes out is the same to the last bit, because all sums are taken in the same order.
 """
@@ -53,16 +53,16 @@ class CachedParzenEstimator(Density):
             whole: Floats = super().log_pdf(dict(samples_dict))
             return whole
         samples = self.columns(samples_dict)
-        found = np.zeros((len(samples), len(kernels.log_weight)))
+        log_densities = np.zeros((len(samples), len(kernels.log_weight)))
         for column, log_weights in kernels.categories:
-            found += log_weights[samples[:, column].astype(np.int64)]
+            log_densities += log_weights[samples[:, column].astype(np.int64)]
         if kernels.numbers:
-            found += _log_normal(samples, kernels).sum(axis=-1)
-        found += kernels.log_weight
-        largest = found.max(axis=1)
+            log_densities += _log_normal(samples, kernels).sum(axis=-1)
+        log_densities += kernels.log_weight
+        largest = log_densities.max(axis=1)
         largest[np.isneginf(largest)] = 0
         with np.errstate(divide="ignore"):
-            density: Floats = np.log(np.exp(found - largest[:, None]).sum(axis=1)) + largest
+            density: Floats = np.log(np.exp(log_densities - largest[:, None]).sum(axis=1)) + largest
         return density
 
     @cached_property
@@ -98,9 +98,11 @@ def _log_normal(samples: Floats, kernels: _Kernels) -> Floats:
     """(samples, kernels, numbers) logarithm of each kernel's density of each number."""
     columns = [np.log(samples[:, at]) if by_log else samples[:, at] for at, by_log in kernels.numbers]
     scaled = (np.stack(columns, axis=1)[:, None, :] - kernels.middle) / kernels.deviation
-    found: Floats = log_normal_density(scaled) - kernels.log_mass - kernels.log_deviation
+    log_densities: Floats = log_normal_density(scaled) - kernels.log_mass - kernels.log_deviation
     outside = (scaled < kernels.low) | (scaled > kernels.high)
     nowhere = kernels.low == kernels.high
     if outside.any() or nowhere.any():
-        found = np.select([np.broadcast_to(nowhere, found.shape), outside], [np.nan, -np.inf], default=found)
-    return found
+        log_densities = np.select(
+            [np.broadcast_to(nowhere, log_densities.shape), outside], [np.nan, -np.inf], default=log_densities
+        )
+    return log_densities

@@ -13,33 +13,33 @@ from studies.samplers.table import SAMPLERS
 from studies.sections.study import Sampler
 
 
-def make_sampler(section: Sampler, seed: int, drawn: int) -> BaseSampler:
+def make_sampler(section: Sampler, seed: int, trials: int) -> BaseSampler:
     """The sampler of a study.
 
     Args:
         section: the study file's ``[sampler]``.
         seed: the study's seed.
-        drawn: trials that the study already holds. It goes into the seed, because a resumed sampler with the
-            first launch's seed would draw the first launch's trials again.
+        trials: how many the study already holds. It goes into the seed, because a resumed sampler with the
+            first launch's seed would sample the first launch's trials again.
 
     Raises:
         MachineError: as :func:`check_sampler`.
         PluginError: where a plug-in makes no sampler of Optuna's.
     """
     check_sampler(section)
-    seed = (seed + 7919 * drawn) % 2**32
+    seed = (seed + 7919 * trials) % 2**32
     with experimental_allowed():
         if section.kind in SAMPLERS:
             module, _, name = SAMPLERS[section.kind].make.partition(plugins.SEPARATOR)
             sampler: BaseSampler = getattr(importlib.import_module(module), name)(section, seed)
             return sampler
         plugin = plugins.known(plugins.SAMPLERS, section.kind)
-        found = plugin.value(section, seed)
-    if not isinstance(found, BaseSampler):
+        made = plugin.value(section, seed)
+    if not isinstance(made, BaseSampler):
         raise plugin.origin.error(
-            f"made {type(found).__name__}", allowed="an optuna.samplers.BaseSampler", where="sampler.kind"
+            f"made {type(made).__name__}", allowed="an optuna.samplers.BaseSampler", where="sampler.kind"
         )
-    return found
+    return made
 
 
 def check_sampler(section: Sampler) -> None:

@@ -209,7 +209,7 @@ def _truthful(framework: Explanation, plain: Explanation) -> Iterator[str]:
         yield ""
         yield (
             f"But one run proves little. Ten iterations of L-BFGS are few: with {failed} of "
-            f'{len(framework.seeds)} seeds Spark\'s network had learned too little to say "spam" once.'
+            f"{len(framework.seeds)} seeds Spark's network had learned too little to predict “spam” once."
         )
 
 

@@ -97,7 +97,7 @@ def _worse(count: int) -> Iterator[Figure]:
         tally = _compared(settings, 5, 130, count, metric)
         name = f"{gap:g} of F1 worse" + ", by average precision" * (metric != "f1")
         yield share(f"{name}: called worse", tally.worse_seen, tally.worse, at_least=at_least)
-        yield share(f"{name}: called as good", tally.called_good, tally.worse, at_most=0.0)
+        yield share(f"{name}: called equivalent", tally.called_good, tally.worse, at_most=0.0)
         yield share(f"{name}: interval and p disagree", tally.disagree, tally.differences, at_most=0.0)
 
 

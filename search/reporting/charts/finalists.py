@@ -35,7 +35,9 @@ def interval_chart(report: StudyReport, found: Finalists) -> Html:
     """A row each: its interval, each seed's test score, and its validation score in the search."""
     return joined(
         legend(
-            ("tied", "mean on the test rows, with 95%"), ("one", "each seed"), ("found", "validation, search")
+            ("tied", "mean on the test rows, with 95%"),
+            ("one", "each seed"),
+            ("found", "validation in search"),
         ),
         on_every_screen(lambda width: _intervals(report, found, width)),
     )
@@ -84,7 +86,7 @@ def _marks(one: Finalist, scale: Linear, left: float, inner: float, middle: floa
     yield tag("circle", cx=mean, cy=middle, r=5.5, class_=f"dot {kind}")
     yield tag(
         "circle",
-        tag("title", f"validation, search: {one.found:.3f}"),
+        tag("title", f"validation in search: {one.found:.3f}"),
         cx=found,
         cy=middle,
         r=4.5,

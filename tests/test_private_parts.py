@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Set
 from textwrap import dedent
 
@@ -13,7 +14,7 @@ from tests.studies import test_optuna_internals
 from tests.workers.machine import test_dask_internals, test_fsspec_internals
 from tests.workers.spark import test_spark_internals
 from tests.workers.tensorflow import test_tensorflow_internals
-from tools.private_parts import names_in, private_parts
+from tools.private_parts import ROOT, names_in, private_parts
 
 CANARIES: Mapping[str, Set[str]] = {
     "studies/optuna_internals.py": names_of(test_optuna_internals.PARTS)
@@ -56,6 +57,14 @@ def test_no_other_module_uses_a_private_part(found: Mapping[str, Set[str]]) -> N
 def test_every_part_that_a_module_uses_has_a_canary(module: str, found: Mapping[str, Set[str]]) -> None:
     used = {name.rsplit(".", 1)[-1] for name, files in found.items() if module in files}
     assert used <= CANARIES[module], f"without a canary: {used - CANARIES[module]}"
+
+
+@pytest.mark.parametrize("module", CANARIES)
+def test_the_page_about_other_versions_names_every_module(module: str) -> None:
+    page = (ROOT / "docs" / "moving-versions.md").read_text(encoding="utf-8")
+    canaries = re.findall(rf"`{module}` \| `(.*?)`", page)
+    assert len(canaries) == 1
+    assert (ROOT / canaries[0]).is_file()
 
 
 @pytest.mark.parametrize(

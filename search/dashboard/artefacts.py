@@ -99,13 +99,13 @@ def _precision_recall(known: Known) -> str | None:
 
 
 def _predictions(known: Known) -> str | None:
-    """One row a validation row, those that are said wrongly first, and of these the surest first."""
+    """One row a validation row, wrong predictions first, and of these the surest first."""
     if known.probabilities is None or known.rows is None:
         return None
     classes, rows = known.facts.classes, known.rows
-    said = known.probabilities.argmax(axis=1)
+    predicted = known.probabilities.argmax(axis=1)
     surest = known.probabilities.max(axis=1)
-    order = np.lexsort((-surest, said == rows.labels))
+    order = np.lexsort((-surest, predicted == rows.labels))
     content = io.StringIO()
     writer = csv.writer(content)
     texts = ["text"] if rows.texts else []
@@ -115,9 +115,9 @@ def _predictions(known: Known) -> str | None:
         text = [as_cell(rows.texts[row])] if rows.texts else []
         writer.writerow(
             [
-                "yes" if said[row] == rows.labels[row] else "no",
+                "yes" if predicted[row] == rows.labels[row] else "no",
                 as_cell(classes[rows.labels[row]]),
-                as_cell(classes[said[row]]),
+                as_cell(classes[predicted[row]]),
                 *(f"{share:.6f}" for share in known.probabilities[row]),
                 rows.numbers[row],
                 *text,
@@ -144,24 +144,25 @@ def artefacts_of(record: TrialRecord, *, has_probabilities: bool) -> dict[str, s
     """The artefacts that there are of a trial, as Optuna's system attributes name them."""
     has_curve = record.report is not None and bool(record.report.curve)
     has_scores = record.scores_on("validation") is not None
-    there = {"1": has_curve, "2": has_scores, "3": has_probabilities, "4": has_probabilities}
+    available = {"1": has_curve, "2": has_scores, "3": has_probabilities, "4": has_probabilities}
     return dict(
         artefact_attribute(f"{record.number}-{digit}", artefact.name, artefact.kind)
         for digit, artefact in ARTEFACTS.items()
-        if there[digit]
+        if available[digit]
     )
 
 
 def artefacts_of_study(explanations: Iterable[KeptExplanation]) -> dict[str, str]:
     """The study's own, a waterfall for each explanation, as Optuna's system attributes name them."""
     return dict(
-        artefact_attribute(_identity(one), f"from {one.start} to {one.end}.svg", SVG) for one in explanations
+        artefact_attribute(_identity(explanation), f"from {explanation.start} to {explanation.end}.svg", SVG)
+        for explanation in explanations
     )
 
 
-def _identity(one: KeptExplanation) -> str:
+def _identity(explanation: KeptExplanation) -> str:
     """What the address of an explanation ends with; trials' begin with a number below 16 digits."""
-    return hashlib.sha256(one.key.encode()).hexdigest()
+    return hashlib.sha256(explanation.key.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -188,8 +189,10 @@ class DrawnArtefacts:
         if artefact is not None and number.isdigit():
             content = artefact.make(self.known(int(number), artefact.from_probabilities))
         if not digit:
-            found = (one for one in self.explanations() if _identity(one) == artifact_id)
-            content = next((waterfall(one) for one in found), None)
+            matching = (
+                explanation for explanation in self.explanations() if _identity(explanation) == artifact_id
+            )
+            content = next((waterfall(explanation) for explanation in matching), None)
         if content is None:
             raise ArtifactNotFound(artifact_id)
         return io.BytesIO(content.encode())

@@ -83,7 +83,7 @@ class _Shown:
     data_hash: str
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: dict[int, tuple[Attributes, Attributes]] = field(default_factory=dict)
-    _left: frozenset[str] = frozenset()
+    _kept_keys: frozenset[str] = frozenset()
     _rows: list[ValidationRows | None] = field(default_factory=list)
 
     def of_study(self) -> tuple[Attributes, Attributes]:
@@ -101,9 +101,9 @@ class _Shown:
         kept = self._ended.get(trial.number)
         if kept is None:
             record = record_of(trial)
-            there = self._left_probabilities(record)
+            has_probabilities = self._has_probabilities(record)
             attributes = trial_attributes(record, self.facts)
-            kept = attributes, artefacts_of(record, has_probabilities=there)
+            kept = attributes, artefacts_of(record, has_probabilities=has_probabilities)
             if trial.state.is_finished():
                 self._ended[trial.number] = kept
         return kept
@@ -117,22 +117,22 @@ class _Shown:
             return known
         return Known(record, self.facts, self.metric, self._probabilities(record), self._validation_rows())
 
-    def _left_probabilities(self, record: TrialRecord) -> bool:
-        """Whether a trial left its probabilities. The folder is listed, because thousands are asked about."""
+    def _has_probabilities(self, record: TrialRecord) -> bool:
+        """Whether a trial's probabilities are kept. The folder is listed, because thousands are asked for."""
         key = self._key(record)
-        if key is not None and key not in self._left:
+        if key is not None and key not in self._kept_keys:
             # A place that can't be reached any more costs the pictures, and not the page.
             with contextlib.suppress(CheckpointError):
-                self._left = self._predictions().keys()
-        return key in self._left
+                self._kept_keys = self._predictions().keys()
+        return key in self._kept_keys
 
     def _probabilities(self, record: TrialRecord) -> NDArray[np.float64] | None:
-        """(rows, classes) on the validation rows, where the trial left them and they can be read."""
-        key, left = self._key(record), None
+        """(rows, classes) on the validation rows, where they are kept and can be read."""
+        key, outcome = self._key(record), None
         if key is not None:
             with contextlib.suppress(CheckpointError):
-                left = self._predictions().read(key)
-        return None if left is None else left.probabilities.get("validation")
+                outcome = self._predictions().read(key)
+        return None if outcome is None else outcome.probabilities.get("validation")
 
     def _predictions(self) -> Outcomes:
         attributes = self.storage.get_study_user_attrs(self.study_id)

@@ -123,18 +123,18 @@ def precision_recall_points(
     """
     if not positive.any():
         return np.empty(0), np.empty(0)
-    _, hits, said = passing(positive, probability)
-    return hits / hits[-1], hits / said
+    _, hits, predicted = passing(positive, probability)
+    return hits / hits[-1], hits / predicted
 
 
 def _operating_point(
-    frame: Frame, positive: NDArray[np.bool_], said: NDArray[np.bool_], threshold: float
+    frame: Frame, positive: NDArray[np.bool_], predicted: NDArray[np.bool_], threshold: float
 ) -> Html:
-    hits = int((positive & said).sum())
-    if not said.any():
+    hits = int((positive & predicted).sum())
+    if not predicted.any():
         words = f"no row is predicted positive above {threshold:g}"
         return text(frame.left + 8, frame.top + 18, words, "small")
-    recall, precision = hits / int(positive.sum()), hits / int(said.sum())
+    recall, precision = hits / int(positive.sum()), hits / int(predicted.sum())
     x, y = frame.across(recall), frame.down(precision)
     left = recall > 0.5
     words = f"above {threshold:g}: precision {precision:.3f}, recall {recall:.3f}"
@@ -175,11 +175,11 @@ def _from_zero(values: Sequence[float]) -> Linear:
     return Linear(0.0, 1.05 * max(values, default=1.0) or 1.0)
 
 
-def waterfall(one: KeptExplanation) -> str:
+def waterfall(explanation: KeptExplanation) -> str:
     """Which change moved the score by how much, one change at a time."""
     above = 44
-    height, marks = waterfall_marks(one, WIDE)
-    title = f"From {one.start} to {one.end}: which change moved the score by how much"
+    height, marks = waterfall_marks(explanation, WIDE)
+    title = f"From {explanation.start} to {explanation.end}: which change moved the score by how much"
     return _picture(title, tag("g", marks, transform=f"translate(0 {above})"), size=(WIDE, height + above))
 
 

@@ -54,7 +54,7 @@ def study_attributes(
         "state": f"ended: {ended}" if ended else "not ended",
         "test rows": _test_rows(openings_of(raw)),
         "seconds searched": round(float(raw.get(SECONDS, 0.0)), 1),
-        "cluster": ", ".join(dict.fromkeys(one["cluster"] for one in statuses_of(raw))) or "none yet",
+        "cluster": ", ".join(dict.fromkeys(status["cluster"] for status in statuses_of(raw))) or "none yet",
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
 
@@ -63,7 +63,7 @@ def _test_rows(openings: Sequence[Opening]) -> str:
     if not openings:
         return "not opened yet"
     times = "once" if len(openings) == 1 else f"{len(openings)} times"
-    return f"opened {times}: {', '.join(one.at for one in openings)}"
+    return f"opened {times}: {', '.join(opening.at for opening in openings)}"
 
 
 def _trial(record: TrialRecord, facts: DataFacts) -> Iterator[tuple[str, Any]]:

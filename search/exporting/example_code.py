@@ -23,8 +23,8 @@ def example_code(model: ExportedModel) -> str:
 def requirements(model: ExportedModel) -> str:
     """What the example needs, in the versions that the model was trained with."""
     names = [*saved_model_of(model.framework).packages, *_own_package(model)]
-    found = model.origin.versions
-    return "".join(f"{name}=={found[name]}\n" if name in found else f"{name}\n" for name in names)
+    versions = model.origin.versions
+    return "".join(f"{name}=={versions[name]}\n" if name in versions else f"{name}\n" for name in names)
 
 
 def usage(model: ExportedModel) -> str:

@@ -121,9 +121,9 @@ def _chosen(report: StudyReport, trial: int | None) -> tuple[TrialRecord, Config
     """The trial that is meant, if it can be exported."""
     record = _winner(report)
     if trial is not None:
-        record = next((one for one in report.records if one.number == trial), None)
+        record = next((each for each in report.records if each.number == trial), None)
         if record is None:
-            numbers = [one.number for one in report.complete]
+            numbers = [each.number for each in report.complete]
             raise StudyFileError(
                 f"the study has no trial {trial}",
                 where="--trial",
@@ -141,7 +141,7 @@ def _chosen(report: StudyReport, trial: int | None) -> tuple[TrialRecord, Config
         )
     framework = framework_of(record.configuration.framework)
     if not framework.saved_model:
-        others = [one.name for one in BUILT_IN if one.saved_model]
+        others = [each.name for each in BUILT_IN if each.saved_model]
         raise StudyFileError(
             f"trial {record.number} is {framework.name}, whose trainer has no saved_model",
             where="--trial",
@@ -155,7 +155,7 @@ def _winner(report: StudyReport) -> TrialRecord | None:
     finalists = report.finalists.finalists if report.finalists is not None else ()
     if not finalists:
         return report.best
-    return next((one for one in report.complete if one.number == finalists[0].trial), report.best)
+    return next((trial for trial in report.complete if trial.number == finalists[0].trial), report.best)
 
 
 def _listed(numbers: list[int]) -> str:
@@ -200,9 +200,9 @@ def _check_alike(building: Path, model: ExportedModel, split: Split, outcome: Ou
     """Refuse a plug-in's file that predicts otherwise than its trainer did."""
     if model.framework.origin is None:
         return
-    found = read_model(building).probabilities(split.validation.features)
+    predicted = read_model(building).probabilities(split.validation.features)
     expected = outcome.probabilities["validation"]
-    if found.shape != expected.shape or not np.allclose(found, expected, rtol=0, atol=ALIKE):
+    if predicted.shape != expected.shape or not np.allclose(predicted, expected, rtol=0, atol=ALIKE):
         raise model.framework.origin.error(
             "has a saved_model that predicts otherwise than the trainer",
             allowed=f"the same probabilities to within {ALIKE:g}, from State.weights alone",

@@ -108,18 +108,18 @@ class ExportedModel:
             return self.predict(features)
         return forward(self.weights, features, self.activation)
 
-    def said(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        """(rows,) index of the class that is said of each row of (rows, classes)."""
-        said: NDArray[np.int64] = probabilities.argmax(axis=1)
+    def predicted(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(rows,) index of the class that is predicted for each row of (rows, classes)."""
+        predicted: NDArray[np.int64] = probabilities.argmax(axis=1)
         if self.threshold is None:
-            return said
+            return predicted
         positive = probabilities[:, self.positive] > self.threshold
-        said[:] = np.where(positive, self.positive, 1 - self.positive)
-        return said
+        predicted[:] = np.where(positive, self.positive, 1 - self.positive)
+        return predicted
 
 
 def threshold_of(classes: Sequence[str]) -> float | None:
-    """The threshold as trained: that of two classes the more probable is said, the first of equal ones."""
+    """The threshold as trained: of two classes the more probable is predicted, the first of equal ones."""
     return AS_TRAINED if len(classes) == 2 else None
 
 
@@ -222,11 +222,11 @@ def _names(model: ExportedModel) -> list[str]:
 
 
 def _check_format(index: Mapping[str, Any], directory: Path) -> None:
-    found = index["format"]
-    if found > FORMAT:
+    written = index["format"]
+    if written > FORMAT:
         package = str(index.get("package", ""))
         raise DataError(
-            f"the model {newer_words(found, package)}",
+            f"the model {newer_words(written, package)}",
             where=str(directory),
             allowed=formats_read(FORMAT),
             remedy=reader_of(package),

@@ -24,17 +24,17 @@ ENDINGS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of the rows of a file, in their order.
+    """A model's predictions for the rows of a file, in their order.
 
     Attributes:
         classes: label names.
-        said: (rows,) index of the class that is said.
+        predicted: (rows,) index of the predicted class.
         probabilities: (rows, classes).
         notes: what a person should know, e.g. of texts without a known word.
     """
 
     classes: tuple[str, ...]
-    said: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     notes: tuple[str, ...]
 
@@ -45,7 +45,7 @@ class Predictions:
 
     def rows(self) -> list[list[Any]]:
         """One a row of the file, plain values."""
-        named = [self.classes[index] for index in self.said]
+        named = [self.classes[index] for index in self.predicted]
         shares = self.probabilities.tolist()
         return [[label, *row] for label, row in zip(named, shares, strict=True)]
 
@@ -79,7 +79,7 @@ def predict(directory: Path, file: Path, threshold: float | None = None) -> Pred
         )
     features, notes = _features_of(path, ENDINGS[ending], model)
     probabilities = model.probabilities(features)
-    return Predictions(model.classes, model.said(probabilities), probabilities, notes)
+    return Predictions(model.classes, model.predicted(probabilities), probabilities, notes)
 
 
 def _with_threshold(model: ExportedModel, threshold: float, directory: Path) -> ExportedModel:
@@ -118,13 +118,13 @@ def _features_of(
 
 
 def _check_columns(table: Table, columns: tuple[str, ...]) -> None:
-    found = table.names
-    missing = [name for name in columns if name not in found]
+    names = table.names
+    missing = [name for name in columns if name not in names]
     if missing:
         others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
         raise DataError(
             f"there is no column {shown(missing[0])}{others}",
             where=table.where,
-            allowed=f"the columns that the model was trained on; there are {listed(found)}",
-            remedy=nearest(missing[0], found) or "rename the columns as they were in the study's data",
+            allowed=f"the columns that the model was trained on; there are {listed(names)}",
+            remedy=nearest(missing[0], names) or "rename the columns as they were in the study's data",
         )

@@ -39,16 +39,19 @@ def test_the_layers_are_those_of_the_weights() -> None:
 def test_of_two_classes_the_positive_is_said_above_the_threshold_and_not_at_it() -> None:
     model = replace(model_of_texts(), threshold=0.75)
     probabilities = np.array([[0.25, 0.75], [0.24, 0.76], [0.6, 0.4]])
-    assert model.said(probabilities).tolist() == [0, 1, 0]
+    assert model.predicted(probabilities).tolist() == [0, 1, 0]
 
 
 def test_a_half_is_what_the_most_probable_class_is_the_first_of_equal_ones() -> None:
     probabilities = np.array([[0.5, 0.5], [0.4, 0.6], [0.6, 0.4]])
-    assert model_of_texts().said(probabilities).tolist() == probabilities.argmax(axis=1).tolist()
+    assert model_of_texts().predicted(probabilities).tolist() == probabilities.argmax(axis=1).tolist()
 
 
 def test_of_three_classes_the_most_probable_is_said() -> None:
-    assert model_of_numbers(classes=3).said(np.array([[0.3, 0.3, 0.4], [0.5, 0.3, 0.2]])).tolist() == [2, 0]
+    assert model_of_numbers(classes=3).predicted(np.array([[0.3, 0.3, 0.4], [0.5, 0.3, 0.2]])).tolist() == [
+        2,
+        0,
+    ]
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

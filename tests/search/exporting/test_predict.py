@@ -103,8 +103,8 @@ def test_the_command_prints_csv_or_json_and_notes_elsewhere(texts: Path) -> None
 def test_another_threshold_says_the_class_more_often_or_less(texts: Path) -> None:
     file = texts.parent / "rows.csv"
     pd.DataFrame({"text": TEXTS}).to_csv(file, index=False)
-    assert set(predict(texts, file, 0.0).said.tolist()) == {1}
-    assert set(predict(texts, file, 1.0).said.tolist()) == {0}
+    assert set(predict(texts, file, 0.0).predicted.tolist()) == {1}
+    assert set(predict(texts, file, 1.0).predicted.tolist()) == {0}
     several = texts.parent / "several"
     several.mkdir()
     write_model(several, model_of_numbers(classes=3))

@@ -116,7 +116,7 @@ def test_a_replica_whose_file_is_gone_or_lacks_the_weights_that_are_wanted_runs_
         assert display.trained == []
         outcomes.clear()
         with pytest.raises(
-            CheckpointError, match="1 training ended, and the files with what they left are not"
+            CheckpointError, match="1 training ended, but the files with their results are missing"
         ):
             predictions_of(one, REPLICAS[0])
         again = run_replicas(one, REPLICAS[:2], display, weights=False)

@@ -113,7 +113,8 @@ def test_init_then_check_then_launch_then_report(study_file: Writes) -> None:
     assert {int(match[1]) for match in re.finditer(r"^trial (\d+) ", launched.stderr, re.MULTILINE)} == set(
         range(6)
     )
-    assert not (directory / ".search" / "launch.log").exists()
+    logged = (directory / ".search" / "launch.log").read_text().splitlines()
+    assert all(re.match(r"[\d-]+ [\d:,]+ (DEBUG|INFO) search\.", line) for line in logged), "nothing else"
     reported = search(directory, "report", "small.toml")
     assert (reported.returncode, reported.stderr) == (0, "")
     assert reported.stdout == launched.stdout

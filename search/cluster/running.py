@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ from workers.tenants import SPARE, Look, Task
 NO_WORKERS_SECONDS = 120.0
 """How long trials wait while there is no worker for them, before the cluster is given up. A worker process
 that died is back in seconds; without a bound, a search whose workers can't come back would wait for ever."""
+
+_LOG = logging.getLogger("search.cluster")
 
 LOOK_SECONDS = 0.2
 """Seconds between two looks whether a worker that is to be replaced still runs anything."""
@@ -139,8 +142,10 @@ class RunningCluster:
             while await runs_on(self.client, address):
                 await asyncio.sleep(LOOK_SECONDS)
             await self._restart(address, "worn")
-        except (OSError, RuntimeError):
-            pass  # its next trial will ask again, where the scheduler is there then
+            _LOG.info("the worker %s was replaced: it kept machine code that it can't give back", address)
+        except (OSError, RuntimeError, AttributeError) as error:  # a client that is closed has no scheduler
+            # The worker's next trial asks again, where the scheduler is there then.
+            _LOG.info("the worker %s could not be replaced: %r", address, error)
         finally:
             self._leaving.discard(address)
 

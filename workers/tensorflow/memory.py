@@ -18,7 +18,7 @@ from workers.machine.wear import can_be_replaced, wear_out
 from workers.tensorflow.internals import destroy_machine_code
 from workers.tensorflow.setup import tf
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("search.workers")
 
 
 class _Turns:

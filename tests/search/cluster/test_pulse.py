@@ -11,6 +11,7 @@ import pytest
 
 from search.cluster import pulse as pulse_module
 from search.cluster.pulse import Pulse
+from search.cluster.running import RunningCluster
 from search.loop.slots import Slots
 from workers.tenants import LOOK, Use
 
@@ -131,3 +132,19 @@ def test_what_others_run_is_taken_but_not_on_workers_that_are_not_used() -> None
     pulse.forget("good-1")
     assert pulse.present(("analytic",), "prefer") == Slots(1)
     assert pulse.strangers
+
+
+def test_a_worker_that_is_about_to_be_replaced_is_given_nothing_more() -> None:
+    scheduler = Scheduler("worn", "fresh")
+    client = scheduler.client()
+    client.loop = SimpleNamespace(add_callback=lambda *_: None)  # it still runs something
+    pulse = Pulse(client)
+    running = RunningCluster(client, Slots(2), "two workers", {}, restarts=True, pulse=pulse)
+    asyncio.run(until(lambda: running.present() == Slots(2), pulse))
+    assert running.where() == {}
+    running.replace("worn")
+    for _ in range(2):  # at once, and after the next beats
+        assert running.present() == Slots(1)
+        assert running.where() == {"workers": ["fresh"], "allow_other_workers": False}
+        beats = scheduler.beats
+        asyncio.run(until(lambda beats=beats: scheduler.beats > beats + 3, pulse))

@@ -154,8 +154,8 @@ STUDY = (
         STATUS,
         "study",
         f"{_DRIVERS}, every few seconds",
-        "What runs now: `at`, `host`, `pid`, `cluster`, `slots`, `running`, `doing`. On a server each driver "
-        "has one of its own, under its name.",
+        "What runs now: `at`, `host`, `pid`, `kernel`, `started`, `cluster`, `slots`, `running`, `doing`. "
+        "On a server each driver has one of its own, under its name.",
         rest="`.DRIVER` on a server",
     ),
     Attribute(

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.cluster.pulse import ANSWER_SECONDS, Pulse, look, offered, offers
+from search.cluster.pulse import ANSWER_SECONDS, BEAT_SECONDS, Pulse, look, offered, offers
 from search.loop.slots import Slots
 from search.words import count_of
 from studies.sections.cluster import GpuPolicy
 from studies.sections.sizes import describe_size
-from workers.machine.dask_internals import ask, end_worker, ended_for_memory, runs_on
+from workers.machine.dask_internals import ask, end_worker, ended_for_memory, is_known, runs_on
 from workers.machine.resources import RESOURCES
 from workers.tenants import SPARE, Look, Task
 
@@ -142,6 +142,10 @@ class RunningCluster:
             while await runs_on(self.client, address):
                 await asyncio.sleep(LOOK_SECONDS)
             await self._restart(address, "worn")
+            # The scheduler may know the one that has ended for a moment longer, and a pulse for two beats.
+            while await is_known(self.client, address):
+                await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(2 * BEAT_SECONDS)
             _LOG.info("the worker %s was replaced: it kept machine code that it can't give back", address)
         except (OSError, RuntimeError, AttributeError) as error:  # a client that is closed has no scheduler
             # The worker's next trial asks again, where the scheduler is there then.

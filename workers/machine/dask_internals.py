@@ -86,6 +86,11 @@ async def runs_on(client: Any, worker: str) -> bool:
     return bool((await client.scheduler.processing(workers=[worker])).get(worker))
 
 
+async def is_known(client: Any, worker: str) -> bool:
+    """Whether the scheduler has a worker of this address. ``Client.scheduler_info`` answers from a copy."""
+    return worker in (await client.scheduler.identity(n_workers=-1))["workers"]
+
+
 async def end_worker(client: Any, worker: str, seconds: float, why: str) -> None:
     """End a worker process; its nanny starts another, and nobody waits for that.
 

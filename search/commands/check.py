@@ -129,7 +129,7 @@ def check(path: str | Path) -> Plan:
 
 def render_plan(plan: Plan, console: Console) -> None:
     """Print a plan for a person."""
-    verdict = "the study is good to launch"
+    verdict = "ready to launch"
     if plan.differences:
         verdict = f"the stored study was made differently; {remedy_of(plan.differences, plan.remedy)}"
     for words in plan.caveats:
@@ -178,7 +178,7 @@ def _rows(facts: DataFacts, width: int) -> RenderableType:
 def _lines(plan: Plan) -> list[tuple[str, str]]:
     facts = plan.facts
     majority = max(facts.counts["validation"]) / facts.rows("validation")
-    count = "no end of" if plan.configurations is None else f"{plan.configurations:,}"
+    count = "unlimited" if plan.configurations is None else f"{plan.configurations:,}"
     lines = [
         (
             "positive",

@@ -104,7 +104,7 @@ def test_init_then_check_then_launch_then_report(study_file: Writes) -> None:
     directory = study_file().parent
     checked = search(directory, "check", "small.toml")
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert "the study is good to launch" in checked.stdout
+    assert "ready to launch" in checked.stdout
     launched = search(directory, "launch", "small.toml")
     assert launched.returncode == 0
     assert "small  6 of 6 trials finished" in launched.stdout

@@ -171,4 +171,4 @@ def test_of_cached_rows_it_imports_no_framework(tmp_path: Path) -> None:
         timeout=PATIENCE, check=True,
     )  # fmt: skip
     assert done.stderr.strip() == ""
-    assert "the study is good to launch" in done.stdout
+    assert "ready to launch" in done.stdout

@@ -1,6 +1,7 @@
-"""How much each choice mattered, overall and by framework: two measures, curves and telling regions.
+"""How much each choice mattered, overall and by framework: two measures, curves and significant regions.
 
-The two answer different questions, and both are shown with intervals and the trials that they rest on.
+The two (rows of :mod:`search.importance.measures`) answer different questions, and both are shown with
+intervals and the trials that they rest on.
 
 - PED-ANOVA (:mod:`search.importance.ped_shares`): what do the best trials have in common? A parameter whose
   values separate the best from the rest has a large share. How many are "the best" is
@@ -25,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from search.importance import measures
+from search.importance.measures import Basis, Part
 from search.importance.ped_anova import grid_of
 from search.importance.ped_shares import Share, best_count, best_of, shares_of
 from search.importance.regions import Outcome, Region, significant_regions
@@ -52,6 +55,7 @@ class ImportanceGroup:
         variance: fANOVA.
         most: the parameter that mattered most: of those whose effect is significant after correcting for the
             number of parameters, the one that explains most; empty where none is.
+        parts: of each choice, by measure, see :mod:`search.importance.measures`.
     """
 
     framework: str
@@ -62,6 +66,7 @@ class ImportanceGroup:
     reason: str = ""
     variance: Variance = field(default_factory=Variance)
     most: str = ""
+    parts: Mapping[str, Mapping[str, Part]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +166,17 @@ def _group(
     shares = shares_of(grids, scores)
     variance = variance_of(names, varying, branches, params_of, scores)
     reason = "" if shares else "nothing sets the best trials apart"
+    basis = Basis(names, varying, branches, params_of, scores, shares, variance)
     return ImportanceGroup(
-        framework, len(trials), stopped, count, shares, reason, variance, _most(shares, variance)
+        framework=framework,
+        trials=len(trials),
+        stopped=stopped,
+        best=count,
+        shares=shares,
+        reason=reason,
+        variance=variance,
+        most=_most(shares, variance),
+        parts={measure.name: measure.parts(basis) for measure in measures.MEASURES},
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
 
+from search.importance import measures
 from search.importance.importance import ImportanceGroup
 from search.importance.sentences import beneath, chance_mark, label_of, sentence
 from search.importance.variance import Curve, CurveCell
@@ -40,8 +41,8 @@ def _shares(report: StudyReport) -> Iterator[Block]:
     if not any(group.shares for group in groups):
         yield Words(f"No importance: {groups[0].reason}.")
         return
-    yield Words("best: what sets the best trials apart, in shares of 100% (PED-ANOVA).")
-    yield Words("score: of what the choices explain of its variance, each one's own part (fANOVA).")
+    for measure in measures.MEASURES:
+        yield Words(f"{measure.name}: {measure.meaning}")
     for group in groups:
         if group.shares:
             table = _table(group)
@@ -62,14 +63,12 @@ def _title(group: ImportanceGroup) -> str:
 
 
 def _table(group: ImportanceGroup) -> Table:
-    effects = {effect.axes[0]: effect for effect in group.variance.effects}
-    columns = [
-        Column("choice", [label_of(share.axis) for share in group.shares]),
-        Column("best", [Share(one.share, one.low, one.high, one.by_chance) for one in group.shares]),
-    ]
-    if effects:
-        own = [effects.get(share.axis) for share in group.shares]
-        columns.append(Column("score", [None if e is None else Share(e.share, e.low, e.high) for e in own]))
+    columns = [Column("choice", [label_of(share.axis) for share in group.shares])]
+    for name, parts in group.parts.items():
+        if parts:
+            own = [parts.get(share.axis) for share in group.shares]
+            cells = [None if part is None else Share(*astuple(part)) for part in own]
+            columns.append(Column(name, cells))
     return Table(columns, _title(group), tuple(beneath(group)))
 
 

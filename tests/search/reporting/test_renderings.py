@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from search.exporting.card import model_card
+from search.importance import measures
 from search.reporting import contents
 from search.reporting.contents import SECTIONS, Entry, Rendering, sections_of
 from search.reporting.html import Html, tag
@@ -257,6 +258,29 @@ def test_a_section_that_is_added_is_one_function_and_one_row(monkeypatch: pytest
     monkeypatch.setattr(contents, "SECTIONS", (*SECTIONS, Entry(curious, frozenset({"page"}))))
     assert "A curious section" in on_page(before)
     assert "A curious section" not in in_terminal(before)
+
+
+def test_a_measure_of_importance_that_is_added_is_one_function_and_one_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def parts(basis: measures.Basis) -> dict[str, measures.Part]:
+        """How many values each choice was tried with, of as many trials."""
+        tried = {
+            name: len({params.get(axis.name) for params in basis.params}) / len(basis.params)
+            for name, axis in zip(basis.names, basis.axes, strict=True)
+        }
+        return {name: measures.Part(share, share / 2, share) for name, share in tried.items()}
+
+    added = measures.Measure("variety", "how many values a choice was tried with.", parts)
+    monkeypatch.setattr(measures, "MEASURES", (*measures.MEASURES, added))
+    report = fakes.report_of(fakes.trials(60))
+    variety = report.importance.overall.parts["variety"]
+    assert variety.keys() == {share.axis for share in report.importance.overall.shares}
+    for name, draw in RENDERINGS.items():
+        shown = draw(report)
+        assert "variety: how many values a choice was tried with." in shown, name
+        for part in variety.values():
+            assert f"{part.share:.0%}" in shown, name
 
 
 KEYS = {

@@ -1,9 +1,10 @@
-"""Opens a study for its driver: storage, lock or leases, and the study, made or found to be the same."""
+"""Opens a study for its driver: storage, lock or turns, and the study, made or found to be the same."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import optuna
 
@@ -23,15 +24,15 @@ from studies.records.schema import (
 from studies.samplers.experimental import experimental_allowed
 from studies.samplers.pruners import make_pruner
 from studies.samplers.samplers import make_sampler
-from studies.storage.guarded import GuardedStorage
-from studies.storage.locations import Location, location_of
+from studies.storage.locations import location_of
+from studies.storage.memory import StudyMemory
 from studies.storage.ownership import check_program, check_removable, made_from, remedy
 from studies.storage.sharing.drivers import this_driver
-from studies.storage.sharing.leases import Shared, Sharing, Solo, wait_until_alone
-from studies.storage.sharing.many_writers import ManyWritersStorage
+from studies.storage.sharing.shared_memory import SharedStudyMemory
+from studies.storage.sharing.sharing import Shared, Sharing, Solo, wait_until_alone
 from studies.storage.sharing.turns import opening
-from studies.storage.sole_writer import SoleWriterStorage
-from studies.storage.storage import check_directory, mend_journal, open_storage
+from studies.storage.storage import OpenedStorage, check_directory, mend_journal, open_storage
+from studies.storage.writers.writer import Writer
 from studies.store.launch import Launch
 from studies.store.results import Results
 from studies.store.store import StudyStore
@@ -75,81 +76,81 @@ def open_store(
                 mend_journal(location.file)
             storage = open_storage(location)
             stack.callback(storage.close)
-            study = _open_study(file, data_hash, storage, forget if fresh else None)
-            study.set_user_attr(VERSIONS, dict(versions))
-            study.set_user_attr(DATA, facts.to_dict())
-            study.set_user_attr(MADE_FROM, made_from(file, location))
-            if (written := format_written(study.user_attrs)) is not None:
-                study.set_user_attr(STUDY_FORMAT, written)
+            writer = _open_study(file, data_hash, storage, forget if fresh else None)
+            writer.set_attribute(VERSIONS, dict(versions))
+            writer.set_attribute(DATA, facts.to_dict())
+            writer.set_attribute(MADE_FROM, made_from(file, location))
+            if (written := format_written(writer.attributes(STUDY_FORMAT))) is not None:
+                writer.set_attribute(STUDY_FORMAT, written)
             if location.file is not None:
-                memory = SoleWriterStorage(storage, study_id_of(study))
-                store = _store(file, memory, _seen_in(memory, file), Solo(memory))
+                memory = StudyMemory(writer)
+                store = _store(file, writer, memory, Solo(memory))
             else:
-                me = this_driver()
-                shared = ManyWritersStorage(storage, study_id_of(study), me.id)
-                seen = _seen_in(shared, file)
-                sharing = stack.enter_context(Shared(seen, storage, shared, me))
+                shared, me = storage.shared_writer(writer.study_id), this_driver()
+                others_too = SharedStudyMemory(shared, me.id)
+                sharing = stack.enter_context(Shared(file.study.name, storage, shared, others_too, me))
                 # Two drivers that begin together would draw the same configurations.
-                store = _store(file, shared, seen, sharing, apart=_APART * len(sharing.others()))
+                store = _store(file, writer, others_too, sharing, apart=_APART * len(sharing.others()))
         yield store
 
 
-def _seen_in(memory: SoleWriterStorage, file: StudyFile) -> optuna.Study:
-    pruner = make_pruner(file.study.pruner, file.space.most_epochs)
-    return optuna.Study(file.study.name, memory, pruner=pruner)
-
-
 def _store(
-    file: StudyFile, memory: SoleWriterStorage, study: optuna.Study, sharing: Sharing, *, apart: int = 0
+    file: StudyFile, writer: Writer, memory: StudyMemory, sharing: Sharing, *, apart: int = 0
 ) -> StudyStore:
+    pruner = make_pruner(file.study.pruner, file.space.most_epochs)
+    study = optuna.Study(file.study.name, memory, pruner=pruner)
     drawn = len(study.get_trials(deepcopy=False))
     study.sampler = make_sampler(file.study.sampler, file.study.seed, drawn + apart)
-    attributes = study.user_attrs
+    attributes = writer.attributes()
     return StudyStore(
         file=file,
         token=str(attributes[TOKEN]),
         folder=folder_of(attributes, file.study.name),
         trials=Trials(file, study, memory, sharing),
-        launch=Launch(study, sharing),
-        results=Results(study),
+        launch=Launch(writer, sharing),
+        results=Results(writer),
     )
 
 
 def _open_study(
-    file: StudyFile, data_hash: str, storage: GuardedStorage, forget: Callable[[str], None] | None
-) -> optuna.Study:
+    file: StudyFile, data_hash: str, storage: OpenedStorage, forget: Callable[[str], None] | None
+) -> Writer:
     name, identity = file.study.name, {**identity_of(file), "data set": data_hash}
     location = location_of(file)
-    study = _found(name, storage, location)
-    if study is not None and forget is not None:
-        check_removable(study, file, location)
-        if location.file is None:
-            wait_until_alone(study, storage, location.shown)
-        # Before the study, which alone knows where they are.
-        forget(folder_of(study.user_attrs, name))
-        optuna.delete_study(study_name=name, storage=storage)
-        study = None
-    if study is not None and IDENTITY in study.user_attrs:
-        made = study.user_attrs
+    study_id = storage.study_id(name)
+    made: Mapping[str, Any] = {}
+    if study_id is not None:
+        writer = storage.writer(study_id)
+        made = writer.attributes()
+        check_program(name, made, lambda: len(writer.read()), location)
+        if forget is not None:
+            check_removable(made, file, location)
+            if location.file is None:
+                wait_until_alone(writer, location.shown, storage.guard.patience.sleep)
+            # Before the study, which alone knows where they are.
+            forget(folder_of(made, name))
+            storage.guard.write(lambda: storage.optuna.delete_study(writer.study_id))
+            made = {}
+    if IDENTITY in made:
         refuse(name, differences(made[IDENTITY], identity), location.shown, remedy(made, file, location))
         if TOKEN not in made:
-            study.set_user_attr(TOKEN, new_token())
-        return study
+            writer.set_attribute(TOKEN, new_token())
+        return writer
     # One without an identity is what a launch left that was killed just here.
-    study = study or optuna.create_study(study_name=name, storage=storage, direction="maximize")
+    writer = storage.writer(storage.guard.write(lambda: _make(file, storage)))
+    writer.set_attribute(IDENTITY, identity)
+    token = new_token()
+    writer.set_attribute(TOKEN, token)
+    writer.set_attribute(FOLDER, f"{name}-{token}")
+    return writer
+
+
+def _make(file: StudyFile, storage: OpenedStorage) -> int:
+    """Make the study, or what is missing of it; returns its number."""
+    name = file.study.name
+    study = optuna.create_study(
+        study_name=name, storage=storage.optuna, direction="maximize", load_if_exists=True
+    )
     with experimental_allowed():
         study.set_metric_names([f"validation {file.study.objective.metric}"])
-    study.set_user_attr(IDENTITY, identity)
-    token = new_token()
-    study.set_user_attr(TOKEN, token)
-    study.set_user_attr(FOLDER, f"{name}-{token}")
-    return study
-
-
-def _found(name: str, storage: GuardedStorage, location: Location) -> optuna.Study | None:
-    """The stored study of this name; refused where another program made it."""
-    if name not in {study.study_name for study in storage.get_all_studies()}:
-        return None
-    study = optuna.load_study(study_name=name, storage=storage)
-    check_program(study, location)
-    return study
+    return study_id_of(study)

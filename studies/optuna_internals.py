@@ -11,22 +11,37 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna import Study
 from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import TPESampler
 from optuna.samplers._tpe import _truncnorm
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.probability_distributions import _BatchedCategoricalDistributions
 from optuna.samplers._tpe.sampler import default_gamma
-from optuna.storages import BaseStorage
-from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages._rdb.models import (
+    SCHEMA_VERSION,
+    BaseModel,
+    StudyModel,
+    StudySystemAttributeModel,
+    StudyUserAttributeModel,
+    TrialIntermediateValueModel,
+    TrialModel,
+    TrialParamModel,
+    TrialSystemAttributeModel,
+    TrialUserAttributeModel,
+    TrialValueModel,
+)
+from optuna.storages._rdb.storage import _VersionManager
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import get_lock_file
+from optuna.storages.journal._storage import JournalOperation
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -34,14 +49,49 @@ Floats = NDArray[np.float64]
 
 
 __all__ = [
+    "SCHEMA_VERSION",  # of Optuna's tables, by which a database of another Optuna is told
     "FrozenStudy",  # what a storage's `get_all_studies` must return, and no public module has
-    "TrialModel",  # tables of a database; Optuna's public storage makes an object of every row of them
+    "StudyModel",  # tables of a database; Optuna's public storage makes an object of every row of them
+    "StudySystemAttributeModel",
+    "StudyUserAttributeModel",
+    "TrialIntermediateValueModel",
+    "TrialModel",
+    "TrialParamModel",
+    "TrialSystemAttributeModel",
     "TrialUserAttributeModel",
+    "TrialValueModel",
 ]
 
 ARTEFACT = ARTIFACTS_ATTR_PREFIX
 """What the names of system attributes begin with that hold artefacts. Optuna's public function for them also
 uploads a file, and here artefacts are made when the dashboard asks for them."""
+
+
+TABLES = frozenset(BaseModel.metadata.tables)
+"""Names of the tables of a database of Optuna's."""
+
+
+class OptunasDatabase(RDBStorage):
+    """Optuna's own storage: makes the tables, and is what everybody but the driver reads by."""
+
+    @staticmethod
+    def _fill_storage_url_template(template: str) -> str:
+        """The address as it is: Optuna takes braces in it for a template's."""
+        return template
+
+
+def revisions() -> tuple[str, ...]:
+    """Those of Optuna's tables, the newest first. Publicly, a database is needed to know them."""
+    return tuple(revision.revision for revision in _NoDatabase()._create_alembic_script().walk_revisions())
+
+
+class _NoDatabase(_VersionManager):
+    """Optuna asks a database for its scripts, of which it only needs the address."""
+
+    url = ""
+
+    def __init__(self) -> None:
+        pass
 
 
 def study_id_of(study: Study | FrozenStudy) -> int:
@@ -60,16 +110,55 @@ def trial_id_of(trial: FrozenTrial | Trial) -> int:
     return trial._trial_id
 
 
-def storage_of(study: Study) -> BaseStorage:
-    """The storage that a study was opened with; a study has no public way to it."""
-    return study._storage
+def renumber(trial: FrozenTrial, trial_id: int, number: int) -> None:
+    """Give a trial the numbers that its storage gave it. Publicly they are fixed when it is made."""
+    trial._trial_id, trial.number = trial_id, number
 
 
-def user_attributes_of(study: Study) -> Mapping[str, Any]:
-    """A study's user attributes, not to be changed. ``user_attrs`` copies them, and what runs on a thousand
-    slots is among them.
+class JournalInBatches(JournalStorage):
+    """A journal to which all that is written of a trial at once is appended by one write.
+
+    Optuna's public storage locks, writes and reads back the file for each value.
     """
-    return study._storage.get_study_user_attrs(study._study_id)
+
+    def change_trial(
+        self,
+        trial_id: int,
+        params: Mapping[str, tuple[float, BaseDistribution]],
+        scores: Mapping[int, float],
+        attributes: Mapping[str, Any],
+        notes: Mapping[str, Any],
+        end: tuple[TrialState, Sequence[float] | None] | None,
+    ) -> None:
+        """Append what Optuna would for each of these values, and the end last."""
+        of = JournalOperation
+        entries: list[tuple[JournalOperation, dict[str, Any]]] = []
+        for name, (value, distribution) in params.items():
+            stored = distribution_to_json(distribution)
+            sampled = {"param_name": name, "param_value_internal": value, "distribution": stored}
+            entries.append((of.SET_TRIAL_PARAM, sampled))
+        for step, score in scores.items():
+            entries.append((of.SET_TRIAL_INTERMEDIATE_VALUE, {"step": step, "intermediate_value": score}))
+        for key, value in attributes.items():
+            entries.append((of.SET_TRIAL_USER_ATTR, {"user_attr": {key: value}}))
+        for key, value in notes.items():
+            entries.append((of.SET_TRIAL_SYSTEM_ATTR, {"system_attr": {key: value}}))
+        if end is not None:
+            now = datetime.now(tz=UTC).isoformat(timespec="microseconds")
+            state, values = end
+            fields = {"state": state, "values": values, "datetime_complete": now}
+            entries.append((of.SET_TRIAL_STATE_VALUES, fields))
+        if not entries:
+            return
+        with self._thread_lock:
+            writer = self._replay_result.worker_id
+            self._backend.append_logs(
+                [
+                    {"op_code": code, "worker_id": writer, "trial_id": trial_id, **fields}
+                    for code, fields in entries
+                ]
+            )
+            self._sync_with_backend()
 
 
 @contextlib.contextmanager

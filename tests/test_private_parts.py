@@ -28,18 +28,6 @@ CANARIES: Mapping[str, Set[str]] = {
 }
 """What the canaries of each module watch."""
 
-NOT_YET = {
-    "studies/storage/bulk_reading.py",
-    "studies/storage/databases.py",
-    "studies/storage/guarded.py",
-    "studies/storage/journal_file.py",
-    "studies/storage/plain_rdb.py",
-    "studies/storage/sharing/drivers.py",
-    "studies/storage/sharing/leases.py",
-    "studies/storage/sharing/many_writers.py",
-    "studies/storage/sole_writer.py",
-}
-
 
 @pytest.fixture(scope="module")
 def found() -> Mapping[str, Set[str]]:
@@ -47,9 +35,7 @@ def found() -> Mapping[str, Set[str]]:
 
 
 def test_no_other_module_uses_a_private_part(found: Mapping[str, Set[str]]) -> None:
-    elsewhere = {
-        f"{file}: {name}" for name, files in found.items() for file in files - CANARIES.keys() - NOT_YET
-    }
+    elsewhere = {f"{file}: {name}" for name, files in found.items() for file in files - CANARIES.keys()}
     assert not elsewhere, f"these belong into the library's own module: {elsewhere}"
 
 

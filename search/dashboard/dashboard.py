@@ -61,8 +61,10 @@ def dashboard(path: str | Path, port: int = 0) -> Iterator[tuple[WSGIServer, str
     notes = is_writable(stored.location)
     storage = open_storage(stored.location, reads_only=not notes)
     try:
-        shown = _Shown(file, storage, study_id_of(stored.study), stored.facts, stored.metric, data_hash)
-        view = DashboardStorage(storage, shown.study_id, shown.of_trial, shown.of_study)
+        shown = _Shown(
+            file, storage.optuna, study_id_of(stored.study), stored.facts, stored.metric, data_hash
+        )
+        view = DashboardStorage(shown.storage, shown.study_id, shown.of_trial, shown.of_study)
         app = wsgi(view, artifact_store=DrawnArtefacts(shown.known, shown.explanations))
         server = _listening(guarded(app, notes=notes), port)
         with server:

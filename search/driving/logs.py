@@ -1,7 +1,7 @@
 """What a driver logs: its decisions in words, workers that come and go, and how long it waits.
 
 Loggers are ``search.loop`` (decisions, at debug level), ``search.driving`` (attempts), ``search.cluster``
-(workers and the scheduler) and, in :mod:`studies.storage.guarded`, ``search.storage``.
+(workers and the scheduler) and, in :mod:`studies.storage.writers.patience`, ``search.storage``.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from studies.data import Located, Prepared
 from studies.data.facts import facts_of
 from studies.opening import open_store
 from studies.store.store import StudyStore
-from studies.stored_study import read_study
+from studies.stored_study import read_identity
 from studies.study_file import StudyFile
 from workers.checkpoints.checkpoints import checkpoints_of
 from workers.checkpoints.outcomes import outcomes_of
@@ -108,7 +108,7 @@ def open_stored_study(file: StudyFile, display: Display) -> Iterator[OpenedStudy
         NotStoredError: where it wasn't.
         UserError: as :func:`open_study`.
     """
-    read_study(file)
+    read_identity(file)
     with open_study(file, display) as opened:
         yield opened
 

@@ -20,7 +20,7 @@ from studies.samplers.samplers import check_sampler
 from studies.sections.cluster import DEPLOYED
 from studies.storage.locations import location_of
 from studies.storage.storage import check_place
-from studies.stored_study import read_study
+from studies.stored_study import read_identity
 from studies.study_file import StudyFile
 from workers.checkpoints.checkpoints import check_checkpoints
 from workers.machine.java import find_java
@@ -89,7 +89,7 @@ def refuse_another_study(file: StudyFile) -> Located:
     study = file.study
     located = locate_rows(study.data, study.features, study.seed, file.directory)
     with suppress(NotStoredError):
-        stored = read_study(file, located.content_hash)
+        stored = read_identity(file, located.content_hash)
         refuse(study.name, stored.differences, stored.location.shown, stored.remedy)
     return located
 

@@ -61,7 +61,7 @@ def repair_storage(location: Location, *, mend: bool) -> list[Finding]:
 
 def left_running(stored: StoredStudy) -> list[Finding]:
     """Trials that no driver runs any more. They are whole: nothing has to be mended."""
-    beating = {record.id for record in driver_records(stored.study) if not is_dead_process(record)}
+    beating = {record.id for record in driver_records(stored.study.user_attrs) if not is_dead_process(record)}
     running = stored.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     numbers = [str(trial.number) for trial in running if trial.user_attrs.get(OWNER) not in beating]
     if not numbers:

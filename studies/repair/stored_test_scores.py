@@ -17,14 +17,12 @@ from studies.optuna_internals import (
     TrialModel,
     TrialUserAttributeModel,
     appending,
-    storage_of,
     study_id_of,
     trial_id_of,
 )
 from studies.records.schema import RESULT
 from studies.repair.repair import Finding
-from studies.storage.guarded import GuardedStorage
-from studies.storage.journal_file import JournalFile
+from studies.storage.writers.journal_file import JournalFile
 from studies.stored_study import StoredStudy
 from studies.whole_files import write_whole
 
@@ -55,10 +53,7 @@ def repair_test_scores(stored: StoredStudy, *, mend: bool) -> list[Finding]:
 
 
 def _in_database(stored: StoredStudy, *, mend: bool) -> int:
-    storage = storage_of(stored.study)
-    if not isinstance(storage, GuardedStorage) or storage.engine is None:
-        raise TypeError(f"found a storage without a database: {storage!r}")
-    engine = storage.engine
+    engine = stored.storage.database
 
     def change() -> int:
         with engine.begin() as connection:
@@ -70,7 +65,7 @@ def _in_database(stored: StoredStudy, *, mend: bool) -> int:
                     connection.execute(update(table).where(key == number).values(value_json=value))
         return len(changed)
 
-    count = storage.call(change)
+    count = stored.storage.guard.write(change)
     if count and mend and engine.dialect.name == "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # What an update replaces stays in the file's free space until it is written anew.

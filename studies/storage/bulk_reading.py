@@ -3,7 +3,7 @@ thousand of another's.
 
 Optuna makes an object of every row and parses every parameter's distribution anew: 9 s for 10,000 trials in
 SQLite. Here each table is read by one plain statement, in Optuna's own schema, whose classes decode the
-values. A storage that is no database is read as Optuna reads it.
+values.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.storages._rdb.models import (
+from optuna.trial import FrozenTrial, TrialState
+from pydantic_core import from_json
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from studies.optuna_internals import (
     TrialIntermediateValueModel,
     TrialModel,
     TrialParamModel,
@@ -24,55 +27,24 @@ from optuna.storages._rdb.models import (
     TrialUserAttributeModel,
     TrialValueModel,
 )
-from optuna.trial import FrozenTrial, TrialState
-from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Connection, Select, select
-
 from studies.records.trials import USED_ATTRIBUTES, TrialRecord
 from studies.storage.collector import without_collector
-from studies.storage.guarded import GuardedStorage
-from studies.storage.trial_records import record_from, records_of
+from studies.storage.trial_records import record_from
 
 Which = ColumnElement[bool]
 """A condition on trials."""
 
 
-def read_records(study: optuna.Study, storage: GuardedStorage) -> list[TrialRecord]:
-    """What :func:`studies.storage.trial_records.records_of` returns, sooner where the storage is a database.
-
-    Args:
-        study: the study.
-        storage: that it is kept in.
-
-    Raises:
-        StorageLostError: where the storage can't be read.
-    """
-    engine = storage.engine
-    if engine is None:
-        return records_of(study)
-
-    def read() -> list[TrialRecord]:
-        with engine.connect() as connection, without_collector():
-            return _read(connection, study._study_id)
-
-    return storage.call(read)
+def read_records(connection: Connection, study: int) -> list[TrialRecord]:
+    """What :func:`studies.storage.trial_records.records_of` returns of a study's trials, sooner."""
+    with without_collector():
+        return _read(connection, study)
 
 
-def read_trials(storage: GuardedStorage, trial_ids: Collection[int]) -> list[FrozenTrial]:
-    """What Optuna's ``get_trial`` returns for each of these trials of a database, in the order of their ids.
-
-    Raises:
-        StorageLostError: where the storage can't be read.
-    """
-    engine = storage.engine
-    if engine is None:
-        return [storage.get_trial(trial_id) for trial_id in sorted(trial_ids)]
-
-    def read() -> list[FrozenTrial]:
-        with engine.connect() as connection:
-            return list(_trials(connection, TrialModel.trial_id.in_(trial_ids)))
-
-    return storage.call(read)
+def trials_of(connection: Connection, which: Which) -> list[FrozenTrial]:
+    """What Optuna's ``get_trial`` returns for each of some trials, in the order of their ids."""
+    with without_collector():
+        return list(_trials(connection, which))
 
 
 def _read(connection: Connection, study: int) -> list[TrialRecord]:
@@ -129,12 +101,13 @@ def _trials(connection: Connection, which: Which) -> Iterator[FrozenTrial]:
 
 def _rows(connection: Connection, which: Which) -> Sequence[Any]:
     """(trial, number, state, began, ended) of each, the times in UTC."""
+    columns = TrialModel.__table__.c
     query = select(
         TrialModel.trial_id,
         TrialModel.number,
         TrialModel.state,
-        TrialModel._datetime_start_utc,
-        TrialModel._datetime_complete_utc,
+        columns.datetime_start,
+        columns.datetime_complete,
     )
     return connection.execute(query.where(which).order_by(TrialModel.trial_id)).all()
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Set
-from functools import cache
 
-from optuna.storages._rdb.models import SCHEMA_VERSION, BaseModel
-from optuna.storages._rdb.storage import _VersionManager
 from sqlalchemy import Connection, inspect, text
 
 from studies.errors import StorageError
+from studies.optuna_internals import SCHEMA_VERSION, TABLES, revisions
 from studies.storage.locations import Location
 
 _PROGRAMS: Mapping[str, Set[str]] = {
@@ -20,8 +18,6 @@ _PROGRAMS: Mapping[str, Set[str]] = {
     "Prefect": {"flow", "flow_run"},
 }
 """Tables by which programs are known whose databases lie about where studies do."""
-
-_OPTUNAS = frozenset(BaseModel.metadata.tables)
 
 _SHARED = frozenset({"alembic_version", "sqlite_sequence"})
 """Tables that say nothing of whose a database is."""
@@ -36,14 +32,14 @@ def is_optunas(connection: Connection, location: Location) -> bool:
         StorageError: where the database is another program's, or of an Optuna that this one can't read.
     """
     tables = frozenset(inspect(connection).get_table_names())
-    others = tables - _OPTUNAS - _SHARED
+    others = tables - TABLES - _SHARED
     program = next((name for name, known in _PROGRAMS.items() if known <= tables), "")
     if program:
         raise _another_programs(location, f"a database of {program}'s")
     if {"studies", "version_info"} <= tables:
         return _is_of_this_optuna(connection, location, tables)
     # On a server, others' tables may be beside a study's; in a file, nobody expects them there.
-    in_the_way = location.file is not None or "alembic_version" in tables or tables & _OPTUNAS
+    in_the_way = location.file is not None or "alembic_version" in tables or tables & TABLES
     if others and in_the_way:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         names = f"{', '.join(sorted(others)[:3])}{more}"
@@ -61,25 +57,10 @@ def _is_of_this_optuna(connection: Connection, location: Location, tables: Set[s
         if schema < SCHEMA_VERSION:
             raise _older(location, maker)
         return False
-    if revision == _revisions()[0]:
+    known = revisions()
+    if revision == known[0]:
         return True
-    raise _older(location, maker) if revision in _revisions() else _newer(location, maker, str(revision))
-
-
-@cache
-def _revisions() -> tuple[str, ...]:
-    """Those of Optuna's schema, the newest first."""
-    scripts = _NoDatabase()._create_alembic_script()
-    return tuple(revision.revision for revision in scripts.walk_revisions())
-
-
-class _NoDatabase(_VersionManager):
-    """Optuna asks a database for its scripts, of which it only needs the address."""
-
-    url = ""
-
-    def __init__(self) -> None:
-        pass
+    raise _older(location, maker) if revision in known else _newer(location, maker, str(revision))
 
 
 def _another_programs(location: Location, found: str) -> StorageError:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import optuna
 
 from studies.errors import StorageError
 from studies.records.schema import IDENTITY, MADE_FROM, check_format
@@ -39,39 +37,46 @@ def is_own(attributes: Mapping[str, Any], file: StudyFile, location: Location) -
     return _is_beside(maker, here) or (maker["file"], maker["host"]) == (here["file"], here["host"])
 
 
-def check_program(study: optuna.Study, location: Location) -> None:
+def check_program(
+    name: str, attributes: Mapping[str, Any], count: Callable[[], int], location: Location
+) -> None:
     """Refuse a study that another program made, or a newer version of this one.
+
+    Args:
+        name: the study's.
+        attributes: the study's.
+        count: says how many trials it has.
+        location: of its storage.
 
     Raises:
         StorageError: where it did.
     """
-    attributes = study.user_attrs
-    check_format(attributes, study.study_name, location.shown)
+    check_format(attributes, name, location.shown)
     if IDENTITY in attributes:
         return
-    trials = len(study.get_trials(deepcopy=False))
+    trials = count()
     # A launch that was killed as it made its study leaves an empty one.
     if attributes or trials:
         raise StorageError(
-            f"another program made the study '{study.study_name}' that is stored there, with {trials} trials",
+            f"another program made the study '{name}' that is stored there, with {trials} trials",
             where=location.shown,
             remedy=_ANOTHER,
         )
 
 
-def check_removable(study: optuna.Study, file: StudyFile, location: Location) -> None:
+def check_removable(attributes: Mapping[str, Any], file: StudyFile, location: Location) -> None:
     """Refuse to remove a study of another study file.
 
     Raises:
         StorageError: where it is one; where the same path is on another machine, nobody can tell.
     """
-    maker = study.user_attrs.get(MADE_FROM)
+    maker = attributes.get(MADE_FROM)
     if maker is None:
         return
     here = made_from(file, location)
     if maker["file"] != here["file"] and not _is_beside(maker, here):
         raise StorageError(
-            f"--fresh would remove a study '{study.study_name}' that another file made: {maker['file']} on "
+            f"--fresh would remove a study '{file.study.name}' that another file made: {maker['file']} on "
             f"{maker['host']}",
             where=location.shown,
             remedy=_ANOTHER,

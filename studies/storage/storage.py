@@ -9,23 +9,29 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from optuna.storages import JournalStorage, get_storage
-from sqlalchemy import create_engine, event
+from optuna.storages import BaseStorage
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from studies.errors import StorageError
+from studies.optuna_internals import JournalInBatches, OptunasDatabase
 from studies.packages import check_packages
+from studies.records.trials import TrialRecord
+from studies.storage.bulk_reading import read_records
 from studies.storage.databases import is_optunas
-from studies.storage.guarded import GuardedStorage
-from studies.storage.journal_file import JournalFile
 from studies.storage.locations import Location
-from studies.storage.plain_rdb import PlainRDBStorage
 from studies.storage.sqlite_files import BUSY_SECONDS, connect_to_read, may_write, stamp_of
+from studies.storage.trial_records import records_of
+from studies.storage.writers.database import DatabaseWriter
+from studies.storage.writers.journal import JournalWriter
+from studies.storage.writers.journal_file import JournalFile
+from studies.storage.writers.patience import Guard, PatientSharedWriter, PatientWriter
 
 T = TypeVar("T")
 
@@ -33,7 +39,65 @@ _LOOKS = 3
 """How often what changes while it is read is read anew."""
 
 
-def open_storage(location: Location, *, reads_only: bool = False) -> GuardedStorage:
+@dataclass(frozen=True)
+class OpenedStorage:
+    """A storage that is open.
+
+    Attributes:
+        optuna: as Optuna itself has it, which everybody but a driver reads by.
+        guard: what all that is done with it is done under.
+        engine: the database's, where it is one.
+    """
+
+    optuna: BaseStorage
+    guard: Guard
+    engine: Engine | None = None
+
+    @property
+    def database(self) -> Engine:
+        """The engine of a storage that is known to be a database."""
+        if self.engine is None:
+            raise TypeError("this storage is no database")
+        return self.engine
+
+    def close(self) -> None:
+        """Close the connections that are kept for the next call."""
+        if self.engine is not None:
+            self.engine.dispose()
+
+    def study_id(self, name: str) -> int | None:
+        """The number of a study; ``None`` where there is none of this name."""
+        try:
+            return self.guard.call(lambda: self.optuna.get_study_id_from_name(name))
+        except KeyError:
+            return None
+
+    def writer(self, study_id: int) -> PatientWriter[Any]:
+        """What a driver writes a study by."""
+        if isinstance(self.optuna, JournalInBatches):
+            return PatientWriter(JournalWriter(self.optuna, study_id), self.guard)
+        return self.shared_writer(study_id)
+
+    def shared_writer(self, study_id: int) -> PatientSharedWriter:
+        """The same, of a study that others write too."""
+        return PatientSharedWriter(DatabaseWriter(self.database, study_id), self.guard)
+
+    def records(self, study_id: int) -> list[TrialRecord]:
+        """All trials of a study but those that wait, by number.
+
+        Raises:
+            StorageLostError: where they can't be read.
+        """
+        return self.guard.call(lambda: self._records(study_id))
+
+    def _records(self, study_id: int) -> list[TrialRecord]:
+        if self.engine is None:
+            return records_of(self.optuna.get_all_trials(study_id, deepcopy=False))
+        with self.engine.connect() as connection:
+            return read_records(connection, study_id)
+
+
+def open_storage(location: Location, *, reads_only: bool = False) -> OpenedStorage:
     """Open the storage, making its file or its tables where they are missing.
 
     Args:
@@ -49,7 +113,7 @@ def open_storage(location: Location, *, reads_only: bool = False) -> GuardedStor
         return _open_journal(location)
     check_driver(location)
     try:
-        storage = PlainRDBStorage(
+        storage = OptunasDatabase(
             location.url,
             engine_kwargs=_engine_settings(location, reads_only=reads_only),
             skip_table_creation=reads_only,
@@ -60,7 +124,7 @@ def open_storage(location: Location, *, reads_only: bool = False) -> GuardedStor
     if location.kind == "sqlite" and not reads_only:
         event.listen(storage.engine, "connect", _set_wal)
         storage.engine.dispose()  # the connections that were opened before the listener was there
-    return GuardedStorage(get_storage(storage), location.shown, storage.engine, hidden=location.hidden)
+    return OpenedStorage(storage, Guard(location.shown, location.hidden), storage.engine)
 
 
 def is_made(location: Location) -> bool:
@@ -203,10 +267,10 @@ def check_driver(location: Location) -> None:
         check_packages("PostgreSQL", ["psycopg"], "postgres", where="storage.url")
 
 
-def _open_journal(location: Location) -> GuardedStorage:
+def _open_journal(location: Location) -> OpenedStorage:
     file = location.url.removeprefix("journal:")
     try:
-        storage = JournalStorage(JournalFile(file))
+        storage = JournalInBatches(JournalFile(file))
     except (OSError, ValueError) as error:
         raise unopened(location, error) from None
     except (AssertionError, KeyError, TypeError):
@@ -217,12 +281,8 @@ def _open_journal(location: Location) -> GuardedStorage:
             remedy="name another file in storage.url, or read this one with the Optuna that wrote it",
         ) from None
     # Only the driver writes, under its lock: a line that a full disk cut short is its own.
-    return GuardedStorage(
-        storage,
-        location.shown,
-        after_write_failed=lambda: _cut_torn_line(Path(file)),
-        hidden=location.hidden,
-    )
+    cut = partial(_cut_torn_line, Path(file))
+    return OpenedStorage(storage, Guard(location.shown, location.hidden, after_write_failed=cut))
 
 
 def mend_journal(file: Path) -> int:

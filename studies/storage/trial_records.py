@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.records.reports import SegmentReport
@@ -13,9 +12,8 @@ from studies.records.schema import CONFIGURATION, ENQUEUED, RESULT
 from studies.records.trials import TrialRecord, configuration_of, rung_of
 
 
-def records_of(study: optuna.Study) -> list[TrialRecord]:
-    """All trials of a study but those that wait, by number."""
-    trials = study.get_trials(deepcopy=False)
+def records_of(trials: Iterable[FrozenTrial]) -> list[TrialRecord]:
+    """All of these trials but those that wait."""
     return [record_of(trial) for trial in trials if trial.state != TrialState.WAITING]
 
 

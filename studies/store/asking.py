@@ -16,8 +16,8 @@ from studies.records.schema import CONFIGURATION, ENQUEUED, FIXED, RESULT, SEGME
 from studies.records.trials import AskedTrial, NoTrial, UnfinishedTrial, configuration_of, rung_of
 from studies.samplers.samplers import make_sampler
 from studies.space.configuration import Configuration, trial_seed
-from studies.storage.sharing.leases import Sharing
-from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.memory import StudyMemory
+from studies.storage.sharing.sharing import Sharing
 from studies.study_file import StudyFile
 
 Left = tuple[UnfinishedTrial, Trial]
@@ -37,9 +37,7 @@ class Asking:
         sharing: the other drivers, where there may be some.
     """
 
-    def __init__(
-        self, file: StudyFile, study: optuna.Study, memory: SoleWriterStorage, sharing: Sharing
-    ) -> None:
+    def __init__(self, file: StudyFile, study: optuna.Study, memory: StudyMemory, sharing: Sharing) -> None:
         self._file = file
         self._study = study
         self._memory = memory
@@ -72,6 +70,7 @@ class Asking:
 
     def take_up_all(self) -> list[Left]:
         """All trials that dead drivers left."""
+        self._repeats = _Repeats()  # what was drawn in a turn that was lost is not stored
         running = self._sharing.take_over()
         left = [self._take_up(frozen) for frozen in running if CONFIGURATION in frozen.user_attrs]
         after = max((trial.place + 1 for trial, _ in left), default=0)

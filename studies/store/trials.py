@@ -15,8 +15,8 @@ from studies.records.reports import Failure, SegmentReport
 from studies.records.schema import RESULT, SEGMENT
 from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
 from studies.samplers.pruners import asks_optuna
-from studies.storage.sharing.leases import Sharing
-from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.memory import StudyMemory
+from studies.storage.sharing.sharing import Sharing
 from studies.storage.trial_records import record_of, records_of
 from studies.store.asking import Asking
 from studies.study_file import StudyFile
@@ -34,9 +34,7 @@ class Trials:
         sharing: the other drivers, where there may be some.
     """
 
-    def __init__(
-        self, file: StudyFile, study: optuna.Study, memory: SoleWriterStorage, sharing: Sharing
-    ) -> None:
+    def __init__(self, file: StudyFile, study: optuna.Study, memory: StudyMemory, sharing: Sharing) -> None:
         self._study = study
         self._memory = memory
         self._sharing = sharing
@@ -47,7 +45,7 @@ class Trials:
 
     def records(self) -> list[TrialRecord]:
         """All trials but those that wait, by number."""
-        return records_of(self._study)
+        return records_of(self._study.get_trials(deepcopy=False))
 
     def ended(self) -> list[TrialRecord]:
         """Trials that ended, in the order in which they did."""
@@ -107,15 +105,16 @@ class Trials:
 
     def _record(self, report: SegmentReport) -> tuple[float, bool]:
         trial = self._open[report.trial]
-        self._report_curve(trial, report)
-        if not self._asks_optuna:
-            trial.set_user_attr(RESULT, report.to_dict())
-        # Of the epoch itself, also where the study is scored by the best of the epochs before it: that is
-        # what storage keeps, and the next launch must decide alike.
-        score = self._frozen(trial).intermediate_values.get(report.epoch)
-        if score is None:
-            return -math.inf, True  # not finite: telling makes a failure of it
-        stop = self._is_to_stop(trial, report)
+        with self._memory.together(trial_id_of(trial)):
+            self._report_curve(trial, report)
+            if not self._asks_optuna:
+                trial.set_user_attr(RESULT, report.to_dict())
+            # Of the epoch itself, also where the study is scored by the best of the epochs before it: that is
+            # what storage keeps, and the next launch must decide alike.
+            score = self._frozen(trial).intermediate_values.get(report.epoch)
+            if score is None:
+                return -math.inf, True  # not finite: telling makes a failure of it
+            stop = self._asks_optuna and self._is_to_stop(trial, report)
         self._memory.pause(trial_id_of(trial))
         return score, stop
 
@@ -123,16 +122,13 @@ class Trials:
         """What Optuna's pruner says, the same also where a killed driver's successor asks once more.
 
         Asked a second time at a rung, a pruner that keeps notes of its own says to go on. So its answer is
-        kept with the report, before its notes are.
+        kept with the report, and before its notes.
         """
-        if not self._asks_optuna:
-            return False
         kept = self._frozen(trial).user_attrs.get(RESULT, {})
-        with self._memory.notes_held_back():
-            stop = bool(trial.should_prune())  # some give NumPy's
-            if kept.get("epoch") == report.epoch and "stop" in kept:
-                return bool(kept["stop"])
-            trial.set_user_attr(RESULT, {**report.to_dict(), "stop": stop})
+        stop = bool(trial.should_prune())  # some give NumPy's
+        if kept.get("epoch") == report.epoch and "stop" in kept:
+            return bool(kept["stop"])
+        trial.set_user_attr(RESULT, {**report.to_dict(), "stop": stop})
         return stop
 
     def tell(self, report: SegmentReport, *, pruned: bool = False) -> TrialRecord:
@@ -142,7 +138,7 @@ class Trials:
         # A driver that took this one for dead, and ran the trial too, may have told it first.
         with contextlib.suppress(UpdateFinishedTrialError):
             self._memory.resume(trial_id_of(trial))
-            with self._memory.ending(trial_id_of(trial)):
+            with self._memory.together(trial_id_of(trial)):
                 self._report_curve(trial, report)
                 trial.set_user_attr(RESULT, result)
                 self._end(trial, report, pruned)

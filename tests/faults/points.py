@@ -21,8 +21,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from search.driving.dispatch import Dispatcher
-from studies.storage.journal_file import JournalFile
-from studies.storage.sole_writer import DRAFT, SoleWriterStorage
+from studies.storage.memory import DRAFT, StudyMemory
+from studies.storage.writers.journal_file import JournalFile
 from studies.store.launch import Launch
 from studies.store.results import Results
 from studies.store.trials import Trials
@@ -139,9 +139,9 @@ def _half_a_write(hits: Hits) -> None:
 
     def torn(backend: JournalFile, logs: list[dict[str, Any]]) -> None:
         if hits.is_due():
-            line = json.dumps(logs[-1])
+            *whole, torn_one = [json.dumps(log) for log in logs]
             with Path(backend._file_path).open("a") as journal:
-                journal.write(line[: len(line) // 2])
+                journal.write("".join(f"{line}\n" for line in whole) + torn_one[: len(torn_one) // 2])
             kill()
         append(backend, logs)
 
@@ -151,22 +151,22 @@ def _half_a_write(hits: Hits) -> None:
 
 POINTS: Mapping[str, Callable[[Hits], None]] = {
     "before an ask": _before(Trials, "ask"),
-    "enqueued, no parameters": _after(SoleWriterStorage, "set_trial_state_values", _begins),
-    "enqueued, some parameters": _after(SoleWriterStorage, "set_trial_param", _is_stored),
+    "enqueued, no parameters": _after(StudyMemory, "set_trial_state_values", _begins),
+    "enqueued, some parameters": _after(StudyMemory, "set_trial_param", _is_stored),
     "enqueued, all parameters, no configuration": _before(
-        SoleWriterStorage, "set_trial_user_attr", _writes("configuration")
+        StudyMemory, "set_trial_user_attr", _writes("configuration")
     ),
-    "some parameters, not stored": _after(SoleWriterStorage, "set_trial_param", _is_draft),
-    "drawn, not stored": _before(SoleWriterStorage, "store", _is_draft),
+    "some parameters, not stored": _after(StudyMemory, "set_trial_param", _is_draft),
+    "drawn, not stored": _before(StudyMemory, "store", _is_draft),
     "after an ask": _after(Trials, "ask"),
     "before a segment is begun": _before(Trials, "begin_segment"),
     "begun, not submitted": _before(Dispatcher, "submit"),
     "in a segment": _after(AnalyticTrainer, "advance"),
     "half a checkpoint": _half_a_checkpoint,
     "a checkpoint, no report": _after(Checkpoints, "write"),
-    "a curve, no result": _before(SoleWriterStorage, "set_trial_user_attr", _writes("result")),
-    "a result, not told": _before(SoleWriterStorage, "set_trial_state_values", _ends),
-    "told": _after(SoleWriterStorage, "set_trial_state_values", _ends),
+    "a curve, no result": _before(StudyMemory, "set_trial_user_attr", _writes("result")),
+    "a result, not told": _before(StudyMemory, "set_trial_state_values", _ends),
+    "told": _after(StudyMemory, "set_trial_state_values", _ends),
     "told, its checkpoint there": _before(Checkpoints, "remove"),
     "half a write": _half_a_write,
 }

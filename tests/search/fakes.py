@@ -20,6 +20,8 @@ from studies.sections.study import Study
 from studies.space.configuration import Configuration
 from studies.space.space import SearchSpace
 from studies.storage.locations import locate
+from studies.storage.storage import OpenedStorage
+from studies.storage.writers.patience import Guard
 from studies.stored_study import StoredStudy
 from studies.study_file import StudyFile
 
@@ -152,6 +154,7 @@ def report_of(
         seconds=75.0,
         statuses=(),
         study=optuna.create_study(direction="maximize"),
+        storage=OpenedStorage(optuna.storages.InMemoryStorage(), Guard(location.shown)),
         location=location,
     )
     chosen = sorted(summarise(file, stored).chosen)

@@ -27,7 +27,7 @@ from studies.records.trials import NoTrial, TrialRecord, UnfinishedTrial
 from studies.samplers.samplers import make_sampler
 from studies.sections.study import Sampler
 from studies.storage.locations import Location, locate
-from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.memory import StudyMemory
 from studies.storage.storage import mend_journal, open_storage
 from studies.store.store import StudyStore
 from studies.stored_study import read_study
@@ -184,16 +184,16 @@ def test_in_logical_order_a_draw_that_its_driver_died_in_ends_as_it_would_have(
         expected = [ask(store), ask(store)]
     writes = 0
 
-    def dying(storage: SoleWriterStorage, *arguments: Any) -> None:
+    def dying(storage: StudyMemory, *arguments: Any) -> None:
         nonlocal writes
         writes += 1
         if writes > 2 * PARAMETERS + drawn:
             raise Died
         write(storage, *arguments)
 
-    write = SoleWriterStorage.set_trial_param
+    write = StudyMemory.set_trial_param
     with monkeypatch.context() as patch, opened(file, fresh=True) as store:
-        patch.setattr(SoleWriterStorage, "set_trial_param", dying)
+        patch.setattr(StudyMemory, "set_trial_param", dying)
         assert [ask(store), ask(store)] == [first, second]
         store.trials.tell(good_report(first.number))
         with pytest.raises(Died):
@@ -202,7 +202,7 @@ def test_in_logical_order_a_draw_that_its_driver_died_in_ends_as_it_would_have(
         left = {trial.asked.number: trial.asked for trial in store.trials.unfinished()}
         assert set(left) == {second.number}  # of one that was being drawn, nothing is in storage
         assert [left[second.number], ask(store), ask(store)] == [second, *expected]
-    trial = optuna.load_study(study_name="small", storage=open_storage(_location(file))).trials[2]
+    trial = optuna.load_study(study_name="small", storage=open_storage(_location(file)).optuna).trials[2]
     assert len(trial.params) == PARAMETERS
     configuration = expected[0].configuration
     assert trial.params["learning_rate"] == configuration.learning_rate
@@ -383,7 +383,7 @@ def test_a_second_driver_is_refused_with_the_first_ones_process(in_a_file: Study
 def test_sqlite_is_read_while_it_is_written(study_file: Callable[..., Path]) -> None:
     file = read_study_file(study_file())
     with opened(file) as store:
-        engine = store.trials._study._storage._backend.engine  # type: ignore[attr-defined]
+        engine = store.trials._memory._writer._writer._engine  # type: ignore[attr-defined]
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1

@@ -8,8 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-
-import optuna
+from typing import Any
 
 from studies.processes import is_there, started, this_kernel
 from studies.records.reading import read_record
@@ -89,8 +88,6 @@ class Watch:
         return self._quiet.get(driver, 0.0) >= self.silent_after
 
 
-def driver_records(study: optuna.Study) -> list[DriverRecord]:
-    """The records of all drivers of a study on a server, dead ones among them."""
-    # Not `study.user_attrs`, which copies all of them: what runs on a thousand slots is among them.
-    found = study._storage.get_study_user_attrs(study._study_id)
-    return [read_record(DriverRecord, value) for key, value in found.items() if key.startswith(DRIVER)]
+def driver_records(attributes: Mapping[str, Any]) -> list[DriverRecord]:
+    """The records of all drivers among the attributes of a study on a server, dead ones among them."""
+    return [read_record(DriverRecord, value) for key, value in attributes.items() if key.startswith(DRIVER)]

@@ -10,14 +10,12 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from studies.storage.guarded import GuardedStorage
 from studies.storage.locations import Location
-from studies.storage.storage import check_driver, unopened
+from studies.storage.storage import OpenedStorage, check_driver, unopened
 
 T = TypeVar("T")
 
@@ -26,21 +24,27 @@ TURN_SECONDS = 30
 it: one that was stopped in its turn would keep all others waiting."""
 
 
-def in_turn(storage: GuardedStorage, name: str, work: Callable[[Connection], T]) -> T:
+def in_turn(storage: OpenedStorage, name: str, work: Callable[[Connection], T]) -> T:
     """Do ``work`` while nobody else does what has this name on the storage's server.
 
     Args:
         storage: the server's.
         name: of what is done.
-        work: is given the connection that has the turn, to read by.
+        work: is given the connection that has the turn. What it writes by that is stored with the turn's end,
+            or not at all; it may be done again, from its start.
 
     Raises:
         StorageLostError: where the server doesn't come back, or somebody keeps the turn.
     """
-    try:
-        return storage.patience.until_done(lambda: _one_turn(storage, name, work), storage.reason_of)
-    except (DBAPIError, StorageInternalError) as error:
-        raise storage.translated(error) or error from error
+
+    def one_turn() -> T:
+        with storage.database.connect() as connection:
+            _take_turn(connection, name)
+            result = work(connection)
+            connection.commit()  # which fails where the lock was lost
+        return result
+
+    return storage.guard.write(one_turn)
 
 
 @contextlib.contextmanager
@@ -69,24 +73,6 @@ def opening(location: Location) -> Iterator[None]:
         engine.dispose()
 
 
-def _one_turn(storage: GuardedStorage, name: str, work: Callable[[Connection], T]) -> T:
-    with engine_of(storage).connect() as connection:
-        _take_turn(connection, name)
-
-        def is_still_ours() -> None:
-            """Fails where the lock was lost with its connection; what was begun is then done anew."""
-            connection.execute(text("SELECT 1"))
-
-        try:
-            with storage.at_once(before_creating=is_still_ours):
-                result = work(connection)
-        except UpdateFinishedTrialError:
-            is_still_ours()  # or another driver has taken up what was begun here, and finished it
-            raise
-        connection.commit()  # which fails, too, where the lock was lost
-        return result
-
-
 def _take_turn(connection: Connection, name: str) -> None:
     """Wait for the lock, which ends with the transaction."""
     milliseconds = 1000 * TURN_SECONDS
@@ -101,10 +87,3 @@ def _take_turn(connection: Connection, name: str) -> None:
 def lock_key(name: str) -> int:
     """A number of 64 bits, signed, as PostgreSQL wants it, that nobody else's lock is likely to have."""
     return int.from_bytes(hashlib.sha256(f"honest-search {name}".encode()).digest()[:8], signed=True)
-
-
-def engine_of(storage: GuardedStorage) -> Engine:
-    """The engine of a storage that is known to be a server's."""
-    if storage.engine is None:
-        raise TypeError("only a database can be shared")
-    return storage.engine

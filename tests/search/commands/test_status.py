@@ -216,7 +216,7 @@ ELSEWHERE = {"host": "elsewhere", "pid": 77, "kernel": "another machine's"}
 def spoken(store: StudyStore) -> dict[str, Any]:
     """What a driver of this process writes with one trial running."""
     StoredStatus(store, cluster(Scheduler())).keep(loop_with(ask(store)), 101.0)
-    return dict(store.launch._study.user_attrs["status"])
+    return dict(store.launch._writer.attributes()["status"])
 
 
 def ended_process() -> int:
@@ -278,10 +278,10 @@ def test_several_drivers_are_shown_together_and_one_that_is_silent_is_not(
         said = spoken(store)
         (running,) = said["running"]
         other = {**said, **ELSEWHERE, "slots": 8, "running": [{**running, "trial": 5}], "at": "2026-01-01"}
-        store.launch._study.set_user_attr("status.one", other)
-        store.launch._study.set_user_attr("status.two", {**other, "host": "gone"})
+        store.launch._writer.set_attribute("status.one", other)
+        store.launch._writer.set_attribute("status.two", {**other, "host": "gone"})
         found = status(
-            path, lambda _: store.launch._study.set_user_attr("status.one", {**other, "at": "2026-01-02"})
+            path, lambda _: store.launch._writer.set_attribute("status.one", {**other, "at": "2026-01-02"})
         )
     assert [one.trial for one in found.running] == [5, 0]
     assert found.slots == said["slots"] + 8

@@ -57,6 +57,6 @@ def test_a_note_that_is_there_already_is_not_written_again(study_file: Writes) -
     file = read_study_file(study_file())
     with open_store(file, "0123", FACTS, {}) as store:
         store.launch.keep_note("the same")
-        before = store.launch._study._storage.get_study_system_attrs(store.launch._study._study_id)
+        before = store.launch._writer.notes()
         store.launch.keep_note("the same")
-        assert store.launch._study._storage.get_study_system_attrs(store.launch._study._study_id) == before
+        assert store.launch._writer.notes() == before

@@ -16,7 +16,7 @@ import pytest
 from search import launch
 from search.driving.display import SilentDisplay
 from search.reporting.report import StudyReport
-from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.memory import StudyMemory
 from tests.conftest import SMALL, write_rows
 from workers.training.analytic_trainer import AnalyticTrainer
 
@@ -137,7 +137,7 @@ def dying(patch: pytest.MonkeyPatch, at: int, *writes: str, before: bool = False
         return guarded
 
     for name in writes:
-        patch.setattr(SoleWriterStorage, name, wrapped(getattr(SoleWriterStorage, name)))
+        patch.setattr(StudyMemory, name, wrapped(getattr(StudyMemory, name)))
 
 
 def kill(path: Path, at: int, *writes: str, before: bool = False) -> None:

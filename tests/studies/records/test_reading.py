@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from search.commands.status import status
 from search.driving.status import RunningSegment
 from studies.data.facts import DataFacts
-from studies.optuna_internals import user_attributes_of
 from studies.records.explanations import Change, KeptExplanation
 from studies.records.finalists import Finalist, Finalists, Tuned
 from studies.records.openings import OpenedTrial, Opening
@@ -68,7 +67,7 @@ _copy: Path
 def kept(kind: str) -> Any:
     """What earlier code stored, as plain values."""
     study = read_study(read_study_file(_copy / "journal.toml")).study
-    attributes = dict(user_attributes_of(study))
+    attributes = study.user_attrs
     trials = [trial.user_attrs for trial in study.get_trials(deepcopy=False)]
     failed = next(one[RESULT] for one in trials if one.get(RESULT, {}).get("failure"))
     found = {
@@ -211,6 +210,6 @@ def test_a_status_with_fields_of_later_code_is_read(tmp_path: Path, monkeypatch:
     path = folder / "journal.toml"
     study = read_study(read_study_file(path)).study
     running = {"trial": 1, "rung": 3, "worker": "w", "seconds": 0.5, "device": "GPU"}
-    now = {**user_attributes_of(study)[STATUS], "running": [running], "load": 0.5}
+    now = {**study.user_attrs[STATUS], "running": [running], "load": 0.5}
     monkeypatch.setattr("search.commands.status.live_statuses", lambda *_: (now,))
     assert status(path).running == (RunningSegment(1, 3, "w", 0.5),)

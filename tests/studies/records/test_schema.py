@@ -17,7 +17,6 @@ from search import launch
 from search.cli import main
 from search.driving.display import SilentDisplay
 from studies.errors import StorageError
-from studies.optuna_internals import storage_of, study_id_of
 from studies.records import schema
 from studies.records.schema import (
     FORMAT,
@@ -45,7 +44,7 @@ ASHA = '\n[pruner]\nkind = "asha"\n\n[report]\nfinalists = 2\nseeds = 1\n\n[[enq
 
 def attributes(study: optuna.Study) -> Iterator[tuple[Literal["study", "trial"], str, str]]:
     """(whose, kind, name) of each attribute that is stored."""
-    system = storage_of(study).get_study_system_attrs(study_id_of(study))
+    system = study._storage.get_study_system_attrs(study._study_id)
     for kind, names in (("user", study.user_attrs), ("system", system)):
         yield from (("study", kind, name) for name in names)
     for trial in study.get_trials(deepcopy=False):
@@ -152,7 +151,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = shutil.copytree(SAMPLES / "made_by_1", tmp_path_factory.mktemp("newer") / "samples")
     path = folder / "journal.toml"
     storage = open_storage(location_of(read_study_file(path)))
-    study = optuna.load_study(study_name="journal", storage=storage)
+    study = optuna.load_study(study_name="journal", storage=storage.optuna)
     study.set_user_attr(STUDY_FORMAT, {"version": FORMAT + 1, "package": "9.1.0", "more": True})
     study.set_user_attr("identity", {"of": "another kind"})
     storage.close()

@@ -25,15 +25,15 @@ def in_folder(directory: Path, kind: str) -> Location:
 def test_a_folder_is_its_name_whatever_is_in_it(kind: str, tmp_path: Path) -> None:
     location = in_folder(tmp_path / FOLDER, kind)
     storage = open_storage(location)
-    optuna.create_study(study_name="small", storage=storage)
+    optuna.create_study(study_name="small", storage=storage.optuna)
     storage.close()
     assert location.file == tmp_path / FOLDER / "kept"
     assert location.file.is_file()
     assert sorted(each.name for each in tmp_path.iterdir()) == [FOLDER]
     assert is_made(location)
-    assert [study.study_name for study in open_storage(location, reads_only=True).get_all_studies()] == [
-        "small"
-    ]
+    assert [
+        study.study_name for study in open_storage(location, reads_only=True).optuna.get_all_studies()
+    ] == ["small"]
 
 
 @given(name=st.text(st.characters(exclude_characters="/\x00$", exclude_categories=("Cs",)), min_size=1))

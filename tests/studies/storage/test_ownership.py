@@ -35,7 +35,7 @@ def refusal(path: Path, **options: Any) -> str:
 def test_a_study_of_another_program_is_never_removed(url: str, study_file: Callable[..., Path]) -> None:
     path = study_file(append=SHARED.replace("sqlite:///shared.db", url))
     storage = open_storage(location_of(read_study_file(path)))
-    study = optuna.create_study(study_name="small", storage=storage)
+    study = optuna.create_study(study_name="small", storage=storage.optuna)
     study.add_trial(optuna.create_trial(value=0.5))
     storage.close()
     for options in ({}, {"fresh": True}):
@@ -48,7 +48,7 @@ def test_a_study_of_another_program_is_never_removed(url: str, study_file: Calla
     assert (
         len(
             optuna.load_study(
-                study_name="small", storage=open_storage(location_of(read_study_file(path)))
+                study_name="small", storage=open_storage(location_of(read_study_file(path))).optuna
             ).trials
         )
         == 1
@@ -60,7 +60,7 @@ def test_what_a_launch_left_that_was_killed_as_it_made_its_study_is_no_other_pro
 ) -> None:
     path = study_file(append=SHARED)
     storage = open_storage(location_of(read_study_file(path)))
-    optuna.create_study(study_name="small", storage=storage, direction="maximize")
+    optuna.create_study(study_name="small", storage=storage.optuna, direction="maximize")
     storage.close()
     assert len(run(path).records) == 6
 

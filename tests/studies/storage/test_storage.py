@@ -49,7 +49,7 @@ def test_a_place_for_a_study_is_accepted_and_nothing_is_made_there(
         location.file.touch()
     elif there == "made":
         storage = open_storage(location)
-        optuna.create_study(study_name="small", storage=storage)
+        optuna.create_study(study_name="small", storage=storage.optuna)
         storage.close()
     before = contents(tmp_path)
     check_place(location)
@@ -60,7 +60,7 @@ def test_a_place_for_a_study_is_accepted_and_nothing_is_made_there(
 def test_a_journal_that_was_torn_in_its_first_line_is_accepted(length: int, tmp_path: Path) -> None:
     location = locate("journal:kept.log", "small", tmp_path)
     assert location.file is not None
-    optuna.create_study(study_name="small", storage=open_storage(location))
+    optuna.create_study(study_name="small", storage=open_storage(location).optuna)
     location.file.write_bytes(location.file.read_bytes()[:length])
     check_place(location)
     assert mend_journal(location.file) == length

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from optuna.storages.journal import JournalFileBackend
 
-from studies.storage import journal_file
-from studies.storage.journal_file import JournalFile
+from studies.storage.writers import journal_file
+from studies.storage.writers.journal_file import JournalFile
 
 
 def test_its_lines_are_optunas(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_it_is_forced_to_the_disk_once_a_second(tmp_path: Path, monkeypatch: pyt
 def test_what_was_written_outlives_a_process_that_is_killed_at_once(tmp_path: Path) -> None:
     code = """
 import os, signal, sys
-from studies.storage.journal_file import JournalFile
+from studies.storage.writers.journal_file import JournalFile
 backend = JournalFile(sys.argv[1])
 for number in range(50):
     backend.append_logs([{"op_code": number}])

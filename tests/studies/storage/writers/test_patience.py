@@ -17,27 +17,24 @@ from optuna.trial import TrialState
 from sqlalchemy import event
 
 from studies.errors import StorageLostError
-from studies.storage.guarded import GuardedStorage, Patience, is_away
-from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.writers.patience import Guard, Patience, PatientWriter, is_away
+from studies.storage.writers.writer import Change
 from studies.store.store import StudyStore
 from studies.study_file import StudyFile, read_study_file
 from tests.limits import files_no_larger_than
 from tests.studies.test_store import ask, good_report, opened
 
 
-def storage_of(store: StudyStore) -> GuardedStorage:
-    storage = store.trials._study._storage
-    if isinstance(storage, SoleWriterStorage):
-        storage = storage._backend
-    assert isinstance(storage, GuardedStorage)
-    return storage
+def writer_of(store: StudyStore) -> PatientWriter[Any]:
+    writer = store.trials._memory._writer
+    assert isinstance(writer, PatientWriter)
+    return writer
 
 
 @contextmanager
 def sqlite_told(store: StudyStore, pragma: str) -> Iterator[None]:
     """Sends a PRAGMA ahead of all else on each connection."""
-    engine = storage_of(store).engine
-    assert engine is not None
+    engine = writer_of(store)._writer._engine
 
     def tell(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
@@ -111,14 +108,14 @@ def test_a_reader_that_can_not_read_does_not_touch_a_line_that_is_being_written(
         journal = file.directory / "kept.log"
         being_written = journal.read_bytes() + b'{"op_code":'
         journal.write_bytes(being_written)
-        storage = storage_of(store)
+        writer = writer_of(store)
 
         def refuse(*_: object) -> None:
             raise OSError(5, "Input/output error")
 
-        monkeypatch.setattr(storage._inner, "get_all_trials", refuse)
+        monkeypatch.setattr(writer._writer, "read", refuse)
         with pytest.raises(StorageLostError, match="Input/output error"):
-            storage.get_all_trials(store.trials._study._study_id)
+            writer.read()
         assert journal.read_bytes() == being_written
 
 
@@ -128,11 +125,9 @@ def test_a_tell_that_was_stored_and_not_acknowledged_is_told_once(
     file = read_study_file(study_file())
     with opened(file) as store:
         trial = ask(store)
-        storage = storage_of(store)
-        storage.patience = Patience(sleep=lambda _seconds: None)
-        database = storage._plain
-        assert database is not None
-        stored = database.change_state
+        writer = writer_of(store)
+        writer._guard.patience = Patience(sleep=lambda _seconds: None)
+        stored = writer._writer.change
         lost = []
 
         def lose_the_answer(*arguments: Any) -> bool:
@@ -142,11 +137,11 @@ def test_a_tell_that_was_stored_and_not_acknowledged_is_told_once(
                 raise away()
             return done
 
-        monkeypatch.setattr(database, "change_state", lose_the_answer)
+        monkeypatch.setattr(writer._writer, "change", lose_the_answer)
         told = store.trials.tell(good_report(trial.number, 0.625))
         assert lost
         assert (told.state, told.value) == ("complete", 0.625)
-        assert storage.set_trial_state_values(lost[0][0], TrialState.COMPLETE, [0.5]) is False
+        assert writer.change(lost[0][0], Change(state=TrialState.COMPLETE, values=[0.5])) is False
         assert store.trials.records() == [told]
 
 
@@ -234,15 +229,34 @@ def test_a_server_that_refuses_is_not_waited_for() -> None:
     assert clock.pauses == []
 
 
-def test_a_wrong_statement_stays_a_bug(
-    study_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with opened(read_study_file(study_file())) as store:
-        storage = storage_of(store)
+def test_a_wrong_statement_stays_a_bug() -> None:
+    def fail() -> None:
+        raise away("42P01")
 
-        def fail(*_: object) -> None:
-            raise away("42P01")
+    with pytest.raises(StorageInternalError):
+        Guard("kept.db").call(fail)
 
-        monkeypatch.setattr(storage._inner, "get_all_studies", fail)
-        with pytest.raises(StorageInternalError):
-            storage.get_all_studies()
+
+def test_what_is_done_within_something_else_is_done_again_with_the_whole_of_it() -> None:
+    guard, clock, done = Guard("a server"), Clock(), list[str]()
+    guard.patience = Patience(60.0, lambda: clock.now, clock.sleep)
+
+    def part() -> str:
+        done.append("part")
+        if len(done) == 2:
+            raise away()
+        return "the part"
+
+    def whole() -> str:
+        done.append("whole")
+        return guard.write(part)
+
+    assert guard.write(whole) == "the part"
+    assert done == ["whole", "part", "whole", "part"]
+    with pytest.raises(StorageLostError):
+        guard.write(lambda: guard.call(_full))
+    assert guard.call(lambda: "and on") == "and on"
+
+
+def _full() -> None:
+    raise OSError(28, "No space left on device")

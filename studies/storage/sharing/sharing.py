@@ -17,13 +17,13 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Protocol, TypeVar
 
-import optuna
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from studies.errors import StorageError
+from studies.optuna_internals import trial_id_of
 from studies.records.schema import DRIVER, OWNER, STATUS
-from studies.storage.guarded import GuardedStorage
+from studies.storage.memory import StudyMemory
 from studies.storage.sharing.drivers import (
     BEAT_SECONDS,
     DriverRecord,
@@ -31,9 +31,10 @@ from studies.storage.sharing.drivers import (
     driver_records,
     is_dead_process,
 )
-from studies.storage.sharing.many_writers import ManyWritersStorage
-from studies.storage.sharing.turns import engine_of, in_turn
-from studies.storage.sole_writer import SoleWriterStorage
+from studies.storage.sharing.shared_memory import SharedStudyMemory
+from studies.storage.sharing.turns import in_turn
+from studies.storage.storage import OpenedStorage
+from studies.storage.writers.writer import SharedWriter, Writer
 
 T = TypeVar("T")
 
@@ -82,14 +83,16 @@ class Sharing(Protocol):
 class _Others:
     """The drivers of a study but one."""
 
-    def __init__(self, study: optuna.Study, me: str = "") -> None:
-        self._study = study
+    def __init__(self, writer: Writer, me: str = "") -> None:
+        self._writer = writer
         self._me = me
         self._watch = Watch()
 
     def look(self, now: float) -> tuple[list[DriverRecord], list[DriverRecord]]:
         """Their records: of those that are there, as far as can be told, and of those that are gone."""
-        records = [record for record in driver_records(self._study) if record.id != self._me]
+        records = [
+            record for record in driver_records(self._writer.attributes(DRIVER)) if record.id != self._me
+        ]
         self._watch.look({record.id: record.beat for record in records}, now)
         gone = [record for record in records if self._watch.is_silent(record.id) or is_dead_process(record)]
         return [record for record in records if record not in gone], gone
@@ -100,7 +103,7 @@ class Solo:
 
     is_shared = False
 
-    def __init__(self, memory: SoleWriterStorage) -> None:
+    def __init__(self, memory: StudyMemory) -> None:
         self._memory = memory
         self._held: set[int] = set()
 
@@ -149,8 +152,9 @@ class Shared:
     """One driver among those of a study on a server. Entering writes its record, leaving removes it.
 
     Args:
-        study: the study, in ``memory``.
+        name: the study's.
         storage: the server's.
+        writer: of the study.
         memory: the study as this driver sees it.
         me: this driver.
     """
@@ -159,19 +163,21 @@ class Shared:
 
     def __init__(
         self,
-        study: optuna.Study,
-        storage: GuardedStorage,
-        memory: ManyWritersStorage,
+        name: str,
+        storage: OpenedStorage,
+        writer: SharedWriter,
+        memory: SharedStudyMemory,
         me: DriverRecord,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._study = study
+        self._name = name
         self._storage = storage
+        self._writer = writer
         self._memory = memory
         self._clock = clock
-        self._others = _Others(study, me.id)
+        self._others = _Others(writer, me.id)
         self._held: set[int] = set()
-        self._heard = {trial._trial_id for trial in _ended(study)}
+        self._heard = {trial_id_of(trial) for trial in self._ended()}
         self._next_beat = clock()
         self.me = me
 
@@ -189,19 +195,24 @@ class Shared:
         return self._others.look(self._clock())[0]
 
     def in_turn(self, work: Callable[[], T]) -> T:
-        """Under the study's lock; from its start again where the connection, and the lock with it, broke."""
+        """Under the study's lock, in one transaction; from its start again where that, and the lock with it,
+        was lost.
+        """
 
         def with_all_there_is(connection: Connection) -> T:
-            self._memory.refresh(connection)
-            return work()
+            with self._writer.bound_to(connection):
+                self._memory.begin_turn()
+                return work()
 
-        return in_turn(self._storage, f"study {self._study.study_name}", with_all_there_is)
+        done = in_turn(self._storage, f"study {self._name}", with_all_there_is)
+        self._memory.end_turn()
+        return done
 
     def take_over(self, most: int | None = None) -> list[FrozenTrial]:
         """See :class:`Sharing`."""
         strangers = self._memory.running_but(self._held)
         there = {record.id for record in self.others()} if strangers else set()
-        left = [one._trial_id for one in strangers if one.user_attrs.get(OWNER) not in there]
+        left = [trial_id_of(one) for one in strangers if one.user_attrs.get(OWNER) not in there]
         taken: list[FrozenTrial] = []
         # Others may have taken some since they were read.
         while left and (most is None or len(taken) < most):
@@ -233,9 +244,13 @@ class Shared:
         self._beat()
         self._memory.refresh(scores=True)
         known = self._heard | self._held
-        told = [trial for trial in _ended(self._study) if trial._trial_id not in known]
-        self._heard |= {trial._trial_id for trial in told}
-        return told
+        news = [trial for trial in self._ended() if trial_id_of(trial) not in known]
+        self._heard |= {trial_id_of(trial) for trial in news}
+        return news
+
+    def _ended(self) -> list[FrozenTrial]:
+        trials = self._memory.get_all_trials(self._writer.study_id, deepcopy=False)
+        return [trial for trial in trials if trial.state.is_finished()]
 
     @property
     def status_key(self) -> str:
@@ -257,32 +272,22 @@ class Shared:
 
     def _beat(self) -> None:
         self.me = replace(self.me, beat=self.me.beat + 1)
-        self._study.set_user_attr(DRIVER + self.me.id, asdict(self.me))
+        self._writer.set_attribute(DRIVER + self.me.id, asdict(self.me))
         for record in self._others.look(self._clock())[1]:
             self._forget(record.id)
         self._next_beat = self._clock() + BEAT_SECONDS
 
     def _forget(self, driver: str) -> None:
-        self._storage.call(_delete_record, self._storage, self._study._study_id, driver)
+        self._writer.remove_attributes([DRIVER + driver, f"{STATUS}.{driver}"])
 
 
-def _delete_record(storage: GuardedStorage, study_id: int, driver: str) -> None:
-    """Remove what a driver said of itself, which Optuna's own interface has no word for."""
-    statement = text(
-        "DELETE FROM study_user_attributes WHERE study_id = :study AND key IN (:record, :status)"
-    )
-    keys = {"record": DRIVER + driver, "status": f"{STATUS}.{driver}"}
-    with engine_of(storage).begin() as connection:
-        connection.execute(statement, {"study": study_id, **keys})
-
-
-def wait_until_alone(study: optuna.Study, storage: GuardedStorage, shown: str) -> None:
+def wait_until_alone(writer: Writer, shown: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Return when no other driver is on the study; a dead one of another machine takes a while to tell.
 
     Raises:
         StorageError: where another driver beats, with its host and process.
     """
-    others = _Others(study)
+    others = _Others(writer)
     first = {record.id: record.beat for record in others.look(time.monotonic())[0]}
     while there := others.look(time.monotonic())[0]:
         for record in there:
@@ -292,8 +297,4 @@ def wait_until_alone(study: optuna.Study, storage: GuardedStorage, shown: str) -
                     where=shown,
                     remedy="wait for it or stop it; without --fresh both may run it together",
                 )
-        storage.patience.sleep(BEAT_SECONDS)
-
-
-def _ended(study: optuna.Study) -> list[FrozenTrial]:
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        sleep(BEAT_SECONDS)

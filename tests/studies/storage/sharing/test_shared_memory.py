@@ -26,12 +26,11 @@ from optuna.study._study_direction import StudyDirection
 from optuna.trial import Trial, TrialState
 
 from studies.records.schema import OWNER
-from studies.storage.guarded import GuardedStorage
 from studies.storage.locations import Location, locate
-from studies.storage.sharing.many_writers import ManyWritersStorage
-from studies.storage.storage import open_storage
+from studies.storage.sharing.shared_memory import SharedStudyMemory
+from studies.storage.storage import OpenedStorage, open_storage
 from tests.postgres import Server
-from tests.studies.storage.test_sole_writer import SPACE, plain
+from tests.studies.storage.test_memory import SPACE, plain
 
 WRITERS = ("one", "other")
 
@@ -42,16 +41,17 @@ class Writers(RuleBasedStateMachine):
     Each trial is written by its driver alone, and ended by whoever comes first.
     """
 
-    databases: Mapping[str, GuardedStorage]
+    databases: Mapping[str, OpenedStorage]
     trials = Bundle("trials")
 
     @initialize()
     def open(self) -> None:
-        person = self.databases["person"]
+        person = self.databases["person"].optuna
         self.study_id = person.create_new_study([StudyDirection.MAXIMIZE])
         self.name = person.get_study_name_from_id(self.study_id)
         self.memories = {
-            name: ManyWritersStorage(self.databases[name], self.study_id, name) for name in WRITERS
+            name: SharedStudyMemory(self.databases[name].shared_writer(self.study_id), name)
+            for name in WRITERS
         }
         self.studies = {
             name: optuna.Study(self.name, self.memories[name], sampler=RandomSampler(seed=place))
@@ -78,7 +78,7 @@ class Writers(RuleBasedStateMachine):
 
     @property
     def _persons(self) -> optuna.Study:
-        return optuna.Study(self.name, self.databases["person"])
+        return optuna.Study(self.name, self.databases["person"].optuna)
 
     @rule()
     def enqueue(self) -> None:
@@ -92,13 +92,13 @@ class Writers(RuleBasedStateMachine):
     def annotate(self, trial: int, value: int) -> None:
         self._unless_ended(lambda memory: memory.set_trial_user_attr(trial, "a", value), trial)
 
-    def _unless_ended(self, write: Callable[[ManyWritersStorage], Any], trial: int) -> None:
+    def _unless_ended(self, write: Callable[[SharedStudyMemory], Any], trial: int) -> None:
         """Write; of a trial that was ended, by whomever, its driver knows all as soon as that is refused."""
         memory = self.memories[self.owners[trial]]
         try:
             write(memory)
         except UpdateFinishedTrialError:
-            assert plain(memory.get_trial(trial)) == plain(self.databases["person"].get_trial(trial))
+            assert plain(memory.get_trial(trial)) == plain(self.databases["person"].optuna.get_trial(trial))
 
     @rule(
         trial=trials,
@@ -114,11 +114,11 @@ class Writers(RuleBasedStateMachine):
             if memory.take([trial], unless_of=()) and who != self.owners[trial]:
                 self.lost[self.owners[trial]].add(trial)
                 self.owners[trial] = who
-            with memory.ending(trial):
+            with memory.together(trial):
                 for step, value in on_the_way.items():
                     memory.set_trial_intermediate_value(trial, step, value)
                 study.tell(Trial(study, trial), score, skip_if_finished=True)
-        assert plain(memory.get_trial(trial)) == plain(self.databases["person"].get_trial(trial))
+        assert plain(memory.get_trial(trial)) == plain(self.databases["person"].optuna.get_trial(trial))
         assert memory.get_trial(trial).state == TrialState.COMPLETE
 
     @rule(who=st.sampled_from(WRITERS))
@@ -143,7 +143,7 @@ class Writers(RuleBasedStateMachine):
                 assert plain(self.memories[owner].get_trial(trial._trial_id)) == plain(trial)
 
     def _truth(self) -> list[optuna.trial.FrozenTrial]:
-        return self.databases["person"].get_all_trials(self.study_id)
+        return self.databases["person"].optuna.get_all_trials(self.study_id)
 
 
 def check(location: Location, examples: int) -> None:
@@ -162,31 +162,31 @@ def test_whatever_is_written_by_whom_each_driver_sees_it(tmp_path: Path) -> None
 
 
 @contextmanager
-def database() -> Iterator[tuple[GuardedStorage, int]]:
+def database() -> Iterator[tuple[OpenedStorage, int]]:
     with tempfile.TemporaryDirectory() as directory:
         opened = open_storage(locate("sqlite:///kept.db", "kept", Path(directory)))
-        yield opened, opened.create_new_study([StudyDirection.MAXIMIZE], "kept")
+        yield opened, opened.optuna.create_new_study([StudyDirection.MAXIMIZE], "kept")
         opened.close()
 
 
 def test_a_drivers_own_trials_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with database() as (opened, study_id):
-        memory = ManyWritersStorage(opened, study_id, "one")
+        writer = opened.shared_writer(study_id)
+        memory = SharedStudyMemory(writer, "one")
         study = optuna.Study("kept", memory, sampler=RandomSampler(seed=0))
         read: list[int] = []
-        monkeypatch.setattr(
-            "studies.storage.sharing.many_writers.read_trials",
-            lambda _database, trials: read.extend(trials) or [],
-        )
+        monkeypatch.setattr(writer, "read", lambda trials: read.extend(trials) or [])
         for _ in range(3):
-            memory.refresh()
+            memory.begin_turn()
             with memory.drafting():
                 draft = study.ask(SPACE)
             memory.set_trial_user_attr(draft._trial_id, OWNER, "one")
-            study.tell(Trial(study, memory.store(draft._trial_id)), 0.5)
+            stored = memory.store(draft._trial_id)
+            memory.end_turn()
+            study.tell(Trial(study, stored), 0.5)
         memory.refresh(scores=True)
         assert read == []
-        assert len(opened.get_all_trials(study_id)) == 3
+        assert len(opened.optuna.get_all_trials(study_id)) == 3
 
 
 @pytest.mark.slow

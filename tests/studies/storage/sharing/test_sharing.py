@@ -20,20 +20,20 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from studies.errors import StorageError, StorageLostError
 from studies.processes import started as started_at
 from studies.records.trials import AskedTrial, NoTrial, TrialRecord, UnfinishedTrial
-from studies.storage.guarded import GuardedStorage, Patience
 from studies.storage.locations import locate
-from studies.storage.sharing import leases, many_writers, turns
+from studies.storage.sharing import sharing, turns
 from studies.storage.sharing.drivers import SILENT_SECONDS, Watch, is_dead_process, this_driver
-from studies.storage.sharing.leases import Shared
-from studies.storage.sharing.many_writers import ManyWritersStorage
+from studies.storage.sharing.shared_memory import SharedStudyMemory
+from studies.storage.sharing.sharing import Shared
 from studies.storage.sharing.turns import in_turn, lock_key
 from studies.storage.storage import open_storage
+from studies.storage.writers.patience import Patience
 from studies.store.asking import Asking, Left
 from studies.store.store import StudyStore
 from studies.stored_study import ask_to_stop, read_study
 from studies.study_file import StudyFile, read_study_file
 from tests.postgres import Server
-from tests.studies.storage.test_guarded import away
+from tests.studies.storage.writers.test_patience import away
 from tests.studies.test_store import good_report, opened
 
 Opens = Callable[[], StudyStore]
@@ -113,6 +113,12 @@ def as_written(record: TrialRecord) -> TrialRecord:
 def sharing_of(store: StudyStore) -> Shared:
     assert isinstance(store.trials._sharing, Shared)
     return store.trials._sharing
+
+
+def memory_of(store: StudyStore) -> SharedStudyMemory:
+    memory = store.trials._memory
+    assert isinstance(memory, SharedStudyMemory)
+    return memory
 
 
 def on_another_machine(store: StudyStore) -> None:
@@ -223,15 +229,16 @@ def test_trials_that_could_not_be_read_in_a_turn_are_read_in_the_next(
 ) -> None:
     one, other = opens(), opens()
     asked = [ask(one).number for _ in range(3)]
-    read, lost = many_writers.read_trials, []
+    writer = memory_of(other)._shared
+    read, lost = writer.read, []
 
-    def lost_once(storage: GuardedStorage, trial_ids: Collection[int]) -> list[FrozenTrial]:
+    def lost_once(trial_ids: Collection[int] | None = None) -> list[FrozenTrial]:
         if not lost:
             lost.append(trial_ids)
             raise away()
-        return read(storage, trial_ids)
+        return read(trial_ids)
 
-    monkeypatch.setattr(many_writers, "read_trials", lost_once)
+    monkeypatch.setattr(writer, "read", lost_once)
     assert [ask(other).number for _ in range(3)] == [3, 4, 5]
     assert lost
     assert isinstance(other.trials.ask(), NoTrial)
@@ -239,33 +246,33 @@ def test_trials_that_could_not_be_read_in_a_turn_are_read_in_the_next(
 
 
 @pytest.mark.slow
-def test_a_trial_whose_number_could_not_be_looked_up_is_asked_once_under_its_own(
-    opens: Opens, monkeypatch: pytest.MonkeyPatch
+def test_a_trial_whose_turn_was_lost_after_a_person_made_one_is_asked_once_under_its_own_number(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch, file: StudyFile, tmp_path: Path
 ) -> None:
     store = opens()
-    memory = store.trials._memory
-    assert isinstance(memory, ManyWritersStorage)
-    look_up, lost = memory._database.get_trial_id_from_study_id_trial_number, []
-
-    def lost_once(study: int, number: int) -> int:
-        if not lost:
-            lost.append(number)
-            raise away()
-        return look_up(study, number)
-
-    drafting = memory.drafting
+    memory = memory_of(store)
+    person = open_storage(locate(file.study.storage.url, "small", tmp_path))
+    drafting, store_draft, lost = memory.drafting, memory.store, []
 
     def made_by_a_person_meanwhile() -> Any:
         if not lost:
-            memory._database.create_new_trial(memory._study_id, create_trial(state=TrialState.FAIL))
+            person.optuna.create_new_trial(memory._writer.study_id, create_trial(state=TrialState.FAIL))
         return drafting()
 
-    monkeypatch.setattr(memory._database, "get_trial_id_from_study_id_trial_number", lost_once)
+    def lost_once(trial_id: int) -> int:
+        stored = store_draft(trial_id)
+        if not lost:
+            lost.append(memory.get_trial(stored).number)
+            raise away()
+        return stored
+
+    monkeypatch.setattr(memory, "store", lost_once)
     monkeypatch.setattr(memory, "drafting", made_by_a_person_meanwhile)
     assert ask(store).number == 1
-    assert lost == [0]
+    assert lost == [1]
     assert ask(store).number == 2
     assert [record.state for record in store.trials.records()] == ["fail", "running", "running"]
+    person.close()
 
 
 @pytest.mark.slow
@@ -277,15 +284,15 @@ def test_a_trial_that_is_told_while_it_is_taken_over_is_left_alone(
     first, second = ask(stalled), ask(stalled)
     clock = on_a_clock(other)
     until_silent(other, clock)
-    take = ManyWritersStorage.take
+    take = SharedStudyMemory.take
     told: list[TrialRecord] = []
 
-    def told_before(memory: ManyWritersStorage, *arguments: Any, **options: Any) -> list[FrozenTrial]:
+    def told_before(memory: SharedStudyMemory, *arguments: Any, **options: Any) -> list[FrozenTrial]:
         if not told:
             told.append(stalled.trials.tell(good_report(first.number, 0.75)))
         return take(memory, *arguments, **options)
 
-    monkeypatch.setattr(ManyWritersStorage, "take", told_before)
+    monkeypatch.setattr(SharedStudyMemory, "take", told_before)
     assert ask(other) == second
     assert [record.state for record in other.trials.records()] == ["complete", "running"]
 
@@ -390,7 +397,7 @@ def test_a_grid_and_what_is_enqueued_are_drawn_once_by_all_drivers_together(
 def test_fresh_is_refused_while_another_driver_beats_and_not_when_it_is_gone(
     file: StudyFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(sharing, "BEAT_SECONDS", 0.05)
     with opened(file) as one:
         on_another_machine(one)
         ended = threading.Event()
@@ -497,15 +504,13 @@ def test_a_server_that_does_not_come_back_is_one_error_with_what_to_do(
 ) -> None:
     store = opens()
     trial = ask(store)
-    memory = store.trials._study._storage
-    assert isinstance(memory, ManyWritersStorage)
-    storage = memory._database
+    guard = sharing_of(store)._storage.guard
     clock = Clock()
 
     def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    storage.patience = Patience(60.0, clock, sleep)
+    guard.patience = Patience(60.0, clock, sleep)
     postgres.stop()
     try:
         with pytest.raises(StorageLostError, match="bring the server back and launch again") as raised:
@@ -517,17 +522,17 @@ def test_a_server_that_does_not_come_back_is_one_error_with_what_to_do(
         assert clock.now >= 120.0
     finally:
         postgres.start()
-    storage.patience = Patience()
+    guard.patience = Patience()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("of", "hangs", "left"), [(Shared, "has_room", 6), (Shared, "own", 6), (ManyWritersStorage, "store", 5)]
+    ("of", "hangs", "left"), [(Shared, "has_room", 6), (Shared, "own", 6), (SharedStudyMemory, "store", 6)]
 )
 def test_a_driver_that_hung_in_its_turn_asks_for_none_too_many(
     opens: Opens, monkeypatch: pytest.MonkeyPatch, of: type, hangs: str, left: int
 ) -> None:
-    """Before a trial is created, it is none; after it, the trial is found again and asked once."""
+    """Before its turn's end a trial is none, also where it was created: the next turn draws it anew."""
     one, other = opens(), opens()
     monkeypatch.setattr(turns, "TURN_SECONDS", 1)
     hung, going_on = threading.Event(), threading.Event()

@@ -15,7 +15,8 @@ import time
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import get_lock_file
+
+from studies.optuna_internals import appending
 
 FORCED_EVERY = 1.0
 """Seconds between two times that it is forced to the disk."""
@@ -26,12 +27,13 @@ class JournalFile(JournalFileBackend):
 
     def __init__(self, file_path: str) -> None:
         super().__init__(file_path)
+        self._path = file_path
         self._forced = 0.0
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write these lines after the others."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with get_lock_file(self._lock), open(self._file_path, "ab") as file:  # noqa: PTH123  Optuna's text
+        with appending(self), open(self._path, "ab") as file:  # noqa: PTH123  Optuna's text
             file.write(lines.encode())
             file.flush()
             now = time.monotonic()

@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.pool import StaticPool
 
 from studies.storage.locations import locate
-from studies.storage.plain_rdb import PlainRDBStorage
 from studies.storage.storage import open_storage
+from studies.storage.writers.database import DatabaseWriter
+from studies.storage.writers.writer import Change, Writer
 from tests.postgres import Server
 
 DISTRIBUTIONS = {
@@ -31,7 +31,37 @@ DISTRIBUTIONS = {
 }
 PARAMS = {"framework": "spark", "learning_rate": 0.25, "batch_size": 32}
 
-Storage = RDBStorage
+
+class ByVerbs:
+    """A writer's verbs under the names that Optuna has for what they do."""
+
+    def __init__(self, storage: BaseStorage, writer: Callable[[int], Writer]) -> None:
+        self.storage, self.writer = storage, writer
+        self.get_trial, self.get_all_trials = storage.get_trial, storage.get_all_trials
+        self.create_new_study = storage.create_new_study
+
+    def create_new_trial(self, study: int, template: FrozenTrial | None = None) -> int:
+        return self.writer(study).create(template or create_trial(state=TrialState.RUNNING))[0]
+
+    def _change(self, trial: int, **what: Any) -> bool:
+        return self.writer(1).change(trial, Change(**what))
+
+    def set_trial_user_attr(self, trial: int, key: str, value: Any) -> None:
+        self._change(trial, attributes={key: value})
+
+    def set_trial_system_attr(self, trial: int, key: str, value: Any) -> None:
+        self._change(trial, notes={key: value})
+
+    def set_trial_intermediate_value(self, trial: int, step: int, value: float) -> None:
+        self._change(trial, scores={step: value})
+
+    def set_trial_state_values(
+        self, trial: int, state: TrialState, values: list[float] | None = None
+    ) -> bool:
+        return self._change(trial, state=state, values=values)
+
+
+Storage = Any
 Operation = Callable[[Storage, int], object]
 
 
@@ -72,10 +102,15 @@ OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
 )
 
 
-def in_memory(kind: type[RDBStorage]) -> RDBStorage:
-    made = kind("sqlite://", engine_kwargs={"poolclass": StaticPool})
+def optunas() -> RDBStorage:
+    made = RDBStorage("sqlite://", engine_kwargs={"poolclass": StaticPool})
     made.create_new_study([StudyDirection.MAXIMIZE], "one")
     return made
+
+
+def ours() -> ByVerbs:
+    storage = optunas()
+    return ByVerbs(storage, lambda study: DatabaseWriter(storage.engine, study))
 
 
 def outcome(operation: Operation, storage: Storage, trial: int) -> object:
@@ -100,7 +135,7 @@ def shown(storage: Any) -> list[dict[str, Any]]:
 @given(st.lists(st.tuples(OPERATIONS, st.integers(1, 3)), max_size=25))
 @settings(max_examples=30, deadline=None)
 def test_any_writes_leave_what_optunas_leave(operations: list[tuple[Operation, int]]) -> None:
-    plain, theirs = in_memory(PlainRDBStorage), in_memory(RDBStorage)
+    plain, theirs = ours(), optunas()
     for one in (plain, theirs):
         one.create_new_trial(1)
         one.create_new_trial(1, template(TrialState.WAITING))
@@ -110,18 +145,18 @@ def test_any_writes_leave_what_optunas_leave(operations: list[tuple[Operation, i
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[optuna.storages.BaseStorage]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ByVerbs]:
     postgresql = request.param == "postgresql"
     server: Server | None = request.getfixturevalue("postgres") if postgresql else None
     url = server.database() if server else "sqlite:///kept.db"
     opened = open_storage(locate(url, "kept", tmp_path))
-    opened.create_new_study([StudyDirection.MAXIMIZE], "one")
-    yield opened
+    opened.optuna.create_new_study([StudyDirection.MAXIMIZE], "one")
+    yield ByVerbs(opened.optuna, opened.writer)
     opened.close()
 
 
 def test_a_new_trial_has_all_of_its_template_and_the_next_number(
-    storage: optuna.storages.BaseStorage,
+    storage: ByVerbs,
 ) -> None:
     other = storage.create_new_study([StudyDirection.MAXIMIZE], "other")
     for number, state in enumerate(TrialState):
@@ -138,7 +173,7 @@ def test_a_new_trial_has_all_of_its_template_and_the_next_number(
     assert [trial.number for trial in storage.get_all_trials(other)] == list(range(len(TrialState)))
 
 
-def test_a_row_that_is_there_is_written_over(storage: optuna.storages.BaseStorage) -> None:
+def test_a_row_that_is_there_is_written_over(storage: ByVerbs) -> None:
     trial = storage.create_new_trial(1)
     for value in (1, 2):
         storage.set_trial_user_attr(trial, "key", value)
@@ -157,7 +192,7 @@ def test_a_row_that_is_there_is_written_over(storage: optuna.storages.BaseStorag
 
 
 def test_nothing_of_a_trial_is_stored_where_a_part_of_it_is_refused() -> None:
-    storage = in_memory(PlainRDBStorage)
+    storage = ours()
     broken = template(TrialState.RUNNING)
     broken.set_user_attr("key", object())  # not JSON
     with pytest.raises(TypeError):
@@ -168,4 +203,4 @@ def test_nothing_of_a_trial_is_stored_where_a_part_of_it_is_refused() -> None:
 
 def test_a_study_that_is_not_there_gets_no_trial() -> None:
     with pytest.raises(KeyError, match="7"):
-        in_memory(PlainRDBStorage).create_new_trial(7)
+        ours().create_new_trial(7)

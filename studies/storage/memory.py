@@ -1,4 +1,4 @@
-"""A storage as its only writer sees it: what it wrote itself needn't be read back.
+"""A study as samplers and pruners see it: what this driver wrote itself needn't be read back.
 
 Optuna's own cache reads every unfinished trial from the database anew for each trial that is asked for, and
 checks each write by reading. With some thousand trials that wait at rungs, that alone takes seconds. Here
@@ -13,48 +13,44 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Container, Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence, Set
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.study._frozen import FrozenStudy
-from optuna.study._study_direction import StudyDirection
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from studies.storage.plain_rdb import Ending
+from studies.optuna_internals import renumber, trial_id_of
+from studies.storage.writers.writer import Change, Writer
 
 DRAFT = -1
 """Id of the trial that is being drawn and not stored yet; there is at most one."""
 
 
-class SoleWriterStorage(BaseStorage):
-    """Optuna's storage interface over another storage, for one study of which this process is the only
-    writer.
+class StudyMemory(BaseStorage):
+    """Optuna's storage interface over one study's trials in memory, of which this process is the only writer.
 
     Args:
-        backend: where everything is kept.
-        study_id: the study's, in the backend.
+        writer: stores all that is written.
     """
 
-    def __init__(self, backend: BaseStorage, study_id: int) -> None:
-        self._backend = backend
-        self._study_id = study_id
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
         self._drafting = False
         self._trials: dict[int, FrozenTrial] = {}
-        self._unfinished: set[int] = set()  # as the backend has them
+        self._unfinished: set[int] = set()  # as they are stored
         self._waiting: set[int] = set()
-        for trial in backend.get_all_trials(study_id, deepcopy=False):
+        for trial in writer.read():
             self._see(_copied(trial))
         self._drawn: dict[int, frozenset[str]] = {}
-        self._held_back: list[tuple[int, str, Any]] | None = None
-        self._endings: dict[int, Ending] = {}  # by the trial; there is at most one
+        self._together: dict[int, Change] = {}  # by the trial; there is at most one
 
     def draw_again(self, trial_id: int) -> None:
         """Show a trial as if nothing had been drawn for it, so that a sampler that is as it was at the time
-        draws all of it alike. What is in the backend already can't be taken out and isn't written again.
+        draws all of it alike. What is stored already can't be taken out and isn't written again.
         """
         trial = self._trials[trial_id]
         self._drawn[trial_id] = frozenset(trial.params)
@@ -69,27 +65,18 @@ class SoleWriterStorage(BaseStorage):
         trial.intermediate_values = {step: score for step, score in scores if step <= epoch}
 
     @contextlib.contextmanager
-    def notes_held_back(self) -> Iterator[None]:
-        """Write system attributes of trials to the backend on leaving; the copy has them at once."""
-        self._held_back = []
-        try:
-            yield
-        finally:
-            held, self._held_back = self._held_back, None
-            for trial_id, key, value in held or ():
-                self._write(self._backend.set_trial_system_attr, trial_id, key, value)
-
-    @contextlib.contextmanager
-    def ending(self, trial_id: int) -> Iterator[None]:
-        """Write a trial's scores on the way and its attributes to the backend together with its end, which is
-        set within; the copy has them at once. Where a backend can't, they are written one by one.
+    def together(self, trial_id: int) -> Iterator[None]:
+        """What is written of a trial within is stored at once: on leaving, or with its state where that is
+        set. The copy has it before.
         """
-        if getattr(self._backend, "ends_at_once", False):
-            self._endings[trial_id] = Ending()
+        self._together[trial_id] = Change()
         try:
             yield
+            change = self._together[trial_id]
         finally:
-            self._endings.clear()
+            del self._together[trial_id]
+        if not change.is_empty:
+            self._store(trial_id, change)
 
     @contextlib.contextmanager
     def drafting(self) -> Iterator[None]:
@@ -108,9 +95,9 @@ class SoleWriterStorage(BaseStorage):
         if trial_id != DRAFT:
             return trial_id
         draft = self._trials.pop(DRAFT)
-        draft._trial_id = self._backend.create_new_trial(self._study_id, draft)
+        renumber(draft, *self._writer.create(draft))
         self._see(draft)
-        return draft._trial_id
+        return trial_id_of(draft)
 
     def pause(self, trial_id: int) -> None:
         """Show a running trial as pruned."""
@@ -119,85 +106,96 @@ class SoleWriterStorage(BaseStorage):
         trial.values = [trial.intermediate_values[max(trial.intermediate_values)]]
 
     def resume(self, trial_id: int) -> None:
-        """Show a trial as running again that :meth:`pause` was called for."""
-        trial = self._trials[trial_id]
-        trial.state = TrialState.RUNNING
-        trial.values = None
+        """Show a trial as running again that :meth:`pause` was called for, unless it has ended since."""
+        if trial_id in self._unfinished:
+            trial = self._trials[trial_id]
+            trial.state = TrialState.RUNNING
+            trial.values = None
 
-    # Studies
+    # The study
 
-    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        """The backend's."""
-        return self._backend.create_new_study(directions, study_name)
-
-    def delete_study(self, study_id: int) -> None:
-        """The backend's."""
-        self._backend.delete_study(study_id)
-
-    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        """The backend's."""
-        self._backend.set_study_user_attr(study_id, key, value)
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """The backend's."""
-        self._backend.set_study_system_attr(study_id, key, value)
-
-    def get_study_id_from_name(self, study_name: str) -> int:
-        """The backend's."""
-        return self._backend.get_study_id_from_name(study_name)
-
-    def get_study_name_from_id(self, study_id: int) -> str:
-        """The backend's."""
-        return self._backend.get_study_name_from_id(study_id)
+    def get_study_id_from_name(self, study_name: str) -> int:  # noqa: ARG002
+        """The one study's."""
+        return self._writer.study_id
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        """The backend's."""
-        return self._backend.get_study_directions(study_id)
+        """All scores are better the higher they are."""
+        self._check(study_id)
+        return [StudyDirection.MAXIMIZE]
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """The backend's: others write here too."""
-        return self._backend.get_study_user_attrs(study_id)
+        """Read from the storage: others write here too."""
+        self._check(study_id)
+        return dict(self._writer.attributes())
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """The backend's."""
-        return self._backend.get_study_system_attrs(study_id)
+        """Read from the storage."""
+        self._check(study_id)
+        return dict(self._writer.notes())
 
-    def get_all_studies(self) -> list[FrozenStudy]:
-        """The backend's."""
-        return self._backend.get_all_studies()
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Keep an attribute."""
+        self._check(study_id)
+        self._writer.set_attribute(key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Keep an attribute of Optuna's."""
+        self._check(study_id)
+        self._writer.set_note(key, value)
+
+    def _check(self, study_id: int) -> None:
+        if study_id != self._writer.study_id:
+            raise KeyError(f"there is one study here, and it isn't {study_id}")
+
+    def _refused(self, *_: object, **__: object) -> NoReturn:
+        raise NotImplementedError("this is the memory of one study, which neither makes nor removes any")
+
+    create_new_study = delete_study = get_all_studies = get_study_name_from_id = _refused
 
     # Trials: written to both
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Make a trial; ``template_trial`` as Optuna has it."""
+        self._check(study_id)
         if self._drafting and template_trial is None:
             self._trials.pop(DRAFT, None)
             # Numbers have no gaps.
             self._trials[DRAFT] = _draft(number=len(self._trials))
             return DRAFT
-        trial_id = self._backend.create_new_trial(study_id, template_trial)
-        self._see(_copied(self._backend.get_trial(trial_id)))
-        return trial_id
+        trial = copy.deepcopy(template_trial) or create_trial(state=TrialState.RUNNING)
+        renumber(trial, *self._writer.create(trial))
+        self._see(trial)
+        return trial_id_of(trial)
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         """Keep what was drawn."""
         if param_name not in self._drawn.get(trial_id, ()):
-            self._write(
-                self._backend.set_trial_param, trial_id, param_name, param_value_internal, distribution
-            )
+            self._check_distribution(trial_id, param_name, distribution)
+            self._write(trial_id, Change(params={param_name: (param_value_internal, distribution)}))
         trial = self._trials[trial_id]
         trial.params[param_name] = distribution.to_external_repr(param_value_internal)
         trial.distributions[param_name] = distribution
 
+    def _check_distribution(self, trial_id: int, name: str, distribution: BaseDistribution) -> None:
+        """As Optuna's storages: a parameter has the same kind of distribution in all trials."""
+        if trial_id != DRAFT:
+            with_it = (trial for trial in self._trials.values() if name in trial.distributions)
+            if (first := next(with_it, None)) is not None:
+                check_distribution_compatibility(first.distributions[name], distribution)
+
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
-        """End a trial, or begin one that waits."""
+        """End a trial, or begin one that waits; what is written together is stored with it."""
         self._check_unfinished(trial_id)
+        change = self._together.get(trial_id, Change())
+        change.add(Change(state=state, values=values))
+        if trial_id in self._together:
+            self._together[trial_id] = Change()
         trial = self._trials[trial_id]
-        if not self._set_state(trial_id, state, values):
+        if not self._store(trial_id, change):
             # An end that was stored, and whose acknowledgement was lost, is told a second time in vain.
             self._read_back(trial_id)
             return False
@@ -214,59 +212,49 @@ class SoleWriterStorage(BaseStorage):
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """Keep a score on the way."""
-        if ending := self._ending_of(trial_id):
-            ending.scores[step] = intermediate_value
-        else:
-            self._backend.set_trial_intermediate_value(trial_id, step, intermediate_value)
+        self._write(trial_id, Change(scores={step: intermediate_value}))
         self._trials[trial_id].intermediate_values[step] = intermediate_value
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keep an attribute."""
-        if ending := self._ending_of(trial_id):
-            ending.attributes[key] = value
-        else:
-            self._write(self._backend.set_trial_user_attr, trial_id, key, value)
+        self._write(trial_id, Change(attributes={key: value}))
         self._trials[trial_id].user_attrs[key] = value
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keep an attribute of Optuna's."""
-        if self._held_back is None:
-            self._write(self._backend.set_trial_system_attr, trial_id, key, value)
-        else:
-            self._held_back.append((trial_id, key, value))
+        self._write(trial_id, Change(notes={key: value}))
         self._trials[trial_id].system_attrs[key] = value
 
-    def _write(self, method: Callable[..., None], trial_id: int, *values: Any) -> None:
-        if trial_id != DRAFT:
-            method(trial_id, *values)
+    def _write(self, trial_id: int, change: Change) -> None:
+        if trial_id == DRAFT:
+            return
+        if trial_id in self._together:
+            if trial_id not in self._unfinished:
+                self._refuse_ended(trial_id)
+            self._together[trial_id].add(change)
+        else:
+            self._store(trial_id, change)
 
-    def _ending_of(self, trial_id: int) -> Ending | None:
-        """What is to be written with the end of this trial, where that is being set."""
-        if trial_id in self._endings:
-            self._check_unfinished(trial_id)
-        return self._endings.get(trial_id)
+    def _store(self, trial_id: int, change: Change) -> bool:
+        return self._writer.change(trial_id, change)
 
     def _check_unfinished(self, trial_id: int) -> None:
-        trial = self._trials[trial_id]
-        if trial.state.is_finished():
-            raise UpdateFinishedTrialError(f"trial {trial.number} has ended already")
+        if self._trials[trial_id].state.is_finished():
+            self._refuse_ended(trial_id)
 
-    def _set_state(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> bool:
-        ending = self._ending_of(trial_id)
-        if ending is None:
-            return self._backend.set_trial_state_values(trial_id, state, values)
-        backend: Any = self._backend
-        done: bool = backend.end_trial(trial_id, state, values, ending)
-        return done
+    def _refuse_ended(self, trial_id: int) -> NoReturn:
+        raise UpdateFinishedTrialError(f"trial {self._trials[trial_id].number} has ended already")
 
     def _read_back(self, trial_id: int) -> None:
-        self._see(_copied(self._backend.get_trial(trial_id)))
+        for trial in self._writer.read([trial_id]):
+            self._see(_copied(trial))
 
     def _see(self, trial: FrozenTrial) -> None:
-        """Keep a trial that is as the backend has it."""
-        self._trials[trial._trial_id] = trial
-        set_member(self._unfinished, trial._trial_id, not trial.state.is_finished())
-        set_member(self._waiting, trial._trial_id, trial.state == TrialState.WAITING)
+        """Keep a trial that is as it is stored."""
+        trial_id = trial_id_of(trial)
+        self._trials[trial_id] = trial
+        set_member(self._unfinished, trial_id, not trial.state.is_finished())
+        set_member(self._waiting, trial_id, trial.state == TrialState.WAITING)
 
     # Trials: read from memory
 
@@ -287,8 +275,7 @@ class SoleWriterStorage(BaseStorage):
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """All trials by number, or those in some states."""
-        if study_id != self._study_id:
-            return self._backend.get_all_trials(study_id, deepcopy, states)
+        self._check(study_id)
         if isinstance(states, tuple) and states == (TrialState.WAITING,):
             found = [self._trials[trial_id] for trial_id in sorted(self._waiting)]
         else:
@@ -304,7 +291,7 @@ def set_member(group: set[int], member: int, belongs: bool) -> None:
 
 def _draft(number: int) -> FrozenTrial:
     draft = create_trial(state=TrialState.RUNNING)
-    draft.number, draft._trial_id = number, DRAFT
+    renumber(draft, DRAFT, number)
     return draft
 
 

@@ -1,4 +1,4 @@
-"""Over any storage, the sole writer's copy says what Optuna's own way of opening that storage says."""
+"""Over any storage, a driver's memory says what Optuna's own way of opening that storage says."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from optuna.study._study_direction import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.storage.locations import Location, locate
-from studies.storage.sole_writer import SoleWriterStorage
-from studies.storage.storage import open_storage
+from studies.storage.memory import StudyMemory
+from studies.storage.storage import OpenedStorage, open_storage
 
 KINDS = {"sqlite": "sqlite:///kept.db", "journal": "journal:kept.log"}
 
@@ -67,13 +67,13 @@ def plain(trial: FrozenTrial) -> dict[str, Any]:
 
 
 class Sides(RuleBasedStateMachine):
-    """The same operations through Optuna alone and through the sole writer, on two files of one kind.
+    """The same operations through Optuna alone and through a driver's memory, on two files of one kind.
 
-    What is paused is running for the storage, and pruned with its last score for the sole writer.
+    What is paused is running for the storage, and pruned with its last score in memory.
     """
 
     location: Callable[[str], Location]
-    stores: dict[str, BaseStorage]
+    stores: dict[str, OpenedStorage]
     trials = Bundle("trials")
 
     @initialize(seed=st.integers(0, 100))
@@ -87,17 +87,17 @@ class Sides(RuleBasedStateMachine):
         self.names = {}
         self.ids = {}
         for side, storage in self.stores.items():
-            self.ids[side] = storage.create_new_study(directions)
-            self.names[side] = storage.get_study_name_from_id(self.ids[side])
-        self.studies = {"optuna": self._study("optuna", self.stores["optuna"])}
+            self.ids[side] = storage.optuna.create_new_study(directions)
+            self.names[side] = storage.optuna.get_study_name_from_id(self.ids[side])
+        self.studies = {"optuna": self._study("optuna", self.stores["optuna"].optuna)}
         self._open_ours(self.stores["ours"])
 
     def _study(self, side: str, storage: BaseStorage) -> optuna.Study:
         sampler, pruner = RandomSampler(seed=self.seed), MedianPruner(n_startup_trials=1, n_warmup_steps=0)
         return optuna.Study(self.names[side], storage, sampler=sampler, pruner=pruner)
 
-    def _open_ours(self, backend: BaseStorage) -> None:
-        self.ours = SoleWriterStorage(backend, self.ids["ours"])
+    def _open_ours(self, storage: OpenedStorage) -> None:
+        self.ours = StudyMemory(storage.writer(self.ids["ours"]))
         self.studies["ours"] = self._study("ours", self.ours)
 
     @rule()
@@ -105,7 +105,7 @@ class Sides(RuleBasedStateMachine):
         """As the next driver does; both begin with the same sampler."""
         self.stores["ours"] = open_storage(self.location("ours"))
         self._open_ours(self.stores["ours"])
-        self.studies["optuna"] = self._study("optuna", self.stores["optuna"])
+        self.studies["optuna"] = self._study("optuna", self.stores["optuna"].optuna)
         for number in self.paused:
             self.ours.pause(self._id("ours", number))
 
@@ -234,7 +234,7 @@ class Sides(RuleBasedStateMachine):
         for number in self.paused:
             self.ours.resume(self._id("ours", number))
         ours = [plain(trial) for trial in self.ours.get_all_trials(self.ids["ours"])]
-        anew = open_storage(self.location("ours")).get_all_trials(self.ids["ours"])
+        anew = open_storage(self.location("ours")).optuna.get_all_trials(self.ids["ours"])
         assert [plain(trial) for trial in anew] == ours
 
 
@@ -252,18 +252,18 @@ def test_whatever_is_done_the_copy_the_storage_and_optuna_agree(kind: str, tmp_p
 
 
 @pytest.fixture(params=KINDS)
-def backend(request: pytest.FixtureRequest) -> Iterator[BaseStorage]:
+def backend(request: pytest.FixtureRequest) -> Iterator[OpenedStorage]:
     with tempfile.TemporaryDirectory() as directory:
         yield open_storage(locate(KINDS[request.param], "kept", Path(directory)))
 
 
 @pytest.fixture
-def ours(backend: BaseStorage) -> tuple[SoleWriterStorage, int]:
-    study = backend.create_new_study([StudyDirection.MAXIMIZE], "kept")
-    return SoleWriterStorage(backend, study), study
+def ours(backend: OpenedStorage) -> tuple[StudyMemory, int]:
+    study = backend.optuna.create_new_study([StudyDirection.MAXIMIZE], "kept")
+    return StudyMemory(backend.writer(study)), study
 
 
-Ours = tuple[SoleWriterStorage, int]
+Ours = tuple[StudyMemory, int]
 
 
 def test_what_was_read_of_a_running_trial_is_not_changed_by_later_writes(ours: Ours) -> None:
@@ -281,7 +281,7 @@ def test_what_was_read_of_a_running_trial_is_not_changed_by_later_writes(ours: O
 
 
 def test_what_the_storage_refuses_is_not_in_the_copy_either(
-    ours: Ours, backend: BaseStorage, monkeypatch: pytest.MonkeyPatch
+    ours: Ours, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, study = ours
     trial = storage.create_new_trial(study)
@@ -290,15 +290,8 @@ def test_what_the_storage_refuses_is_not_in_the_copy_either(
     def full(*_arguments: Any, **_options: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    for name in (
-        "create_new_trial",
-        "set_trial_param",
-        "set_trial_state_values",
-        "set_trial_intermediate_value",
-        "set_trial_user_attr",
-        "set_trial_system_attr",
-    ):
-        monkeypatch.setattr(backend, name, full)
+    for verb in ("create", "change"):
+        monkeypatch.setattr(storage._writer, verb, full)
     for write in (
         lambda: storage.create_new_trial(study),
         lambda: storage.set_trial_param(trial, "epochs", 3.0, SPACE["epochs"]),
@@ -313,11 +306,11 @@ def test_what_the_storage_refuses_is_not_in_the_copy_either(
 
 
 def test_nothing_is_read_back_while_trials_are_asked_for_and_told(
-    ours: Ours, backend: BaseStorage, monkeypatch: pytest.MonkeyPatch
+    ours: Ours, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, _ = ours
     study = optuna.Study("kept", storage, sampler=RandomSampler(seed=0), pruner=MedianPruner())
-    monkeypatch.setattr(backend, "get_all_trials", lambda *_a, **_k: pytest.fail("read all trials back"))
+    monkeypatch.setattr(storage._writer, "read", lambda *_a: pytest.fail("read trials back"))
     for _ in range(3):
         trial = study.ask(SPACE)
         trial.report(0.5, 1)
@@ -341,22 +334,45 @@ def test_a_paused_trial_teaches_the_sampler_and_can_not_be_ended_by_mistake(ours
     assert storage.get_trial(trial).value == 0.5
 
 
-def test_another_study_of_the_same_storage_is_read_from_there(ours: Ours, backend: BaseStorage) -> None:
+def test_another_study_of_the_same_storage_is_not_seen(ours: Ours, backend: OpenedStorage) -> None:
     storage, study = ours
-    other = backend.create_new_study([StudyDirection.MAXIMIZE], "other")
-    backend.create_new_trial(other)
+    other = backend.optuna.create_new_study([StudyDirection.MAXIMIZE], "other")
+    backend.optuna.create_new_trial(other)
     storage.create_new_trial(study)
     storage.create_new_trial(study)
-    assert len(storage.get_all_trials(other)) == 1
+    with pytest.raises(KeyError):
+        storage.get_all_trials(other)
     assert len(storage.get_all_trials(study)) == 2
-    assert len(SoleWriterStorage(backend, study).get_all_trials(study)) == 2
+    assert len(StudyMemory(backend.writer(study)).get_all_trials(study)) == 2
+
+
+def test_what_is_written_together_is_stored_at_once_and_not_before(
+    ours: Ours, backend: OpenedStorage
+) -> None:
+    storage, study = ours
+    trial = storage.create_new_trial(study)
+    before = plain(backend.optuna.get_trial(trial))
+    with storage.together(trial):
+        storage.set_trial_intermediate_value(trial, 1, 0.25)
+        storage.set_trial_user_attr(trial, "result", {"epoch": 1})
+        storage.set_trial_system_attr(trial, "of the pruner", 3)
+        assert plain(backend.optuna.get_trial(trial)) == before
+        assert storage.get_trial(trial).user_attrs == {"result": {"epoch": 1}}
+    assert plain(backend.optuna.get_trial(trial)) == plain(storage.get_trial(trial))
+    with storage.together(trial):
+        storage.set_trial_intermediate_value(trial, 3, 0.5)
+        storage.set_trial_state_values(trial, TrialState.COMPLETE, [0.5])
+        assert plain(backend.optuna.get_trial(trial)) == plain(storage.get_trial(trial))
+    with pytest.raises(UpdateFinishedTrialError), storage.together(trial):
+        storage.set_trial_user_attr(trial, "result", {})
+    assert plain(backend.optuna.get_trial(trial)) == plain(storage.get_trial(trial))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_draft_is_written_at_once_and_not_before(kind: str, tmp_path: Path) -> None:
     backend = open_storage(locate(KINDS[kind], "drafts", tmp_path))
-    study_id = backend.create_new_study([StudyDirection.MAXIMIZE], "drafts")
-    storage = SoleWriterStorage(backend, study_id)
+    study_id = backend.optuna.create_new_study([StudyDirection.MAXIMIZE], "drafts")
+    storage = StudyMemory(backend.writer(study_id))
     study = optuna.Study("drafts", storage, sampler=RandomSampler(seed=1))
     study.tell(study.ask(SPACE), 0.5)
 
@@ -365,18 +381,18 @@ def test_a_draft_is_written_at_once_and_not_before(kind: str, tmp_path: Path) ->
             draft = study.ask(SPACE)
         draft.set_user_attr("place", 7)
         assert draft.number == 1
-        assert len(backend.get_all_trials(study_id)) == 1
+        assert len(backend.optuna.get_all_trials(study_id)) == 1
         if abandoned:
             continue
         stored = storage.store(draft._trial_id)
         assert storage.store(stored) == stored
 
-    written = backend.get_trial(stored)
+    written = backend.optuna.get_trial(stored)
     assert plain(written) == plain(storage.get_trial(stored))
     assert written.number == 1
     assert written.state == TrialState.RUNNING
     assert written.params == draft.params
     assert written.user_attrs == {"place": 7}
     study.tell(optuna.trial.Trial(study, stored), 0.75)
-    assert backend.get_trial(stored).values == [0.75]
+    assert backend.optuna.get_trial(stored).values == [0.75]
     backend.close()

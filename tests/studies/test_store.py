@@ -9,7 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from studies.data.facts import DataFacts
 from studies.errors import MachineError, NotStoredError, StorageError, UserError
@@ -28,9 +31,11 @@ from studies.samplers.samplers import make_sampler
 from studies.sections.study import Sampler
 from studies.storage.locations import Location, locate
 from studies.storage.memory import StudyMemory
-from studies.storage.storage import mend_journal, open_storage
+from studies.storage.storage import OpenedStorage, mend_journal, open_storage
+from studies.storage.writers.database import DatabaseWriter
+from studies.storage.writers.journal import JournalWriter
 from studies.store.store import StudyStore
-from studies.stored_study import read_study
+from studies.stored_study import read_identity, read_study
 from studies.study_file import StudyFile, read_study_file
 
 FACTS = DataFacts(("0", "1"), "1", 3, {"train": (60, 20), "validation": (10, 5), "test": (12, 6)})
@@ -508,3 +513,62 @@ def test_optuna_itself_opens_what_we_write(study_file: Callable[..., Path]) -> N
     assert study.best_value == 0.75
     assert json.loads(json.dumps(study.best_trial.user_attrs["result"]))["trial"] == 0
     assert time.time() > study.best_trial.datetime_start.timestamp()  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def sent() -> Iterator[Counter[str]]:
+    """How many statements and commits are sent to databases."""
+    counted: Counter[str] = Counter()
+
+    def executed(*_: object) -> None:
+        counted["statements"] += 1
+
+    def committed(_connection: object) -> None:
+        counted["commits"] += 1
+
+    event.listen(Engine, "before_cursor_execute", executed)
+    event.listen(Engine, "commit", committed)
+    try:
+        yield counted
+    finally:
+        event.remove(Engine, "before_cursor_execute", executed)
+        event.remove(Engine, "commit", committed)
+
+
+def test_a_trial_is_stored_by_one_write_and_so_is_each_rung_and_its_end(
+    study_file: Callable[..., Path],
+) -> None:
+    with opened(read_study_file(study_file())) as store:
+        with sent() as counted:
+            trial = ask(store)
+        assert counted == {"statements": 3, "commits": 1}  # the trial, its parameters, its attributes
+        with sent() as counted:
+            store.trials.record(replace(good_report(trial.number, 0.25), epoch=3, finished=False))
+        assert counted == {"statements": 3, "commits": 1}  # its state, its scores, its report
+        with sent() as counted:
+            store.trials.begin_segment(trial.number, 9, place=1)
+        assert counted == {"statements": 2, "commits": 1}
+        with sent() as counted:
+            store.trials.tell(good_report(trial.number, 0.5))
+        assert counted == {"statements": 3, "commits": 1}  # its state, its report, its value
+
+
+def test_how_a_study_was_made_is_read_without_its_trials(
+    file: StudyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NotStoredError):
+        read_identity(file)
+    with opened(file) as store:
+        store.trials.tell(good_report(ask(store).number))
+    for reads in (OpenedStorage, DatabaseWriter, JournalWriter):
+        name = "records" if reads is OpenedStorage else "read"
+        monkeypatch.setattr(reads, name, lambda *_: pytest.fail("read the trials"))
+    assert read_identity(file, "hash").differences == ()
+    assert read_identity(file, "other").differences == ('data set was "hash", is "other"',)
+
+
+def test_a_record_of_what_is_at_hand_is_the_one_that_is_read(file: StudyFile) -> None:
+    with opened(file) as store:
+        report = good_report(ask(store).number, 0.5)
+        assert store.trials.tell(report).report is report
+        assert store.trials.records()[0].report == report

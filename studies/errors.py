@@ -98,7 +98,7 @@ class NotStoredError(StorageError):
 class StorageLostError(StorageError):
     """The storage refused a write (disk full, read-only) or went away for good while the study ran.
 
-    What was told before is in it; the next launch goes on from there.
+    Finished trials are in it; the next launch resumes.
     """
 
     exit_code = 1

@@ -251,11 +251,11 @@ def _remedy(error: BaseException, found: DBAPIError | None) -> str:
     text = str(found.orig if found is not None else error).lower()
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "full" in text or "no space" in text:
-        return "make room on that disk and launch again; what was told is kept"
+        return "make room on that disk and launch again; finished trials are saved"
     if number in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in text or "read-only" in text:
-        return "make it writable and launch again; what was told is kept"
+        return "make it writable and launch again; finished trials are saved"
     if found is not None and is_away(found):
-        return "bring the server back and launch again; what was told is kept"
+        return "bring the server back and launch again; finished trials are saved"
     if "malformed" in text or "not a database" in text:
         return "search repair, with the study file"
-    return "find out why, and launch again; what was told is kept"
+    return "fix the cause and launch again; finished trials are saved"

@@ -234,7 +234,7 @@ def test_on_a_server_the_trials_of_living_drivers_are_no_finding(
     file = read_study_file(study_file(append=f'\n[storage]\nurl = "{postgres.database()}"\n'))
     left_by_a_driver(file)
     with opened(file) as living:
-        assert [trial.asked.number for trial in living.unfinished()] == [1, 2]
+        assert [trial.asked.number for trial in living.trials.unfinished()] == [1, 2]
         checkpoints = checkpoints_of(file, living.folder)
         checkpoints.write(1, "somebody", State(3, ()))
         assert repair(file.path).lines() == ["nothing is wrong"]

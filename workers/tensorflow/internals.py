@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from workers.tensorflow.setup import DEVICE, tf
+
+# The setup comes first: it removes variables that TensorFlow and Keras read while they are imported.
+# isort: split
 from tensorflow.core.framework.resource_handle_pb2 import ResourceHandleProto
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.types_pb2 import DT_RESOURCE
 from tensorflow.python.client import pywrap_tf_session
-
-from workers.tensorflow.setup import DEVICE, tf
 
 _NAME = "xla_device_compiler"
 _TYPE = b"N10tensorflow14DeviceCompilerIN3xla15LocalExecutableENS1_11LocalClientEEE"

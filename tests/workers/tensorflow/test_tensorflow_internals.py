@@ -80,7 +80,8 @@ def test_freeing_that_finds_nothing_is_said_once(
 ) -> None:
     from workers.tensorflow import internals, memory
 
-    memory.release()
+    memory.release()  # of what tests before this one ran
+    caplog.clear()
     monkeypatch.setattr(internals, "_TYPE", b"N10tensorflow5OtherE")
     memory._note_that_nothing_is_freed.cache_clear()
     with caplog.at_level(logging.WARNING):

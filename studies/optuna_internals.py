@@ -177,6 +177,14 @@ def shown_best(ended: int) -> int:
     return default_gamma(ended)
 
 
+def trials_of_all_brackets(study: Study, states: Container[TrialState]) -> list[FrozenTrial]:
+    """A study's trials, uncopied, as TPE reads them.
+
+    With Hyperband a sampler is given a study of one bracket, whose public ``get_trials`` hides all others.
+    """
+    return study._get_trials(deepcopy=False, states=states)
+
+
 class StudyView(Study):
     """A study that shows some of its trials alone, for a sampler that must not read all of them.
 

@@ -25,7 +25,7 @@ from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.optuna_internals import DensitiesSampler, Density, StudyView, shown_best
+from studies.optuna_internals import DensitiesSampler, Density, StudyView, shown_best, trials_of_all_brackets
 from studies.samplers.experimental import experimental_allowed
 from studies.samplers.parzen import CachedParzenEstimator
 
@@ -116,7 +116,7 @@ class _Part(StudyView):
     def __init__(self, whole: Study, first_trial: int, shown: Sequence[FrozenTrial] | None = None) -> None:
         self.densities: dict[tuple[str, ...], Sequence[Density]] = {}
         self._first_trial = first_trial
-        read = whole.get_trials(deepcopy=False, states=_READ) if shown is None else shown
+        read = trials_of_all_brackets(whole, _READ) if shown is None else shown
         super().__init__(whole, best_and_latest(read) if shown is None else read)
 
     def is_for(self, number: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import optuna
@@ -86,14 +87,23 @@ def draw(asked: optuna.Trial) -> float:
 FATES = st.sampled_from(["complete", "complete", "pruned", "pruned at once", "failed", "runs"])
 
 
+HYPERBAND = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9, reduction_factor=3)
+"""Gives samplers a study of one bracket. TPE reads the trials of all of them."""
+
+
+@pytest.mark.parametrize("pruner", [None, HYPERBAND], ids=["no brackets", "brackets"])
 @given(st.lists(FATES, min_size=12, max_size=30), st.integers(0, 2**31))
 @settings(max_examples=15, deadline=None)
-def test_a_study_that_fits_is_drawn_from_as_optuna_does(fates: list[str], seed: int) -> None:
+def test_a_study_that_fits_is_sampled_from_as_optuna_does(
+    pruner: optuna.pruners.BasePruner | None, fates: list[str], seed: int
+) -> None:
     with experimental_allowed():
         plain = TPESampler(n_startup_trials=5, seed=seed, multivariate=True, group=True)
     drawn = []
     for sampler in (plain, BoundedTPESampler(n_startup_trials=5, seed=seed)):
-        study = optuna.create_study(sampler=sampler, direction="maximize")
+        study = optuna.create_study(
+            study_name="one", sampler=sampler, pruner=copy.deepcopy(pruner), direction="maximize"
+        )
         for fate in fates:
             asked = study.ask()
             score = draw(asked)
@@ -101,6 +111,7 @@ def test_a_study_that_fits_is_drawn_from_as_optuna_does(fates: list[str], seed: 
                 study.tell(asked, score)
             elif fate == "pruned":
                 asked.report(score, asked.number % 3)
+                asked.should_prune()  # Hyperband has no brackets before
             if fate.startswith("pruned"):
                 study.tell(asked, state=TrialState.PRUNED)
             elif fate == "failed":

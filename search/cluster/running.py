@@ -14,7 +14,14 @@ from search.loop.slots import Slots
 from search.words import count_of
 from studies.sections.cluster import GpuPolicy
 from studies.sections.sizes import describe_size
-from workers.machine.dask_internals import ask, end_worker, ended_for_memory, is_known, runs_on
+from workers.machine.dask_internals import (
+    ask,
+    end_worker,
+    ended_for_memory,
+    holds_results,
+    is_known,
+    runs_on,
+)
 from workers.machine.resources import RESOURCES
 from workers.tenants import SPARE, Look, Task
 
@@ -26,6 +33,9 @@ _LOG = logging.getLogger("search.cluster")
 
 LOOK_SECONDS = 0.2
 """Seconds between two looks whether a worker that is to be replaced still runs anything."""
+
+HELD_SECONDS = 30.0
+"""How long its results may be held before it is replaced all the same."""
 
 RESTART_SECONDS = 8.0
 """How long ending a worker process may take; nobody waits for its successor."""
@@ -141,6 +151,11 @@ class RunningCluster:
         try:
             while await runs_on(self.client, address):
                 await asyncio.sleep(LOOK_SECONDS)
+            # Dask computes a result once more that is lost before everybody who has it has let go of it.
+            looks = round(HELD_SECONDS / LOOK_SECONDS)
+            while looks and await holds_results(self.client, address):
+                await asyncio.sleep(LOOK_SECONDS)
+                looks -= 1
             await self._restart(address, "worn")
             # The scheduler may know the one that has ended for a moment longer, and a pulse for two beats.
             while await is_known(self.client, address):

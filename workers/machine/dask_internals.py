@@ -86,6 +86,13 @@ async def runs_on(client: Any, worker: str) -> bool:
     return bool((await client.scheduler.processing(workers=[worker])).get(worker))
 
 
+async def holds_results(client: Any, worker: str) -> bool:
+    """Whether a worker has results that somebody wants. ``Client.has_what`` waits for the answer without a
+    bound.
+    """
+    return bool((await client.scheduler.has_what(workers=[worker])).get(worker))
+
+
 async def is_known(client: Any, worker: str) -> bool:
     """Whether the scheduler has a worker of this address. ``Client.scheduler_info`` answers from a copy."""
     return worker in (await client.scheduler.identity(n_workers=-1))["workers"]

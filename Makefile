@@ -52,7 +52,7 @@ bench: setup ## every benchmark against its bounds; goes on after a miss and fai
 	done; \
 	test -z "$$missed" || { echo "missed:$$missed" >&2; exit 1; }
 
-reference: setup ## write the reference pages in docs anew from the code
+reference: setup ## write the reference pages in docs from the code
 	$(BIN)/python -m studies.sections.reference
 	$(BIN)/python -m studies.records.schema_page
 

@@ -107,7 +107,7 @@ class StorageLostError(StorageError):
 class CheckpointError(UserError):
     """A checkpoint can't be written, read or removed: disk full, read-only, its place gone.
 
-    It costs time and no result: a segment without its checkpoint begins anew and arrives at the same state.
+    It costs time and no result: a segment without its checkpoint starts over and arrives at the same state.
     """
 
     exit_code = 1

@@ -49,7 +49,7 @@ Floats = NDArray[np.float64]
 
 
 __all__ = [
-    "SCHEMA_VERSION",  # of Optuna's tables, by which a database of another Optuna is told
+    "SCHEMA_VERSION",  # of Optuna's tables, by which a database of another Optuna is known
     "FrozenStudy",  # what a storage's `get_all_studies` must return, and no public module has
     "StudyModel",  # tables of a database; Optuna's public storage makes an object of every row of them
     "StudySystemAttributeModel",
@@ -219,7 +219,7 @@ class StudyView(Study):
 class Density(_ParzenEstimator):
     """TPE's density, with what a quicker one must know of it.
 
-    Optuna computes all logarithms of the kernels anew for each question; the public sampler takes no density
+    Optuna computes all logarithms of the kernels again for each question; the public sampler takes no density
     of one's own.
     """
 
@@ -297,7 +297,7 @@ def log_normal_density(at: Floats) -> Floats:
 class DensitiesSampler(TPESampler):
     """TPE whose two densities a subclass makes.
 
-    Optuna's reads and splits the whole study anew for each group of parameters, and has no public hook
+    Optuna's reads and splits the whole study again for each group of parameters, and has no public hook
     between that and the choice of the best candidate.
 
     Args:

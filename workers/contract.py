@@ -240,7 +240,7 @@ def check_trainer(
         name: as a study file names it.
         directory: where that file would be.
         hidden: units of each hidden layer, as ``[model]`` has them.
-        split: rows to train on; by default two classes that are easily told apart.
+        split: rows to train on; by default two classes that are easily separated.
         choices: the configuration: ``epochs``, and the hyperparameters that the framework uses.
 
     Raises:

@@ -50,7 +50,7 @@ def place_of(url: str | None, directory: str) -> str | None:
     """Where this process keeps what a study's driver wants kept at a URL or in a directory of its own.
 
     A worker that doesn't see the study's rows doesn't see its other directories either: it keeps these beside
-    its own files, and Dask removes them with those. Whoever lacks a checkpoint begins the trial anew, and
+    its own files, and Dask removes them with those. Whoever lacks a checkpoint starts the trial over, and
     arrives at the same state.
 
     Args:

@@ -61,7 +61,7 @@ class Segment:
         hidden: units of each hidden layer.
         metric: the study's metric, for the scores at the rungs.
         split: cache directory of the rows.
-        checkpoints: directory or URL of the checkpoints; ``None`` keeps none, and begins anew each time.
+        checkpoints: directory or URL of the checkpoints; ``None`` keeps none, and starts over each time.
         checkpoints_limit: bytes that all of them may take; ``None`` for no limit.
         until: the rung at which this segment ends. A trainer that can't stop there goes on to the first rung
             at which it can.

@@ -75,7 +75,7 @@ def dashboard(path: str | Path, port: int = 0) -> Iterator[tuple[WSGIServer, str
 
 @dataclass
 class _Shown:
-    """What the dashboard shows of a study, read anew whenever it asks."""
+    """What the dashboard shows of a study, read again whenever it asks."""
 
     file: StudyFile
     storage: BaseStorage

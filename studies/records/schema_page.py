@@ -1,4 +1,4 @@
-"""``docs/stored.md``, made from :mod:`studies.records.schema`: ``make reference`` writes it anew."""
+"""``docs/stored.md``, made from :mod:`studies.records.schema`: ``make reference`` writes it."""
 
 from __future__ import annotations
 

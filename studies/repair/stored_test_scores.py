@@ -68,7 +68,7 @@ def _in_database(stored: StoredStudy, *, mend: bool) -> int:
     count = stored.storage.guard.write(change)
     if count and mend and engine.dialect.name == "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            # What an update replaces stays in the file's free space until it is written anew.
+            # What an update replaces stays in the file's free space until it is written again.
             connection.execute(text("VACUUM"))
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
     return count

@@ -6,7 +6,7 @@ left out here, so that the first density is the same. The second is that of the 
 Optuna's own weights favour too.
 
 What is drawn from a part is to the last bit what Optuna draws from a study that holds no more. But Optuna
-splits and reads all trials anew for each group of parameters; here that is done once for a part. And from
+splits and reads all trials again for each group of parameters; here that is done once for a part. And from
 twice :data:`REUSE` trials on, or where many run at once, some trials are drawn one after the other from the
 densities of one part: two hundred trials change little by one more, and a thousand slots want a hundred
 trials a second.

@@ -1,7 +1,7 @@
 """Trials of a study, many at once: a report of ten thousand is not to wait for them, nor a driver for a
 thousand of another's.
 
-Optuna makes an object of every row and parses every parameter's distribution anew: 9 s for 10,000 trials in
+Optuna makes an object of every row and parses every parameter's distribution again: 9 s for 10,000 trials in
 SQLite. Here each table is read by one plain statement, in Optuna's own schema, whose classes decode the
 values.
 """

@@ -1,6 +1,6 @@
 """A study as samplers and pruners see it: what this driver wrote itself needn't be read back.
 
-Optuna's own cache reads every unfinished trial from the database anew for each trial that is asked for, and
+Optuna's own cache reads every unfinished trial from the database again for each trial that is asked for, and
 checks each write by reading. With some thousand trials that wait at rungs, that alone takes seconds. Here
 everything is read once; from then on, writes go to the storage and to the copy in memory, and reads to the
 copy.
@@ -196,7 +196,7 @@ class StudyMemory(BaseStorage):
             self._together[trial_id] = Change()
         trial = self._trials[trial_id]
         if not self._store(trial_id, change):
-            # An end that was stored, and whose acknowledgement was lost, is told a second time in vain.
+            # An end that was stored, and whose acknowledgement was lost, is written a second time in vain.
             self._read_back(trial_id)
             return False
         now = datetime.now()  # as Optuna has them, without a zone

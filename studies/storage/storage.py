@@ -36,7 +36,7 @@ from studies.storage.writers.patience import Guard, PatientSharedWriter, Patient
 T = TypeVar("T")
 
 _LOOKS = 3
-"""How often what changes while it is read is read anew."""
+"""How often what changes while it is read is read again."""
 
 
 @dataclass(frozen=True)

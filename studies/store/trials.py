@@ -87,7 +87,7 @@ class Trials:
     def begin_segment(self, number: int, rung: int, place: int) -> None:
         """Write that a trial that waited trains to a rung."""
         trial = self._open[number]
-        # A driver that took this one for dead may have told it: what is trained then is told in vain.
+        # A driver that took this one for dead may have ended it: what is trained then is lost.
         with contextlib.suppress(UpdateFinishedTrialError):
             trial.set_user_attr(SEGMENT, {"rung": rung, "place": place})
             self._memory.resume(trial_id_of(trial))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 CONNECTION_FILE = "_PYSPARK_DRIVER_CONN_INFO_PATH"
-"""The variable by which a JVM is told where to write how it is reached. PySpark sets it for the JVM that it
+"""The variable that tells a JVM where to write how it is reached. PySpark sets it for the JVM that it
 starts itself, and waits for that one for ever."""
 
 

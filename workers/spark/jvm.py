@@ -1,7 +1,7 @@
 """The Java process of a session: started in bounded time, watched, and ended whatever it does.
 
 PySpark can start one by itself, but waits for it for ever and shows its process only afterwards. So it is
-started here, as PySpark does it, and PySpark is told where it listens.
+started here, as PySpark does it, and PySpark gets its address.
 
 The JVM leaves with this process, however that ends: it watches a pipe on its standard input. It doesn't
 see the terminal's Ctrl-C, being in a process group of its own. What it writes is kept in a file that nobody
@@ -73,7 +73,7 @@ def start_process(
         every: Spark's properties.
         log: where it writes.
         connection: of a folder that nobody else can read, because a password comes with it.
-        local: whether it needs nothing of what this machine is told about clusters.
+        local: whether it needs nothing of this machine's settings for clusters.
     """
     logging.getLogger().addFilter(_is_worth_logging)
     # On its command line, which everybody on the machine can read.

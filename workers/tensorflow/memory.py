@@ -1,7 +1,7 @@
 """What keeps TensorFlow's memory bounded, however many functions a process traces and compiles.
 
 TensorFlow 2.21 keeps the machine code of all functions for as long as the process lives. It can be freed all
-at once, and the next function that runs, and what is still wanted, is compiled anew when it is called next.
+at once, and the next function that runs, and what is still wanted, is compiled again when it is called next.
 Kernels hold bare pointers to the code that they run, so nothing may run meanwhile: every call of a compiled
 function is made within :func:`running`.
 """

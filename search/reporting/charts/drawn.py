@@ -50,7 +50,7 @@ def shake(trial: int, step: float = GOLDEN) -> float:
 
 
 class Shades:
-    """Colours of scores by rank: an equal part of the trials has each, so that all of them are told apart.
+    """Colours of scores by rank: an equal part of the trials has each, so that all can be distinguished.
 
     Args:
         scores: of all trials; at least one.

@@ -1,6 +1,6 @@
 """A study on a server as one of its drivers sees it: what it wrote itself needn't be read back.
 
-Optuna's cache reads every unfinished trial anew, each time that it is asked for trials: with a thousand of
+Optuna's cache reads every unfinished trial again, each time that it is asked for trials: with a thousand of
 them on a cluster that alone takes longer than they run. Whose a trial is stands in it, though, and a driver
 writes its own trials alone, until it is taken for dead and others take them over. So a driver's own trials
 are kept in memory as those of a sole writer are, and those of others are read when there are new ones, or

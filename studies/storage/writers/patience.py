@@ -125,7 +125,7 @@ class Guard:
     def call(self, work: Callable[[], T]) -> T:
         """What ``work`` returns, as soon as the storage is there.
 
-        Within it, other calls raise what they meet as it is: what was begun is done anew as a whole.
+        Within it, other calls raise what they meet as it is: what was begun is done again as a whole.
 
         Raises:
             StorageLostError: where the storage refuses, or doesn't come back.
@@ -186,7 +186,7 @@ class PatientWriter(Generic[W]):
     def change(self, trial_id: int, change: Change) -> bool:
         """See :class:`Writer`; an end that is stored already is no error, and false.
 
-        A server that went down after it had committed is told the same again, and a second driver may have
+        A server that went down after it had committed gets the same again, and a second driver may have
         ended the same trial.
         """
         try:

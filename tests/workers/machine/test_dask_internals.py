@@ -37,6 +37,8 @@ IN_TEXT = {
     "restart_workers": ("distributed.scheduler:Scheduler", "a client has a worker ended"),
     "set_metadata": ("distributed.scheduler:Scheduler", "rows are left with the scheduler"),
     "get_metadata": ("distributed.scheduler:Scheduler", "workers fetch rows from the scheduler"),
+    "processing": ("distributed.scheduler:Scheduler", "a worker is replaced between two tasks"),
+    "has_what": ("distributed.scheduler:Scheduler", "a worker is replaced once its results were fetched"),
     "events": ("distributed.scheduler:Scheduler", "it is known that a worker took too much memory"),
     "task_metadata": ("distributed.scheduler:SchedulerState", "rows of a killed driver are removed"),
     "worker-restart-memory": ("distributed.worker_memory", "it is known that a worker took too much memory"),
